@@ -1,0 +1,48 @@
+# For people. The build itself is meson's: see meson.build. Each target first installs, by apt, what it lacks
+# (packaging/apt says what that may be); SETUP=no skips that.
+
+groups := build
+demo: groups := build demo
+test lint: groups := build demo test
+fuzz: groups := build test
+SECONDS := 600
+
+## build/credfd and the programs of its roles: optimised, hardened, without tests
+all: setup
+	@[ -e build/build.ninja ] || meson setup build $(if $(PREFIX),--prefix='$(PREFIX)') >/dev/null || \
+	  { tail -n 20 build/meson-logs/meson-log.txt; exit 1; }
+	@ninja -C build $(if $(filter demo,$(MAKECMDGOALS)),--quiet)
+
+## a command that uses a key and cannot find it, against an HTTPS API started on the spot
+demo: all
+	@tools/demo/demo
+
+## everything that is tested: some ten minutes
+test: setup
+	@tests/run
+
+## of that, the static checks alone: gcc -fanalyzer, clang-tidy, cppcheck
+lint: setup
+	@tests/run lint
+
+## each fuzzer for SECONDS=600
+fuzz: setup
+	@tools/fuzz $(SECONDS)
+
+## into /usr/local, or the PREFIX that was given when it was first built; DESTDIR is honoured
+install: all
+	@DESTDIR='$(DESTDIR)' meson install -C build --no-rebuild
+
+## what was built, removed
+clean:
+	@rm -rf build build-*
+
+help:
+	@awk '/^## / { text = substr($$0, 4); next } \
+	      text { sub(/:.*/, ""); printf "make %-8s %s\n", $$0 == "all" ? "" : $$0, text; text = "" }' Makefile
+
+setup:
+	@$(if $(filter no,$(SETUP)),:,tools/setup $(groups))
+
+.PHONY: all demo test lint fuzz install clean help setup
+.DEFAULT_GOAL := all

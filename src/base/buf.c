@@ -1,0 +1,99 @@
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+#define BUF_FIRST_SIZE 4096
+
+void buf_init(struct buf *b, size_t cap) {
+    *b = (struct buf){.cap = cap};
+}
+
+void buf_init_secret(struct buf *b, size_t cap) {
+    *b = (struct buf){.cap = cap, .is_secret = true};
+}
+
+void buf_release(struct buf *b) {
+    if (b->is_secret && b->memory)
+        explicit_bzero(b->memory, b->size);
+    free(b->memory);
+    b->memory = NULL;
+    b->start = b->end = b->size = 0;
+}
+
+/* Moves the queued bytes into memory of `size` bytes; realloc would leave an unwiped copy of a secret behind. */
+static int resize(struct buf *b, size_t size) {
+    size_t length = buf_length(b);
+    char *memory = malloc(size);
+
+    if (!memory)
+        return -ENOMEM;
+    if (length > 0)
+        memcpy(memory, b->memory + b->start, length);
+    buf_release(b);
+    b->memory = memory;
+    b->end = length;
+    b->size = size;
+    return 0;
+}
+
+char *buf_reserve(struct buf *b, size_t want, size_t *ret_room) {
+    size_t length = buf_length(b);
+
+    if (length >= b->cap) {
+        errno = ENOBUFS;
+        return NULL;
+    }
+    want = MIN_OF(want, b->cap - length);
+    if (b->size - b->end < want && b->size - length >= want) {
+        memmove(b->memory, b->memory + b->start, length);
+        b->start = 0;
+        b->end = length;
+    }
+    if (b->size - b->end < want) {
+        size_t size = MAX_OF(b->size, (size_t)BUF_FIRST_SIZE);
+        int r;
+
+        while (size < length + want)
+            size *= 2;
+        r = resize(b, MIN_OF(size, MAX_OF(b->cap, length + want)));
+        if (r < 0) {
+            errno = -r;
+            return NULL;
+        }
+    }
+    *ret_room = MIN_OF(b->size - b->end, b->cap - length);
+    return b->memory + b->end;
+}
+
+void buf_commit(struct buf *b, size_t n) {
+    b->end += n;
+}
+
+int buf_append(struct buf *b, struct slice bytes) {
+    size_t room;
+    char *to;
+
+    if (bytes.n == 0)
+        return 0;
+    if (bytes.n > buf_room(b))
+        return -ENOBUFS;
+    to = buf_reserve(b, bytes.n, &room);
+    if (!to)
+        return -errno;
+    memcpy(to, bytes.p, bytes.n);
+    buf_commit(b, bytes.n);
+    return 0;
+}
+
+void buf_consume(struct buf *b, size_t n) {
+    n = MIN_OF(n, buf_length(b));
+    if (b->is_secret && n > 0)
+        explicit_bzero(b->memory + b->start, n);
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}

@@ -1,0 +1,76 @@
+#include "base/num.h"
+
+#include <errno.h>
+
+#include "base/macros.h"
+
+int num_parse(struct slice text, uint64_t max, uint64_t *ret) {
+    uint64_t value = 0;
+
+    if (text.n == 0)
+        return -EINVAL;
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned digit = (unsigned char)text.p[i] - (unsigned)'0';
+        if (digit > 9)
+            return -EINVAL;
+        if (value > (UINT64_MAX - digit) / 10)
+            return -ERANGE;
+        value = value * 10 + digit;
+    }
+    if (value > max)
+        return -ERANGE;
+    *ret = value;
+    return 0;
+}
+
+int num_hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = ascii_lower(c);
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int num_parse_hex(struct slice text, uint64_t max, uint64_t *ret) {
+    uint64_t value = 0;
+
+    if (text.n == 0)
+        return -EINVAL;
+    for (size_t i = 0; i < text.n; i++) {
+        int digit = num_hex_digit(text.p[i]);
+        if (digit < 0)
+            return -EINVAL;
+        if (i >= 16)
+            return -ERANGE;
+        value = value << 4 | (uint64_t)digit;
+    }
+    if (value > max)
+        return -ERANGE;
+    *ret = value;
+    return 0;
+}
+
+int num_parse_duration(struct slice text, uint64_t max_ms, uint64_t *ret_ms) {
+    static const struct {
+        struct slice name;
+        uint64_t ms;
+    } units[] = {
+        /* "ms" before "s" and "m": the longest name that fits is the unit */
+        {{"ms", 2}, 1}, {{"s", 1}, 1000}, {{"m", 1}, 60000}, {{"h", 1}, 3600000}, {{"d", 1}, 86400000},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        uint64_t count;
+        int r;
+
+        if (!slice_ends_with(text, units[i].name))
+            continue;
+        r = num_parse(slice_first(text, text.n - units[i].name.n), max_ms / units[i].ms, &count);
+        if (r < 0)
+            return r;
+        *ret_ms = count * units[i].ms;
+        return 0;
+    }
+    return -EINVAL;
+}

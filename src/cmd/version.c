@@ -1,0 +1,71 @@
+/*
+ * `credfd version`: which build this is and, for the program that starts it, whether it can be a broker here.
+ */
+#include "cmd/cmd.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+#include "cmd/build_commit.h"
+#include "cmd/kernel.h"
+#include "cmd/usage.h"
+
+static const char usage[] =
+    "usage: credfd version [--json]\n"
+    "\n"
+    "Prints this build's version and commit.\n"
+    "\n"
+    "      --json         as one JSON object, which also says whether this build and this\n"
+    "                     kernel can serve leases (broker_egress)\n"
+    "  -c, --config FILE  accepted and ignored\n"
+    "      --help         print this\n";
+
+/* The field names that a prober reads (`broker_egress` above all) are a contract: docs/protocol.md. */
+static int print_json(void) {
+    json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "name", "credfd", "version", CREDFD_VERSION, "commit",
+                               CREDFD_COMMIT, "broker_egress", kernel_gives_broker());
+    _cleanup_free_ char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    json_decref(object);
+    if (!text) {
+        log_error("version: out of memory");
+        return EXIT_CREDFD;
+    }
+    (void)printf("%s\n", text);
+    return usage_finish(0);
+}
+
+int cmd_version(int argc, char **argv) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    bool as_json = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            as_json = true;
+            break;
+        case 'c':
+            break;
+        case 'h':
+            return usage_print(usage);
+        default:
+            return usage_refuse_option(option, argv);
+        }
+    }
+    if (optind < argc)
+        return usage_refuse(argv[0], "it takes no argument");
+    if (as_json)
+        return print_json();
+    (void)printf("credfd %s (%s)\n", CREDFD_VERSION, CREDFD_COMMIT);
+    return usage_finish(0);
+}

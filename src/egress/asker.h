@@ -1,0 +1,19 @@
+/*
+ * Who dialled: the process that the kernel named as the sender, and the program that it runs.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#define ASKER_PATH_MAX 1024
+
+struct asker {
+    pid_t pid;
+    char executable[ASKER_PATH_MAX]; /* empty when it could not be told */
+};
+
+/*
+ * `pidfd` (borrowed, or negative on kernels before 6.5) is the sender's: only while it lives does /proc/PID belong to it
+ * and not to whoever got its number next.
+ */
+void asker_identify(struct asker *ret, pid_t pid, int pidfd);

@@ -1,0 +1,174 @@
+#include "egress/inject.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/macros.h"
+#include "wire/http_write.h"
+#include "wire/query.h"
+
+const char *inject_check(const struct credential *credential, const struct request_head *request) {
+    struct slice parameter;
+
+    if (credential->inject.kind != INJECT_QUERY)
+        return NULL;
+    if (slice_equals(request->path, SLICE("*")))
+        return "a target of * has no query to carry the credential";
+    if (query_find(request->query, slice_of_string(credential->inject.name), &parameter) == QUERY_AMBIGUOUS)
+        return "the credential's query parameter stands there more than once or in disguise";
+    return NULL;
+}
+
+/*
+ * Fields that servers take a credential from. A workload's own would compete with the one that is put in, or make the
+ * key's owner act for somebody else.
+ */
+static bool may_carry_credential(struct slice name) {
+    static const struct slice names[] = {
+        {"authorization", 13},  {"proxy-authorization", 19}, {"cookie", 6},         {"x-api-key", 9},
+        {"api-key", 7},         {"apikey", 6},               {"x-auth-token", 12},  {"x-access-token", 14},
+        {"x-token", 7},         {"private-token", 13},       {"x-vault-token", 13}, {"x-goog-api-key", 14},
+        {"x-amz-security-token", 20},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (slice_equals_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* `X_Api_Key` is `X-Api-Key` to every server behind CGI (RFC 3875 §4.1.18). */
+static bool is_alias(struct slice name, struct slice injected) {
+    if (name.n != injected.n)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char a = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
+        char b = injected.p[i] == '_' ? '-' : ascii_lower(injected.p[i]);
+
+        if (a != b)
+            return false;
+    }
+    return true;
+}
+
+static bool is_stripped(const struct credential *credential, struct slice name) {
+    return may_carry_credential(name) ||
+           (credential->inject.kind == INJECT_HEADER && is_alias(name, slice_of_string(credential->inject.name)));
+}
+
+static int append_encoded(struct buf *to, struct slice text) {
+    size_t room;
+    char *at = buf_reserve(to, 3 * text.n, &room);
+
+    if (!at || room < 3 * text.n)
+        return -ENOBUFS;
+    buf_commit(to, uri_percent_encode(text, at));
+    return 0;
+}
+
+/* The query with exactly one parameter of that name: in the place where the workload's stood, else at the end. */
+static int append_query(struct buf *to, const struct credential *credential, const struct secret *secret,
+                        const struct request_head *request) {
+    struct slice name = slice_of_string(credential->inject.name), parameter, before = request->query, after = SLICE_EMPTY;
+    int r;
+
+    if (query_find(request->query, name, &parameter) == QUERY_ONCE) {
+        size_t at = (size_t)(parameter.p - request->query.p);
+
+        before = slice_first(request->query, at);
+        after = slice_from(request->query, at + parameter.n);
+    }
+    r = buf_append(to, SLICE("?"));
+    if (r == 0)
+        r = buf_append(to, before);
+    if (r == 0 && before.n > 0 && before.p[before.n - 1] != '&')
+        r = buf_append(to, SLICE("&"));
+    if (r == 0)
+        r = append_encoded(to, name);
+    if (r == 0)
+        r = buf_append(to, SLICE("="));
+    if (r == 0)
+        r = append_encoded(to, secret_view(secret));
+    return r == 0 ? buf_append(to, after) : r;
+}
+
+static int append_request_line(struct buf *to, const struct credential *credential, const struct secret *secret,
+                               const struct request_head *request) {
+    int r = buf_append(to, request->method);
+
+    if (r == 0)
+        r = buf_append(to, SLICE(" "));
+    if (r == 0 && request->path.p[0] == '/')
+        r = buf_append(to, credential->authority.base_path);
+    if (r == 0)
+        r = buf_append(to, request->path);
+    if (r == 0 && credential->inject.kind == INJECT_QUERY) {
+        r = append_query(to, credential, secret, request);
+    } else if (r == 0 && request->has_query) {
+        r = buf_append(to, SLICE("?"));
+        if (r == 0)
+            r = buf_append(to, request->query);
+    }
+    return r == 0 ? buf_append(to, SLICE(" HTTP/1.1\r\n")) : r;
+}
+
+static int append_host(struct buf *to, const struct uri_upstream *authority) {
+    char host[LIMIT_AUTHORITY + 16];
+    bool is_default = authority->port == (authority->is_tls ? 443 : 80);
+    int n = snprintf(host, sizeof(host), authority->is_ipv6_literal ? "[%.*s]" : "%.*s", SLICE_ARG(authority->host));
+
+    if (n > 0 && !is_default && (size_t)n < sizeof(host))
+        n += snprintf(host + n, sizeof(host) - (size_t)n, ":%u", authority->port);
+    if (n <= 0 || (size_t)n >= sizeof(host))
+        return -EINVAL;
+    return http_write_field(to, SLICE("Host"), slice_of(host, (size_t)n));
+}
+
+/* NAME: format with the secret in the place of {}; the secret was refused at its source if it holds a control byte. */
+static int append_secret_field(struct buf *to, const struct credential *credential, const struct secret *secret) {
+    struct slice format = slice_of_string(credential->inject.format), after = format, before;
+    int r;
+
+    before = slice_cut(&after, '{');
+    if (!after.p || after.n == 0)
+        return -EINVAL;
+    r = buf_append(to, slice_of_string(credential->inject.name));
+    if (r == 0)
+        r = buf_append(to, SLICE(": "));
+    if (r == 0)
+        r = buf_append(to, before);
+    if (r == 0)
+        r = buf_append(to, secret_view(secret));
+    if (r == 0)
+        r = buf_append(to, slice_from(after, 1));
+    return r == 0 ? buf_append(to, SLICE("\r\n")) : r;
+}
+
+static int append_framing(struct buf *to, const struct request_head *request) {
+    int r = 0;
+
+    if (request->body.kind == HTTP_BODY_LENGTH)
+        r = http_write_field_number(to, SLICE("Content-Length"), request->body.length);
+    else if (request->body.kind == HTTP_BODY_CHUNKED)
+        r = http_write_field(to, SLICE("Transfer-Encoding"), SLICE("chunked"));
+    if (r == 0 && request->expects_continue)
+        r = http_write_field(to, SLICE("Expect"), SLICE("100-continue"));
+    return r;
+}
+
+int inject_write_head(struct buf *to, const struct credential *credential, const struct secret *secret,
+                      const struct request_head *request) {
+    int r = append_request_line(to, credential, secret, request);
+
+    if (r == 0)
+        r = append_host(to, &credential->authority);
+    for (size_t i = 0; r == 0 && i < request->n_fields; i++)
+        if (!is_stripped(credential, request->fields[i].name))
+            r = http_write_field(to, request->fields[i].name, request->fields[i].value);
+    if (r == 0 && credential->inject.kind == INJECT_HEADER)
+        r = append_secret_field(to, credential, secret);
+    if (r == 0)
+        r = append_framing(to, request);
+    return r == 0 ? http_write_head_end(to) : r;
+}

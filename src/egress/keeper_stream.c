@@ -1,0 +1,531 @@
+#include "egress/keeper_stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "egress/audit_codec.h"
+#include "egress/exchange_codec.h"
+#include "egress/inject.h"
+#include "egress/rule.h"
+#include "proc/role.h"
+#include "relay/problem.h"
+
+#define STREAM_TURN 32
+
+enum stream_state {
+    WAIT_REQUEST,  /* for the relay to begin */
+    WAIT_UPSTREAM, /* for a connection */
+    WAIT_RESPONSE, /* the exchange is under way on `client` */
+    WAIT_END,      /* it is answered; what is left of the request is thrown away */
+};
+
+struct keeper_stream {
+    uint64_t id;
+    struct watch watch;
+    int fd;
+    enum stream_state state;
+    const struct held_credential *held;
+    struct origin *origin;
+    const struct timeouts *timeouts;
+    struct origin_attempt *attempt;
+    struct client *client;
+    struct timer deadline; /* of the upstream: to take, to answer, to go on */
+    struct buf request;    /* head and first content, with the key: until it has been answered */
+    struct buf held_back;  /* a message to the relay that did not fit */
+
+    struct { /* the exchange under way, for the audit */
+        char method[LIMIT_METHOD];
+        size_t method_n;
+        struct buf path;
+        const struct rule *rule;
+        uint64_t began_ms, bytes_in, bytes_out;
+        unsigned status;
+        struct http_framing body;
+        bool is_whole;      /* the request fits into `request`, and can be sent a second time */
+        bool is_reused;     /* on a connection that was warm */
+        bool is_refused;    /* never went upstream */
+        bool is_upload_off; /* the upstream takes no more: what the relay sends is thrown away */
+        bool is_ended;      /* the relay has sent the request's last byte */
+    } x;
+};
+
+static void set_state(struct keeper_stream *s, enum stream_state state) {
+    static const char *const names[] = {"WAIT_REQUEST", "WAIT_UPSTREAM", "WAIT_RESPONSE", "WAIT_END"};
+
+    log_debug("stream %llu: %s -> %s", (unsigned long long)s->id, names[s->state], names[state]);
+    s->state = state;
+}
+
+static struct slice rule_text(const struct keeper_stream *s, char text[static RULE_TEXT_MAX]) {
+    int n;
+
+    if (s->x.is_refused)
+        return SLICE_EMPTY;
+    if (!s->x.rule)
+        return SLICE("all");
+    n = snprintf(text, RULE_TEXT_MAX, "%s %s", s->x.rule->method, s->x.rule->path);
+    return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
+}
+
+/* One line for each exchange, when it is over, however it ended. */
+static void account(struct keeper_stream *s, const char *reason) {
+    char rule[RULE_TEXT_MAX];
+    struct exchange_record record = {
+        .method = slice_of(s->x.method, s->x.method_n),
+        .path = buf_slice(&s->x.path),
+        .rule = rule_text(s, rule),
+        .reason = slice_of_string(reason),
+        .status = s->x.status,
+        .bytes_in = s->x.bytes_in,
+        .bytes_out = s->x.bytes_out,
+        .duration_ms = loop_now_ms() - s->x.began_ms,
+    };
+    struct ipc_writer w = record_encode(s->id, &record);
+
+    role_send(&w, -EBADF);
+    buf_release(&s->x.path);
+}
+
+static void drop_upstream(struct keeper_stream *s) {
+    origin_cancel(s->attempt);
+    s->attempt = NULL;
+    if (s->client)
+        origin_give_back(s->origin, s->client);
+    s->client = NULL;
+    timer_cancel(&s->deadline);
+    buf_release(&s->request);
+}
+
+static bool is_in_exchange(const struct keeper_stream *s) {
+    return s->state == WAIT_UPSTREAM || s->state == WAIT_RESPONSE;
+}
+
+static void stream_free(struct keeper_stream *s, const char *reason) {
+    struct ipc_writer w;
+
+    if (is_in_exchange(s))
+        account(s, reason);
+    if (s->client)
+        s->client->must_close = true; /* in the middle of something: never for another */
+    drop_upstream(s);
+    watch_remove(&s->watch);
+    fd_close(&s->fd);
+    buf_release(&s->held_back);
+    buf_release(&s->x.path);
+    w = ipc_begin(IPC_STREAM_ENDED);
+    ipc_put_u64(&w, s->id);
+    role_send(&w, -EBADF);
+    free(s);
+}
+
+/* 0, also when the kernel has no room and the message is kept; -errno when the relay is gone. */
+static int tell_relay(struct keeper_stream *s, const struct upstream_event *event) {
+    struct ipc_writer w = event_encode(event);
+    int r = ipc_send(s->fd, &w, -EBADF);
+
+    if (r != -EAGAIN)
+        return r;
+    watch_not_ready(&s->watch, EPOLLOUT);
+    r = buf_append(&s->held_back, ipc_writer_bytes(&w));
+    return r == 0 ? buf_append(&s->held_back, event->data) : r;
+}
+
+static int send_held_back(struct keeper_stream *s) {
+    struct slice bytes = buf_slice(&s->held_back);
+    struct ipc_writer w = ipc_begin((enum ipc_type)bytes.p[0]);
+    int r;
+
+    ipc_put_raw(&w, slice_from(bytes, 1));
+    r = ipc_send(s->fd, &w, -EBADF);
+    if (r == 0)
+        buf_release(&s->held_back);
+    else if (r == -EAGAIN)
+        watch_not_ready(&s->watch, EPOLLOUT);
+    return r;
+}
+
+/* The exchange is over for the workload. What the relay still sends of the request is thrown away. */
+static void end_exchange(struct keeper_stream *s, const char *reason) {
+    account(s, reason);
+    if (s->client && !s->x.is_ended)
+        s->client->must_close = true;
+    drop_upstream(s);
+    set_state(s, s->x.is_ended ? WAIT_REQUEST : WAIT_END);
+}
+
+/* An answer of the keeper's own. */
+static int refuse(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {
+    char body[PROBLEM_MAX];
+    size_t n = problem_body(body, status, s->held->credential->name, slice_of_string(reason), hint);
+    struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
+    struct http_framing framing = {HTTP_BODY_LENGTH, n};
+    struct upstream_event event = {
+        .type = UPSTREAM_RESPONSE,
+        .response = {.status = status, .fields = &type, .n_fields = 1, .body = framing, .declared = framing},
+        .data = slice_of(body, n),
+        .is_end = true,
+    };
+
+    s->x.status = status;
+    s->x.bytes_out = n;
+    end_exchange(s, reason);
+    return tell_relay(s, &event);
+}
+
+/* The upstream failed. Before its response has begun that is a 502 or 504; afterwards the response is cut. */
+static int upstream_failed(struct keeper_stream *s, unsigned status, const char *reason) {
+    struct upstream_event event = {.type = UPSTREAM_ABORT, .status = status, .reason = slice_of_string(reason)};
+
+    if (s->client)
+        s->client->must_close = true;
+    if (s->x.status == 0)
+        return refuse(s, status, reason, SLICE_EMPTY);
+    end_exchange(s, reason);
+    return tell_relay(s, &event);
+}
+
+/* The time that the upstream has for what is waited for now. While the workload is slow, it has all the time. */
+static void set_deadline(struct keeper_stream *s) {
+    if (!buf_is_empty(&s->client->out))
+        timer_set(&s->deadline, s->timeouts->write);
+    else if (s->x.status != 0)
+        timer_set(&s->deadline, s->timeouts->stream);
+    else if (s->x.is_ended || s->x.is_upload_off)
+        timer_set(&s->deadline, s->held->credential->response_timeout_ms);
+    else
+        timer_cancel(&s->deadline);
+}
+
+static void stream_step(struct keeper_stream *s);
+static void upstream_connected(void *owner, struct client *client, unsigned status, const char *reason);
+
+static void client_ready(struct watch *watch) {
+    struct client *client = container_of(watch, struct client, stream.watch);
+
+    stream_step(client->owner);
+}
+
+static int connect_upstream(struct keeper_stream *s) {
+    set_state(s, WAIT_UPSTREAM);
+    s->attempt = origin_connect(s->origin, upstream_connected, s);
+    return s->attempt ? 0 : upstream_failed(s, 503, "out of memory");
+}
+
+/* The request is serialised and a connection is there. */
+static int begin_on(struct keeper_stream *s, struct client *client) {
+    bool is_head = slice_equals(slice_of(s->x.method, s->x.method_n), SLICE("HEAD"));
+    int r;
+
+    s->client = client;
+    client_attach(client, s, client_ready);
+    set_state(s, WAIT_RESPONSE);
+    r = client_begin(client, buf_slice(&s->request), is_head, s->x.body, s->x.is_whole);
+    if (r == -ENOMEM || r == -ENOBUFS)
+        return upstream_failed(s, 503, "out of memory");
+    if (r < 0)
+        s->x.is_upload_off = true; /* it may have answered before it closed: that is read next */
+    if (!s->x.is_whole)
+        buf_release(&s->request);
+    set_deadline(s);
+    return 0;
+}
+
+/* S 9.2.2 */
+static bool is_idempotent(const struct keeper_stream *s) {
+    static const struct slice methods[] = {{"GET", 3}, {"HEAD", 4}, {"PUT", 3}, {"DELETE", 6}, {"OPTIONS", 7}};
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (slice_equals(slice_of(s->x.method, s->x.method_n), methods[i]))
+            return true;
+    return false;
+}
+
+/* A warm connection that the upstream had closed already: nothing came back, and sending again does no harm. */
+static bool may_retry(const struct keeper_stream *s) {
+    return s->x.is_reused && s->x.is_whole && !s->client->is_answered && (s->client->sent == 0 || is_idempotent(s));
+}
+
+static int retry(struct keeper_stream *s) {
+    s->client->must_close = true;
+    origin_give_back(s->origin, s->client);
+    s->client = NULL;
+    s->x.is_reused = false;
+    s->x.is_upload_off = false;
+    timer_cancel(&s->deadline);
+    return connect_upstream(s);
+}
+
+static void remember(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
+    s->x.method_n = MIN_OF(request->method.n, sizeof(s->x.method));
+    memcpy(s->x.method, request->method.p, s->x.method_n);
+    s->x.rule = NULL;
+    s->x.began_ms = loop_now_ms();
+    s->x.bytes_in = data.n;
+    s->x.bytes_out = 0;
+    s->x.status = 0;
+    s->x.body = request->body;
+    s->x.is_whole = s->x.is_ended = is_end;
+    s->x.is_reused = s->x.is_refused = s->x.is_upload_off = false;
+}
+
+/* Head and first content, framed: what goes out, and can go out again while the connection proves dead. */
+static int serialise(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
+    int r = inject_write_head(&s->request, s->held->credential, s->held->secret, request);
+    char line[20];
+
+    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && data.n > 0)
+        r = buf_append(&s->request, slice_of(line, http_chunk_line(line, data.n)));
+    if (r == 0)
+        r = buf_append(&s->request, data);
+    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && data.n > 0)
+        r = buf_append(&s->request, SLICE(HTTP_CHUNK_END));
+    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && is_end)
+        r = buf_append(&s->request, SLICE(HTTP_CHUNK_LAST));
+    return r;
+}
+
+static int refuse_before(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {
+    s->x.is_refused = true;
+    return refuse(s, status, reason, hint);
+}
+
+/* NULL, or the refusal has been sent and `*ret` is what became of it. */
+static bool is_permitted(struct keeper_stream *s, const struct request_head *request, int *ret) {
+    const struct credential *credential = s->held->credential;
+    const char *fault;
+
+    switch (rule_decide(credential, request->method, request->path, &s->x.rule)) {
+    case RULE_NONE:
+        *ret = refuse_before(s, 403, "no rule of this lease allows this method and path",
+                             SLICE("add a line to the credential's allow list, such as: GET /path/**"));
+        return false;
+    case RULE_AMBIGUOUS:
+        *ret = refuse_before(s, 403, "the path means one thing as written and another when normalised",
+                             SLICE("send the path without dot segments, empty segments or escapes"));
+        return false;
+    case RULE_ALLOWS:
+        break;
+    }
+    fault = inject_check(credential, request);
+    if (fault)
+        *ret = refuse_before(s, 400, fault, SLICE_EMPTY);
+    return fault == NULL;
+}
+
+static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
+    static struct http_fields fields; /* of the message; of no use when this returns */
+    struct request_head request;
+    struct client *warm;
+    struct slice data;
+    bool is_end;
+    int r = request_decode(m, &fields, &request, &data, &is_end);
+
+    if (r < 0)
+        return r;
+    remember(s, &request, data, is_end);
+    r = buf_append(&s->x.path, request.path);
+    if (r < 0)
+        return r;
+    if (!is_permitted(s, &request, &r))
+        return r;
+    r = serialise(s, &request, data, is_end);
+    if (r < 0)
+        return refuse_before(s, r == -ENOMEM ? 503 : 431, "the request does not fit", SLICE_EMPTY);
+    warm = origin_take(s->origin);
+    s->x.is_reused = warm != NULL;
+    return warm ? begin_on(s, warm) : connect_upstream(s);
+}
+
+static void upstream_connected(void *owner, struct client *client, unsigned status, const char *reason) {
+    struct keeper_stream *s = owner;
+    int r;
+
+    s->attempt = NULL;
+    r = client ? begin_on(s, client) : upstream_failed(s, status, reason);
+    if (r < 0)
+        stream_free(s, "the relay is gone");
+    else
+        stream_step(s);
+}
+
+static int more_content(struct keeper_stream *s, struct ipc_message *m) {
+    struct slice data;
+    bool is_end;
+    int r = data_decode(m, &data, &is_end);
+
+    if (r < 0 || s->x.is_ended)
+        return -EPROTO;
+    s->x.is_ended = is_end;
+    if (s->state == WAIT_END && is_end)
+        set_state(s, WAIT_REQUEST);
+    if (s->state != WAIT_RESPONSE)
+        return 0;
+    s->x.bytes_in += data.n;
+    /* what was declared is what is sent: no more, and an end only where it is due */
+    if (s->x.body.kind == HTTP_BODY_LENGTH &&
+        (s->x.bytes_in > s->x.body.length || (is_end && s->x.bytes_in != s->x.body.length)))
+        return -EPROTO;
+    if (!s->x.is_upload_off && client_send(s->client, data, is_end) < 0)
+        s->x.is_upload_off = true;
+    set_deadline(s);
+    return 0;
+}
+
+/* The workload broke its request off: the upstream must never see it end well. */
+static int abandoned(struct keeper_stream *s, struct ipc_message *m) {
+    char why[256];
+    struct slice reason;
+    unsigned status;
+    int r = abort_decode(m, &status, &reason);
+
+    if (r < 0)
+        return r;
+    if (is_in_exchange(s)) {
+        (void)snprintf(why, sizeof(why), "%.*s", SLICE_ARG(reason));
+        s->x.status = s->x.status ? s->x.status : status;
+        if (s->client)
+            s->client->must_close = true;
+        s->x.is_ended = false;
+        end_exchange(s, why);
+    }
+    return 0;
+}
+
+static int take_message(struct keeper_stream *s, struct ipc_message *m) {
+    if (m->type == IPC_REQUEST && s->state == WAIT_REQUEST)
+        return begin_exchange(s, m);
+    if (m->type == IPC_DATA && s->state != WAIT_REQUEST)
+        return more_content(s, m);
+    if (m->type == IPC_ABORT)
+        return abandoned(s, m);
+    log_error("stream %llu: a message %s that is not permitted here", (unsigned long long)s->id, ipc_type_name(m->type));
+    fd_close(&m->fd);
+    return -EPROTO;
+}
+
+/* What the upstream has not taken yet waits, and the relay with it; so does a request for its connection. */
+static bool may_receive(const struct keeper_stream *s) {
+    if (s->watch.ready & (EPOLLRDHUP | EPOLLHUP))
+        return true; /* the relay is gone: its last words are read, and its end */
+    if (s->state == WAIT_UPSTREAM || (s->state == WAIT_RESPONSE && !buf_is_empty(&s->client->out)))
+        return false;
+    return s->watch.ready & EPOLLIN;
+}
+
+/* The relay's next message, if it can be used now: 1 when one was, 0 when not, -errno for the end. */
+static int move_request(struct keeper_stream *s) {
+    struct ipc_message m;
+    int r;
+
+    if (!may_receive(s))
+        return 0;
+    r = ipc_receive(s->fd, &m);
+    if (r == -EAGAIN) {
+        watch_not_ready(&s->watch, EPOLLIN | EPOLLRDHUP);
+        return 0;
+    }
+    if (r <= 0)
+        return -EPIPE;
+    r = take_message(s, &m);
+    return r < 0 ? r : 1;
+}
+
+static int deliver(struct keeper_stream *s, const struct upstream_event *event) {
+    int r;
+
+    if (event->type == UPSTREAM_RESPONSE)
+        s->x.status = event->response.status;
+    s->x.bytes_out += event->data.n;
+    r = tell_relay(s, event);
+    if (r == 0 && event->is_end)
+        end_exchange(s, "");
+    else if (r == 0)
+        set_deadline(s);
+    return r;
+}
+
+/* The upstream's next event, when the relay has room for it. 1, 0 or -errno as above. */
+static int move_response(struct keeper_stream *s) {
+    struct upstream_event event;
+    int r;
+
+    if (s->state != WAIT_RESPONSE || !buf_is_empty(&s->held_back))
+        return 0;
+    if (!buf_is_empty(&s->client->out)) {
+        r = client_flush(s->client);
+        if (r < 0 && r != -EAGAIN)
+            s->x.is_upload_off = true;
+        set_deadline(s);
+    }
+    if (client_receive(s->client, &event) != 1)
+        return 0;
+    if (event.type == UPSTREAM_ABORT)
+        r = may_retry(s) ? retry(s) : upstream_failed(s, event.status, s->client->fault);
+    else
+        r = deliver(s, &event);
+    return r < 0 ? r : 1;
+}
+
+static void stream_step(struct keeper_stream *s) {
+    for (unsigned i = 0; i < STREAM_TURN; i++) {
+        int request = 0, response = 0, r = 0;
+
+        if (!buf_is_empty(&s->held_back) && (s->watch.ready & EPOLLOUT))
+            r = send_held_back(s);
+        if (r == 0 || r == -EAGAIN)
+            request = move_request(s);
+        if (request >= 0)
+            response = move_response(s);
+        if ((r < 0 && r != -EAGAIN) || request < 0 || response < 0) {
+            stream_free(s, "the client is gone");
+            return;
+        }
+        if (request == 0 && response == 0)
+            return;
+    }
+    watch_again(&s->watch);
+}
+
+static void relay_ready(struct watch *watch) {
+    stream_step(container_of(watch, struct keeper_stream, watch));
+}
+
+static void upstream_late(struct timer *timer) {
+    struct keeper_stream *s = container_of(timer, struct keeper_stream, deadline);
+    const char *reason = s->x.status != 0                       ? "the upstream stopped in the middle of its response"
+                         : buf_is_empty(&s->client->out) ? "the upstream sent no response in time"
+                                                         : "the upstream did not take the request in time";
+
+    if (upstream_failed(s, 504, reason) < 0)
+        stream_free(s, "the relay is gone");
+    else
+        stream_step(s);
+}
+
+int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, struct origin *origin,
+                       const struct timeouts *timeouts) {
+    struct keeper_stream *s = calloc(1, sizeof(*s));
+    struct ipc_writer w;
+    int r;
+
+    if (!s) {
+        fd_close(&fd);
+        return -ENOMEM;
+    }
+    *s = (struct keeper_stream){.id = id, .fd = fd, .held = held, .origin = origin, .timeouts = timeouts};
+    s->deadline.on_expiry = upstream_late;
+    buf_init_secret(&s->request, 2 * LIMIT_DATAGRAM);
+    buf_init(&s->held_back, LIMIT_DATAGRAM);
+    buf_init(&s->x.path, LIMIT_TARGET);
+    w = ipc_begin(IPC_ACCEPTED);
+    r = watch_add(&s->watch, fd, relay_ready);
+    if (r == 0)
+        r = ipc_send(fd, &w, -EBADF);
+    if (r < 0)
+        stream_free(s, "");
+    return 0;
+}

@@ -1,0 +1,34 @@
+/*
+ * The fd door: the broker's end of one lease's control channel (docs/protocol.md). A datagram of the one byte 0x01 asks
+ * for a stream; the answer is 0x01 with one SOCK_STREAM descriptor, or 0xFF with none. Whatever else is asked is
+ * answered 0xFF, and descriptors that came with it are closed. Part of the relay: this is where a workload's bytes
+ * come in first.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/limits.h"
+#include "net/loop.h"
+#include "relay/connection.h"
+
+struct lease_door {
+    struct watch watch;
+    int fd;
+    uint32_t number; /* among the workload's leases */
+    char lease[LIMIT_NAME + 1];
+    char injected[LIMIT_NAME + 1]; /* the field that the keeper puts in; empty for none */
+    struct exchange_rules rules;
+    size_t n_streams; /* open, or asked for and not answered yet */
+    int answers[LIMIT_STREAMS + 1]; /* descriptors to hand out, or -1 for a refusal, that did not fit yet */
+    size_t n_answers;
+    /* A good dial. The pidfd, or -EBADF, is the callee's. True when it will be answered by lease_door_answer. */
+    bool (*on_dial)(struct lease_door *door, pid_t pid, int pidfd);
+};
+
+/* Takes `fd` over, even on failure; SO_PASSCRED is set on it. 0 or -errno. */
+int lease_door_init(struct lease_door *door, int fd, bool (*on_dial)(struct lease_door *door, pid_t pid, int pidfd));
+void lease_door_done(struct lease_door *door);
+
+/* Answers a dial with `fd` (taken over), or refuses it when that is negative. */
+void lease_door_answer(struct lease_door *door, int fd);

@@ -1,0 +1,199 @@
+/*
+ * The relay: the one process that reads a workload's bytes. It holds no secret, opens nothing, connects to nothing; it
+ * has the doors that the supervisor gave it, and for each stream a client's socket and a pair to the keeper. Started by
+ * the supervisor, one for each workload; when its channel ends, so does it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "egress/credential_codec.h"
+#include "egress/keeper_link.h"
+#include "egress/lease_door.h"
+#include "proc/role.h"
+
+static struct lease_door *doors[LIMIT_LEASES];
+static struct connection_timeouts timeouts;
+
+/* One client's stream and its pair to the keeper. */
+struct lease_stream {
+    uint64_t id; /* the supervisor's */
+    struct lease_door *door;
+    struct keeper_link link;
+    struct connection connection;
+    struct connection_owner owner;
+};
+
+static void stream_free(struct lease_stream *s) {
+    struct ipc_writer w = ipc_begin(IPC_STREAM_ENDED);
+
+    ipc_put_u64(&w, s->id);
+    role_send(&w, -EBADF);
+    keeper_link_done(&s->link);
+    s->door->n_streams--;
+    free(s);
+}
+
+static void stream_closed(struct connection *c) {
+    stream_free(container_of(c, struct lease_stream, connection));
+}
+
+static void stream_refused(struct connection *c, unsigned status, const char *reason) {
+    struct lease_stream *s = container_of(c, struct lease_stream, connection);
+    struct ipc_writer w = ipc_begin(IPC_REFUSAL);
+
+    /* what the keeper knows of, the keeper accounts for */
+    if (s->connection.state == WAIT_EXCHANGE)
+        return;
+    ipc_put_u64(&w, s->id);
+    ipc_put_u16(&w, (uint16_t)status);
+    ipc_put_bytes(&w, slice_of_string(reason));
+    role_send(&w, -EBADF);
+}
+
+/* Our own end is made and watched before the other is handed over: nobody holds a stream that no one serves. */
+static int open_stream(struct lease_stream *s, int *ret_client) {
+    _cleanup_close_ int client = -EBADF;
+    int ends[2], r;
+
+    r = fd_pair(SOCK_STREAM, ends);
+    if (r < 0)
+        return r;
+    client = ends[1];
+    s->owner = (struct connection_owner){
+        .rules = &s->door->rules, .timeouts = &timeouts, .refused = stream_refused, .closed = stream_closed};
+    r = connection_init(&s->connection, ends[0], &s->link.upstream, &s->owner);
+    if (r < 0)
+        return r;
+    *ret_client = fd_steal(&client);
+    return 0;
+}
+
+static void stream_answered(struct keeper_link *link, bool is_accepted) {
+    struct lease_stream *s = container_of(link, struct lease_stream, link);
+    struct lease_door *door = s->door;
+    int client = -EBADF;
+
+    if (!is_accepted || open_stream(s, &client) < 0)
+        stream_free(s);
+    lease_door_answer(door, client);
+}
+
+static bool dialled(struct lease_door *door, pid_t pid, int pidfd_given) {
+    _cleanup_close_ int pidfd = pidfd_given;
+    struct ipc_writer w = ipc_begin(IPC_DIAL);
+
+    ipc_put_u32(&w, door->number);
+    ipc_put_u32(&w, (uint32_t)pid);
+    role_send(&w, pidfd);
+    door->n_streams++;
+    return true;
+}
+
+static struct lease_door *get_door(struct ipc_message *m) {
+    uint32_t number = ipc_get_u32(m);
+
+    if (number >= LIMIT_LEASES || !doors[number]) {
+        ipc_fail(m);
+        return NULL;
+    }
+    return doors[number];
+}
+
+static int on_stream(void *owner, struct ipc_message *m) {
+    struct lease_door *door = get_door(m);
+    uint64_t id = ipc_get_u64(m);
+    _cleanup_close_ int fd = m->is_fd_lost ? -EBADF : ipc_get_fd(m);
+    struct lease_stream *s;
+
+    (void)owner;
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    s = fd >= 0 ? calloc(1, sizeof(*s)) : NULL;
+    if (s) {
+        s->id = id;
+        s->door = door;
+        if (keeper_link_init(&s->link, fd_steal(&fd), stream_answered) == 0)
+            return 0;
+        stream_free(s);
+    } else {
+        /* no descriptor or no memory left: this one is refused, the rest goes on */
+        door->n_streams--;
+    }
+    lease_door_answer(door, -1);
+    return 0;
+}
+
+static int on_no_stream(void *owner, struct ipc_message *m) {
+    struct lease_door *door = get_door(m);
+
+    (void)owner;
+    if (ipc_end(m) < 0 || door->n_streams == 0)
+        return -EPROTO;
+    door->n_streams--;
+    lease_door_answer(door, -1);
+    return 0;
+}
+
+static bool copy_name(char to[static LIMIT_NAME + 1], struct slice name) {
+    if (name.n > LIMIT_NAME || slice_has(name, '\0'))
+        return false;
+    memcpy(to, name.p, name.n);
+    to[name.n] = '\0';
+    return true;
+}
+
+static int on_door(void *owner, struct ipc_message *m) {
+    uint32_t number = ipc_get_u32(m);
+    struct slice lease = ipc_get_bytes(m, LIMIT_NAME);
+    struct slice injected = ipc_get_bytes(m, LIMIT_NAME);
+    _cleanup_close_ int fd = ipc_get_fd(m);
+    struct lease_door *door;
+
+    (void)owner;
+    if (ipc_end(m) < 0 || number >= LIMIT_LEASES || doors[number])
+        return -EPROTO;
+    door = calloc(1, sizeof(*door));
+    if (!door)
+        return -ENOMEM;
+    doors[number] = door;
+    door->number = number;
+    if (!copy_name(door->lease, lease) || !copy_name(door->injected, injected))
+        return -EPROTO;
+    door->rules.lease = door->lease;
+    if (injected.n > 0)
+        door->rules.protected_fields[door->rules.n_protected++] = slice_of_string(door->injected);
+    return lease_door_init(door, fd_steal(&fd), dialled);
+}
+
+static int on_timeouts(void *owner, struct ipc_message *m) {
+    struct timeouts all;
+
+    (void)owner;
+    if (timeouts_decode(m, &all) < 0)
+        return -EPROTO;
+    timeouts = (struct connection_timeouts){
+        .head_ms = all.head, .idle_ms = all.idle, .body_ms = all.body, .write_ms = all.write};
+    return 0;
+}
+
+static const struct ipc_permit permits[] = {
+    {IPC_TIMEOUTS, 1, on_timeouts},
+    {IPC_DOOR, 1, on_door},
+    {IPC_STREAM, 1, on_stream},
+    {IPC_NO_STREAM, 1, on_no_stream},
+};
+
+int main(void) {
+    static const struct role relay = {.name = "credfd-relay",
+                                      .seccomp = SECCOMP_RELAY,
+                                      .permits = permits,
+                                      .n_permits = ARRAY_LEN(permits),
+                                      .phase = 1};
+
+    return role_main(&relay);
+}

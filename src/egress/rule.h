@@ -1,0 +1,23 @@
+/*
+ * Whether a credential may be used for a request. Pure. The keeper asks; nobody else decides.
+ */
+#pragma once
+
+#include "base/limits.h"
+#include "egress/settings.h"
+
+#define RULE_TEXT_MAX (LIMIT_METHOD + 1 + LIMIT_RULE)
+
+enum rule_verdict {
+    RULE_ALLOWS,
+    RULE_NONE,      /* no rule allows it */
+    RULE_AMBIGUOUS, /* allowed as it is written, and not as a server might read it, or the other way round */
+};
+
+/*
+ * Rules are matched on the path as it was sent and on the path as the most liberal server would read it
+ * (uri_normalise_path): one answer alone would let `/public/../secret` past. `*ret_rule` is the rule that allows, or
+ * NULL for `allow: all`.
+ */
+enum rule_verdict rule_decide(const struct credential *credential, struct slice method, struct slice path,
+                              const struct rule **ret_rule);

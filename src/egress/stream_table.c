@@ -1,0 +1,82 @@
+#include "egress/stream_table.h"
+
+#include <stdlib.h>
+
+#include "base/macros.h"
+
+/* An id is a row's number and a serial number, so that a late word about a stream never hits its row's next one. */
+static uint64_t make_id(struct stream_table *table, uint32_t row) {
+    return (uint64_t)++table->serial << 32 | row;
+}
+
+static bool grow(struct stream_table *table) {
+    uint32_t n = MAX_OF(table->n_rows * 2, 16U);
+    struct stream_entry **rows = realloc(table->rows, n * sizeof(*rows));
+
+    if (!rows)
+        return false;
+    table->rows = rows;
+    for (uint32_t i = table->n_rows; i < n; i++)
+        rows[i] = NULL;
+    table->n_rows = n;
+    return true;
+}
+
+struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, uint32_t lease) {
+    uint32_t row = 0;
+
+    if (table->n_used == table->n_rows && !grow(table))
+        return NULL;
+    while (table->rows[row])
+        row++;
+    table->rows[row] = calloc(1, sizeof(struct stream_entry));
+    if (!table->rows[row])
+        return NULL;
+    *table->rows[row] = (struct stream_entry){.id = make_id(table, row), .holder = holder, .lease = lease};
+    table->n_used++;
+    return table->rows[row];
+}
+
+struct stream_entry *stream_table_find(const struct stream_table *table, uint64_t id) {
+    uint32_t row = (uint32_t)id;
+
+    return row < table->n_rows && table->rows[row] && table->rows[row]->id == id ? table->rows[row] : NULL;
+}
+
+static void free_when_done(struct stream_table *table, struct stream_entry *entry) {
+    uint32_t row = (uint32_t)entry->id;
+
+    if (!entry->is_keeper_done || !entry->is_relay_done)
+        return;
+    free(entry);
+    table->rows[row] = NULL;
+    table->n_used--;
+}
+
+void stream_table_keeper_done(struct stream_table *table, struct stream_entry *entry) {
+    entry->is_keeper_done = true;
+    free_when_done(table, entry);
+}
+
+void stream_table_relay_done(struct stream_table *table, struct stream_entry *entry) {
+    entry->is_relay_done = true;
+    free_when_done(table, entry);
+}
+
+void stream_table_side_gone(struct stream_table *table, const struct holder *holder) {
+    for (uint32_t row = 0; row < table->n_rows; row++) {
+        if (!table->rows[row])
+            continue;
+        if (!holder)
+            stream_table_keeper_done(table, table->rows[row]);
+        else if (table->rows[row]->holder == holder)
+            stream_table_relay_done(table, table->rows[row]);
+    }
+}
+
+void stream_table_done(struct stream_table *table) {
+    for (uint32_t row = 0; row < table->n_rows; row++)
+        free(table->rows[row]);
+    free(table->rows);
+    *table = (struct stream_table){0};
+}

@@ -1,0 +1,41 @@
+/*
+ * The supervisor's list of living streams: which lease each belongs to and who dialled it, so that a report about it
+ * can be stamped with facts that no role could have forged.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "egress/asker.h"
+
+struct holder;
+
+struct stream_entry {
+    uint64_t id;
+    struct holder *holder; /* NULL: the row is free */
+    uint32_t lease;
+    struct asker asker;
+    bool is_keeper_done, is_relay_done;
+};
+
+struct stream_table {
+    struct stream_entry **rows;
+    uint32_t n_rows;
+    uint32_t n_used;
+    uint32_t serial;
+};
+
+/* NULL without memory. The entry stays where it is until both sides are done with it. */
+struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, uint32_t lease);
+
+/* NULL for an id that is not, or no longer, given out. */
+struct stream_entry *stream_table_find(const struct stream_table *table, uint64_t id);
+
+/* Frees the entry when the other side is done as well. */
+void stream_table_keeper_done(struct stream_table *table, struct stream_entry *entry);
+void stream_table_relay_done(struct stream_table *table, struct stream_entry *entry);
+
+/* A whole side is gone: the keeper (holder NULL), or the relay of one holder. */
+void stream_table_side_gone(struct stream_table *table, const struct holder *holder);
+void stream_table_done(struct stream_table *table);

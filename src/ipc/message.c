@@ -1,0 +1,234 @@
+#include "ipc/message.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/macros.h"
+
+/* One of each for the process: a message is put together and sent, or received and handled, before the next. */
+static char sending[LIMIT_DATAGRAM];
+static char receiving[LIMIT_DATAGRAM];
+static struct slice sending_tail;
+
+const char *ipc_type_name(unsigned type) {
+    static const char *const names[IPC_TYPES] = {
+        [IPC_INVALID] = "INVALID",     [IPC_HELLO] = "HELLO",
+        [IPC_LOG] = "LOG",             [IPC_SOURCE] = "SOURCE",
+        [IPC_SECRET] = "SECRET",       [IPC_SOURCE_FAILED] = "SOURCE_FAILED",
+        [IPC_TRUST] = "TRUST",         [IPC_CREDENTIAL] = "CREDENTIAL",
+        [IPC_CA_FILE] = "CA_FILE",     [IPC_RESOLVER] = "RESOLVER",
+        [IPC_TIMEOUTS] = "TIMEOUTS",   [IPC_STREAM] = "STREAM",
+        [IPC_EXCHANGE] = "EXCHANGE",   [IPC_STREAM_ENDED] = "STREAM_ENDED",
+        [IPC_DOOR] = "DOOR",           [IPC_NO_STREAM] = "NO_STREAM",
+        [IPC_DIAL] = "DIAL",           [IPC_REFUSAL] = "REFUSAL",
+        [IPC_LOOKUP] = "LOOKUP",       [IPC_ADDRESSES] = "ADDRESSES",
+        [IPC_ACCEPTED] = "ACCEPTED",   [IPC_REQUEST] = "REQUEST",
+        [IPC_INTERIM] = "INTERIM",     [IPC_RESPONSE] = "RESPONSE",
+        [IPC_DATA] = "DATA",           [IPC_ABORT] = "ABORT",
+    };
+
+    return type < IPC_TYPES ? names[type] : "UNKNOWN";
+}
+
+struct ipc_writer ipc_begin(enum ipc_type type) {
+    sending[0] = (char)type;
+    sending_tail = SLICE_EMPTY;
+    return (struct ipc_writer){.n = 1};
+}
+
+static void put(struct ipc_writer *w, const void *bytes, size_t n) {
+    if (w->is_failed || n > sizeof(sending) - w->n) {
+        w->is_failed = true;
+        return;
+    }
+    if (n > 0)
+        memcpy(sending + w->n, bytes, n);
+    w->n += n;
+}
+
+void ipc_put_u8(struct ipc_writer *w, uint8_t value) {
+    put(w, &value, sizeof(value));
+}
+
+void ipc_put_u16(struct ipc_writer *w, uint16_t value) {
+    value = htole16(value);
+    put(w, &value, sizeof(value));
+}
+
+void ipc_put_u32(struct ipc_writer *w, uint32_t value) {
+    value = htole32(value);
+    put(w, &value, sizeof(value));
+}
+
+void ipc_put_u64(struct ipc_writer *w, uint64_t value) {
+    value = htole64(value);
+    put(w, &value, sizeof(value));
+}
+
+void ipc_put_bytes(struct ipc_writer *w, struct slice bytes) {
+    ipc_put_u32(w, (uint32_t)MIN_OF(bytes.n, (size_t)UINT32_MAX));
+    put(w, bytes.p, bytes.n);
+}
+
+void ipc_put_raw(struct ipc_writer *w, struct slice bytes) {
+    put(w, bytes.p, bytes.n);
+}
+
+void ipc_put_tail(struct ipc_writer *w, struct slice bytes) {
+    if (bytes.n > sizeof(sending) - w->n)
+        w->is_failed = true;
+    ipc_put_u32(w, (uint32_t)bytes.n);
+    sending_tail = bytes;
+}
+
+struct slice ipc_writer_bytes(const struct ipc_writer *w) {
+    return slice_of(sending, w->n);
+}
+
+union descriptor_control {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+};
+
+static void attach(struct msghdr *message, union descriptor_control *control, int fd) {
+    struct cmsghdr *c;
+
+    message->msg_control = control->bytes;
+    message->msg_controllen = sizeof(control->bytes);
+    c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+}
+
+int ipc_send(int socket, const struct ipc_writer *w, int fd) {
+    union {
+        const char *given;
+        char *taken; /* sendmsg leaves the bytes alone */
+    } tail = {.given = sending_tail.p};
+    struct iovec parts[] = {{.iov_base = sending, .iov_len = w->n},
+                            {.iov_base = tail.taken, .iov_len = sending_tail.n}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = sending_tail.n > 0 ? 2 : 1};
+    union descriptor_control control = {0};
+    ssize_t n;
+
+    if (w->is_failed)
+        return -EMSGSIZE;
+    if (fd >= 0)
+        attach(&message, &control, fd);
+    do
+        n = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+static int detach(struct msghdr *message) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    int fd = -EBADF;
+
+    /* the control buffer holds one descriptor: a second would have set MSG_CTRUNC and been closed by the kernel */
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(int));
+    return fd;
+}
+
+int ipc_receive(int socket, struct ipc_message *ret) {
+    struct iovec part = {.iov_base = receiving, .iov_len = sizeof(receiving)};
+    union descriptor_control control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    _cleanup_close_ int fd = -EBADF;
+    ssize_t n;
+
+    do
+        n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    fd = detach(&message);
+    if (n == 0)
+        return 0;
+    /* one descriptor arrived and another was cut off: nobody of ours sends two */
+    if ((message.msg_flags & MSG_TRUNC) || ((message.msg_flags & MSG_CTRUNC) && fd >= 0))
+        return -EPROTO;
+    *ret = ipc_message_of(slice_of(receiving, (size_t)n));
+    ret->is_fd_lost = (message.msg_flags & MSG_CTRUNC) != 0;
+    ret->fd = fd_steal(&fd);
+    return 1;
+}
+
+struct ipc_message ipc_message_of(struct slice bytes) {
+    struct ipc_message m = {.fd = -EBADF, .rest = bytes};
+
+    m.type = ipc_get_u8(&m);
+    return m;
+}
+
+static void get(struct ipc_message *m, void *to, size_t n) {
+    if (m->is_failed || n > m->rest.n) {
+        m->is_failed = true;
+        memset(to, 0, n);
+        return;
+    }
+    memcpy(to, m->rest.p, n);
+    m->rest = slice_from(m->rest, n);
+}
+
+uint8_t ipc_get_u8(struct ipc_message *m) {
+    uint8_t value;
+
+    get(m, &value, sizeof(value));
+    return value;
+}
+
+uint16_t ipc_get_u16(struct ipc_message *m) {
+    uint16_t value;
+
+    get(m, &value, sizeof(value));
+    return le16toh(value);
+}
+
+uint32_t ipc_get_u32(struct ipc_message *m) {
+    uint32_t value;
+
+    get(m, &value, sizeof(value));
+    return le32toh(value);
+}
+
+uint64_t ipc_get_u64(struct ipc_message *m) {
+    uint64_t value;
+
+    get(m, &value, sizeof(value));
+    return le64toh(value);
+}
+
+struct slice ipc_get_bytes(struct ipc_message *m, size_t max) {
+    size_t n = ipc_get_u32(m);
+    struct slice bytes;
+
+    if (m->is_failed || n > max || n > m->rest.n) {
+        m->is_failed = true;
+        return SLICE_EMPTY;
+    }
+    bytes = slice_first(m->rest, n);
+    m->rest = slice_from(m->rest, n);
+    return bytes;
+}
+
+int ipc_get_fd(struct ipc_message *m) {
+    if (m->fd < 0)
+        m->is_failed = true;
+    return fd_steal(&m->fd);
+}
+
+int ipc_end(struct ipc_message *m) {
+    bool is_whole = !m->is_failed && m->rest.n == 0 && m->fd < 0;
+
+    fd_close(&m->fd);
+    return is_whole ? 0 : -EPROTO;
+}

@@ -1,0 +1,133 @@
+/*
+ * The typed frames between our own processes, and the codec that puts them together and takes them apart.
+ *
+ * One datagram on a SEQPACKET socket is one message: a type byte, then its parts, integers little-endian, byte strings
+ * with a 32-bit length before them, and at most one descriptor. A reader must take every part and then call
+ * ipc_end; a part that is missing, too long or left over makes the message malformed, and a malformed message from one
+ * of our own children is the end of that child.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+/* The direction stands before each: supervisor S, keeper K, relay R, source C, resolver N. */
+enum ipc_type {
+    IPC_INVALID = 0,
+
+    /* every role -> S */
+    IPC_HELLO, /* hardened and listening */
+    IPC_LOG,   /* u8 level, bytes text */
+
+    /* S <-> C */
+    IPC_SOURCE,        /* S>C fd: read the secret there */
+    IPC_SECRET,        /* C>S fd: sealed. S>K u32 credential, fd */
+    IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
+
+    /* S -> K */
+    IPC_TRUST,      /* fd: a PEM bundle that is trusted instead of the system's directory */
+    IPC_CREDENTIAL, /* egress/credential_codec.h */
+    IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead */
+    IPC_RESOLVER,   /* fd: a channel to N */
+    IPC_TIMEOUTS,   /* u64 each: head idle body write stream connect. S>R too */
+    IPC_STREAM,     /* S>K u64 stream, u32 credential, u32 identity, fd. S>R u32 door, u64 stream, fd */
+
+    /* K -> S */
+    IPC_EXCHANGE,     /* egress/audit_codec.h */
+    IPC_STREAM_ENDED, /* u64 stream: no more will be said of it. R>S too */
+
+    /* S -> R */
+    IPC_DOOR,        /* u32 door, bytes lease name, fd: the broker's end of a lease channel */
+    IPC_NO_STREAM,   /* u32 door: the dial is refused */
+
+    /* R -> S */
+    IPC_DIAL,      /* u32 door, u32 pid, fd?: the asker's pidfd */
+    IPC_REFUSAL,   /* u64 stream, u16 status, bytes reason: a request that never reached the keeper */
+
+    /* K <-> N */
+    IPC_LOOKUP,    /* K>N u32 query, bytes host */
+    IPC_ADDRESSES, /* N>K u32 query, u8 ok, u32 ttl s, u8 n, n * bytes address; or, not ok, bytes reason */
+
+    /* on the pair of one stream: R -> K */
+    IPC_ACCEPTED, /* K>R first of all: it will be served */
+    IPC_REQUEST,  /* egress/exchange_codec.h */
+    IPC_INTERIM,  /* K>R, likewise */
+    IPC_RESPONSE, /* K>R, likewise */
+    IPC_DATA,     /* both: u8 end, bytes data */
+    IPC_ABORT,    /* both: u16 status, bytes reason: the exchange ends here, incomplete */
+    IPC_TYPES
+};
+
+const char *ipc_type_name(unsigned type);
+
+/*
+ * A message being put together, in this process's one sending buffer: a second ipc_begin before ipc_send is a mistake.
+ * A part that does not fit marks the writer as failed, and ipc_send then returns -EMSGSIZE.
+ */
+struct ipc_writer {
+    size_t n;
+    bool is_failed;
+};
+
+struct ipc_writer ipc_begin(enum ipc_type type);
+void ipc_put_u8(struct ipc_writer *w, uint8_t value);
+void ipc_put_u16(struct ipc_writer *w, uint16_t value);
+void ipc_put_u32(struct ipc_writer *w, uint32_t value);
+void ipc_put_u64(struct ipc_writer *w, uint64_t value);
+void ipc_put_bytes(struct ipc_writer *w, struct slice bytes);
+
+/* As ipc_put_bytes, for the last part: `bytes` is not copied, it goes out from where it is. `bytes` must live till ipc_send. */
+void ipc_put_tail(struct ipc_writer *w, struct slice bytes);
+
+/* Bytes as they are, without a length: parts that were put together before. */
+void ipc_put_raw(struct ipc_writer *w, struct slice bytes);
+
+/* What has been put together; valid until the next ipc_begin. The tail is not part of it. */
+struct slice ipc_writer_bytes(const struct ipc_writer *w);
+
+/*
+ * Sends it, with the descriptor `fd` when that is >= 0 (it stays the caller's). Never blocks: 0, -EAGAIN, -EMSGSIZE, or
+ * -errno of sendmsg(2); -EPIPE and -ECONNRESET when the other end is gone.
+ */
+int ipc_send(int socket, const struct ipc_writer *w, int fd);
+
+/* A message being taken apart. Slices look into this process's one receiving buffer: valid until the next ipc_receive. */
+struct ipc_message {
+    uint8_t type;
+    struct slice rest;
+    int fd; /* -EBADF without one; the message's until ipc_get_fd */
+    bool is_fd_lost; /* one was sent, and this process had no number left for it: the kernel has closed it */
+    bool is_failed;
+};
+
+/* 1 with a message, 0 at the end of the channel, -EAGAIN, -EPROTO (truncated, or more than one fd) or -errno. */
+int ipc_receive(int socket, struct ipc_message *ret);
+
+/* A message over bytes from elsewhere: for tests and fuzzers. */
+struct ipc_message ipc_message_of(struct slice bytes);
+
+/* Zero, or empty, once the message has failed; every caller ends with ipc_end, so none needs to look before. */
+uint8_t ipc_get_u8(struct ipc_message *m);
+uint16_t ipc_get_u16(struct ipc_message *m);
+uint32_t ipc_get_u32(struct ipc_message *m);
+uint64_t ipc_get_u64(struct ipc_message *m);
+
+/* `max` bounds the length that is accepted. */
+struct slice ipc_get_bytes(struct ipc_message *m, size_t max);
+
+/* The descriptor that came with it, now the caller's. Without one the message has failed and -EBADF comes back. */
+int ipc_get_fd(struct ipc_message *m);
+static inline bool ipc_has_fd(const struct ipc_message *m) {
+    return m->fd >= 0;
+}
+
+/* Marks the message as malformed: for a reader that finds a value out of its range. */
+static inline void ipc_fail(struct ipc_message *m) {
+    m->is_failed = true;
+}
+
+/* 0 when every part was there, was taken, and nothing is left; -EPROTO otherwise, and a descriptor left is closed. */
+int ipc_end(struct ipc_message *m);

@@ -1,0 +1,93 @@
+#include "net/stream.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/macros.h"
+
+static ssize_t plain_read(struct stream *s, void *to, size_t size) {
+    ssize_t n;
+
+    do
+        n = recv(s->fd, to, size, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return n;
+    if (errno == EAGAIN)
+        watch_not_ready(&s->watch, EPOLLIN);
+    return -errno;
+}
+
+static ssize_t plain_write(struct stream *s, const struct iovec *parts, size_t n_parts) {
+    /* sendmsg takes the vector as not const but leaves it alone (sendmsg(3p)) */
+    union {
+        const struct iovec *given;
+        struct iovec *taken;
+    } vector = {.given = parts};
+    struct msghdr message = {.msg_iov = vector.taken, .msg_iovlen = n_parts};
+    ssize_t n;
+
+    do
+        n = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return n;
+    if (errno == EAGAIN)
+        watch_not_ready(&s->watch, EPOLLOUT);
+    return -errno;
+}
+
+static void plain_shut_write(struct stream *s) {
+    (void)shutdown(s->fd, SHUT_WR);
+}
+
+static void plain_done(struct stream *s) {
+    watch_remove(&s->watch);
+    fd_close(&s->fd);
+}
+
+static const struct stream_ops plain_ops = {
+    .read = plain_read, .write = plain_write, .shut_write = plain_shut_write, .done = plain_done};
+
+int stream_init(struct stream *s, int fd, void (*on_ready)(struct watch *watch)) {
+    int r;
+
+    *s = (struct stream){.fd = fd, .ops = &plain_ops};
+    r = watch_add(&s->watch, fd, on_ready);
+    if (r < 0)
+        stream_done(s);
+    return r;
+}
+
+int stream_move(struct stream *from, struct stream *to, void (*on_ready)(struct watch *watch)) {
+    uint32_t ready = from->watch.ready;
+    int r;
+
+    watch_remove(&from->watch);
+    *to = *from;
+    *from = (struct stream){.fd = -EBADF};
+    r = watch_add(&to->watch, to->fd, on_ready);
+    if (r < 0)
+        stream_done(to);
+    else
+        to->watch.ready = ready; /* at worst the kernel says EAGAIN */
+    return r;
+}
+
+void stream_done(struct stream *s) {
+    if (!s->ops)
+        return;
+    s->ops->done(s);
+    s->ops = NULL;
+}
+
+ssize_t stream_write(struct stream *s, struct slice bytes) {
+    union {
+        const char *given;
+        char *taken;
+    } base = {.given = bytes.p};
+    struct iovec part = {.iov_base = base.taken, .iov_len = bytes.n};
+
+    return stream_writev(s, &part, 1);
+}

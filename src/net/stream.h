@@ -1,0 +1,60 @@
+/*
+ * A connected byte stream on the loop: a socket, with or without TLS (net/tls.h). Reads and writes never block.
+ * The stream owns its descriptor. What is done with the bytes is its owner's one step function, `on_ready`.
+ */
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/slice.h"
+#include "net/loop.h"
+
+struct stream;
+
+struct stream_ops {
+    ssize_t (*read)(struct stream *s, void *to, size_t size);
+    ssize_t (*write)(struct stream *s, const struct iovec *parts, size_t n);
+    void (*shut_write)(struct stream *s);
+    void (*done)(struct stream *s);
+};
+
+struct stream {
+    struct watch watch;
+    int fd;
+    const struct stream_ops *ops;
+    struct tls_session *tls; /* net/tls.c's, for a stream with TLS */
+};
+
+/* A plain stream over `fd` (a stream socket, non-blocking), which is taken over even on failure. 0 or -errno. */
+int stream_init(struct stream *s, int fd, void (*on_ready)(struct watch *watch));
+
+/*
+ * Moves a stream to another place and another step function: `from` becomes empty. The kernel reports its present
+ * state anew. 0 or -errno; then the stream is closed.
+ */
+int stream_move(struct stream *from, struct stream *to, void (*on_ready)(struct watch *watch));
+
+/* Closes. Harmless on a stream that is all zero or done. */
+void stream_done(struct stream *s);
+
+/* Bytes read; 0 at the end of the stream; -EAGAIN (the watch is then no longer ready to read) or -errno. */
+static inline ssize_t stream_read(struct stream *s, void *to, size_t size) {
+    return s->ops->read(s, to, size);
+}
+
+/* Bytes taken of all parts together (may be fewer); -EAGAIN (no longer ready to write) or -errno. No SIGPIPE. */
+static inline ssize_t stream_writev(struct stream *s, const struct iovec *parts, size_t n) {
+    return s->ops->write(s, parts, n);
+}
+
+ssize_t stream_write(struct stream *s, struct slice bytes);
+
+/* No more will be written; with TLS a close_notify goes out. Reading goes on. */
+static inline void stream_shut_write(struct stream *s) {
+    s->ops->shut_write(s);
+}
+
+static inline bool stream_is_ready(const struct stream *s, uint32_t events) {
+    return (s->watch.ready & events) != 0;
+}

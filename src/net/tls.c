@@ -1,0 +1,254 @@
+#include "net/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/macros.h"
+
+#define TLS_RECORD (16 * 1024) /* RFC 8446 §5.1 */
+
+struct tls_context {
+    SSL_CTX *ssl;
+};
+
+struct tls_session {
+    SSL *ssl;
+    struct tls_sessions *sessions;
+    const char *failure;
+};
+
+int tls_init(void) {
+    /* the system's openssl.cnf could weaken us and takes a file we need not read */
+    return OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) == 1 ? 0 : -ENOMEM;
+}
+
+void tls_sessions_done(struct tls_sessions *sessions) {
+    while (sessions->n > 0)
+        SSL_SESSION_free(sessions->at[--sessions->n]);
+}
+
+/* Keeps the newest; takes the reference over when it returns 1 (SSL_CTX_sess_set_new_cb(3)). */
+static int keep_session(SSL *ssl, SSL_SESSION *session) {
+    struct tls_sessions *sessions = ((struct tls_session *)SSL_get_app_data(ssl))->sessions;
+
+    if (sessions->n == TLS_SESSIONS_MAX) {
+        SSL_SESSION_free(sessions->at[0]);
+        memmove(sessions->at, sessions->at + 1, (TLS_SESSIONS_MAX - 1) * sizeof(sessions->at[0]));
+        sessions->n--;
+    }
+    sessions->at[sessions->n++] = session;
+    return 1;
+}
+
+/* A TLS 1.3 ticket is used once (RFC 8446 §C.4); a session of 1.2 stays. */
+static void resume_session(struct tls_session *tls) {
+    struct tls_sessions *sessions = tls->sessions;
+    SSL_SESSION *newest = sessions->n > 0 ? sessions->at[sessions->n - 1] : NULL;
+
+    if (!newest)
+        return;
+    (void)SSL_set_session(tls->ssl, newest);
+    if (SSL_SESSION_get_protocol_version(newest) >= TLS1_3_VERSION) {
+        SSL_SESSION_free(newest);
+        sessions->n--;
+    }
+}
+
+static int trust_pem(SSL_CTX *ssl, struct slice pem) {
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    X509 *certificate;
+    int n = 0;
+
+    if (!bio)
+        return -ENOMEM;
+    while ((certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL))) {
+        n += X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), certificate);
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    ERR_clear_error(); /* the end of the file is reported as an error */
+    return n > 0 ? 0 : -EINVAL;
+}
+
+int tls_context_new(struct slice pem, const char *directory, struct tls_context **ret) {
+    struct tls_context *context = calloc(1, sizeof(*context));
+    SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
+    int r = -ENOMEM;
+
+    if (!context || !ssl)
+        goto out;
+    (void)SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    (void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                    SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ssl, keep_session);
+    if (SSL_CTX_set_alpn_protos(ssl, (const unsigned char *)"\x08http/1.1", 9) != 0)
+        goto out;
+    r = pem.n > 0 ? trust_pem(ssl, pem) : SSL_CTX_load_verify_dir(ssl, directory) == 1 ? 0 : -ENOMEM;
+    if (r < 0)
+        goto out;
+    context->ssl = ssl;
+    *ret = context;
+    return 0;
+out:
+    SSL_CTX_free(ssl);
+    free(context);
+    return r;
+}
+
+void tls_context_free(struct tls_context *context) {
+    if (!context)
+        return;
+    SSL_CTX_free(context->ssl);
+    free(context);
+}
+
+/* What the stream is to wait for, as OpenSSL told it; or what broke. */
+static int map_error(struct stream *s, int result) {
+    unsigned long code;
+
+    switch (SSL_get_error(s->tls->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        watch_not_ready(&s->watch, EPOLLIN);
+        return -EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        watch_not_ready(&s->watch, EPOLLOUT);
+        return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_SYSCALL:
+        s->tls->failure = "the connection was reset";
+        return errno > 0 && errno != EAGAIN ? -errno : -ECONNRESET;
+    default:
+        code = ERR_peek_last_error();
+        if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+            s->tls->failure = "the connection was closed without a TLS close";
+            return -ECONNRESET;
+        }
+        s->tls->failure = ERR_reason_error_string(code);
+        return -EPROTO;
+    }
+}
+
+static ssize_t tls_read(struct stream *s, void *to, size_t size) {
+    size_t n = 0;
+    int result;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_read_ex(s->tls->ssl, to, size, &n);
+    return result == 1 ? (ssize_t)n : map_error(s, result);
+}
+
+/* One record where the parts fit into one: a head and its first bytes of body then travel together. */
+static ssize_t tls_write(struct stream *s, const struct iovec *parts, size_t n_parts) {
+    char record[TLS_RECORD];
+    const void *bytes = parts[0].iov_base;
+    size_t size = parts[0].iov_len, written = 0;
+    int result;
+
+    if (n_parts > 1) {
+        size = 0;
+        for (size_t i = 0; i < n_parts && size < sizeof(record); i++) {
+            size_t n = MIN_OF(parts[i].iov_len, sizeof(record) - size);
+            if (n > 0)
+                memcpy(record + size, parts[i].iov_base, n);
+            size += n;
+        }
+        bytes = record;
+    }
+    if (size == 0)
+        return 0;
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_write_ex(s->tls->ssl, bytes, size, &written);
+    if (bytes == record)
+        explicit_bzero(record, size);
+    if (result == 1)
+        return (ssize_t)written;
+    result = map_error(s, result);
+    return result == 0 ? -EPIPE : result;
+}
+
+static void tls_shut_write(struct stream *s) {
+    ERR_clear_error();
+    (void)SSL_shutdown(s->tls->ssl);
+}
+
+static void tls_done(struct stream *s) {
+    /* a close_notify where one can be sent at once; never waited for */
+    if (SSL_is_init_finished(s->tls->ssl) && !s->tls->failure)
+        tls_shut_write(s);
+    SSL_free(s->tls->ssl);
+    free(s->tls);
+    s->tls = NULL;
+    watch_remove(&s->watch);
+    fd_close(&s->fd);
+}
+
+static const struct stream_ops tls_ops = {
+    .read = tls_read, .write = tls_write, .shut_write = tls_shut_write, .done = tls_done};
+
+static int name_peer(SSL *ssl, const char *host, bool is_address) {
+    if (is_address)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 ? 0 : -EINVAL;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1 ? 0 : -EINVAL;
+}
+
+int tls_start(struct stream *s, struct tls_context *context, const char *host, bool is_address,
+              struct tls_sessions *sessions) {
+    struct tls_session *tls = calloc(1, sizeof(*tls));
+    int r;
+
+    if (!tls)
+        return -ENOMEM;
+    tls->sessions = sessions;
+    tls->ssl = SSL_new(context->ssl);
+    r = tls->ssl && SSL_set_fd(tls->ssl, s->fd) == 1 ? name_peer(tls->ssl, host, is_address) : -ENOMEM;
+    if (r < 0) {
+        SSL_free(tls->ssl);
+        free(tls);
+        return r;
+    }
+    (void)SSL_set_app_data(tls->ssl, tls);
+    SSL_set_connect_state(tls->ssl);
+    resume_session(tls);
+    s->tls = tls;
+    s->ops = &tls_ops;
+    return 0;
+}
+
+int tls_handshake(struct stream *s) {
+    long verdict;
+    int result, r;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_do_handshake(s->tls->ssl);
+    if (result == 1)
+        return 0;
+    r = map_error(s, result);
+    if (r == -EAGAIN)
+        return r;
+    if (r == 0)
+        s->tls->failure = "the server closed during the handshake";
+    verdict = SSL_get_verify_result(s->tls->ssl);
+    if (verdict != X509_V_OK)
+        s->tls->failure = X509_verify_cert_error_string(verdict);
+    return -EPROTO;
+}
+
+const char *tls_failure(const struct stream *s) {
+    return s->tls && s->tls->failure ? s->tls->failure : "TLS failed";
+}
+
+bool tls_is_resumed(const struct stream *s) {
+    return s->tls && SSL_session_reused(s->tls->ssl) == 1;
+}

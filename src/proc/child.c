@@ -1,0 +1,175 @@
+#include "proc/child.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "proc/role.h"
+
+static char program_directory[PATH_MAX];
+
+int child_find_programs(void) {
+    ssize_t n = readlink("/proc/self/exe", program_directory, sizeof(program_directory) - 1);
+    char *slash;
+
+    if (n < 0)
+        return -errno;
+    program_directory[n] = '\0';
+    slash = strrchr(program_directory, '/');
+    if (!slash)
+        return -ENOENT;
+    *slash = '\0';
+    if (strcmp(program_directory, CREDFD_BINDIR) == 0)
+        (void)snprintf(program_directory, sizeof(program_directory), "%s", CREDFD_LIBEXECDIR);
+    return 0;
+}
+
+int child_program_path(const char *name, char *path, size_t size) {
+    int n = snprintf(path, size, "%s/%s", program_directory, name);
+
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Between fork and exec: only async-signal-safe calls, and nothing of ours survives but the channel's end. */
+static void become_role(const char *path, const char *name, const char *argument, int channel) {
+    union {
+        const char *given[3];
+        char *taken[3]; /* execve leaves them alone */
+    } arguments = {.given = {name, argument, NULL}};
+    char *const environment[] = {NULL};
+    sigset_t none;
+
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (channel == ROLE_CHANNEL ? fd_set_cloexec(channel, false) < 0 : dup2(channel, ROLE_CHANNEL) < 0)
+        _exit(127);
+    (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
+    (void)execve(path, arguments.taken, environment);
+    _exit(127);
+}
+
+static void exited(struct watch *watch) {
+    struct child *child = container_of(watch, struct child, exit);
+    int status = 0;
+
+    if (waitpid(child->pid, &status, WNOHANG) != child->pid)
+        return;
+    channel_drain(&child->channel);
+    watch_remove(&child->exit);
+    fd_close(&child->pidfd);
+    timer_cancel(&child->deadline);
+    channel_done(&child->channel);
+    child->pid = 0;
+    child->on_exited(child, status);
+}
+
+static void too_late(struct timer *timer) {
+    struct child *child = container_of(timer, struct child, deadline);
+
+    log_error("%s did not %s in time and is killed", child->name, child->is_ready ? "end" : "start");
+    child_kill(child);
+}
+
+/* Without its channel a role has nothing left to do but to exit. One that broke the rules is not waited for. */
+static void channel_ended(void *owner, int reason) {
+    struct child *child = owner;
+
+    if (reason == 0) {
+        timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
+        return;
+    }
+    log_error("%s broke the rules of its channel and is killed: %s", child->name, strerror(-reason));
+    child_kill(child);
+}
+
+static int watch_child(struct child *child) {
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* close-on-exec by itself */
+    if (child->pidfd < 0)
+        return -errno;
+    return watch_add(&child->exit, child->pidfd, exited);
+}
+
+int child_start(struct child *child, const char *name, const char *argument, const struct ipc_permit *permits,
+                size_t n_permits, unsigned phase, child_exited *on_exited, void *owner) {
+    int ends[2], r;
+    char path[PATH_MAX];
+
+    *child = (struct child){.name = name, .owner = owner, .on_exited = on_exited, .pidfd = -EBADF};
+    child->deadline.on_expiry = too_late;
+    r = child_program_path(name, path, sizeof(path));
+    if (r < 0)
+        return r;
+    r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
+    if (r < 0)
+        return r;
+    child->pid = fork();
+    if (child->pid == 0)
+        become_role(path, name, argument, ends[1]);
+    r = child->pid < 0 ? -errno : 0;
+    fd_close(&ends[1]);
+    if (r < 0) {
+        fd_close(&ends[0]);
+        return r;
+    }
+    r = channel_init(&child->channel, ends[0], permits, n_permits, phase, child, channel_ended);
+    if (r == 0)
+        r = watch_child(child);
+    if (r < 0) {
+        /* half-made: it goes before anybody knows it */
+        channel_done(&child->channel);
+        fd_close(&child->pidfd);
+        (void)kill(child->pid, SIGKILL);
+        (void)waitpid(child->pid, NULL, 0);
+        child->pid = 0;
+        return r;
+    }
+    timer_set(&child->deadline, TIMEOUT_ROLE_START);
+    return 0;
+}
+
+void child_stop(struct child *child) {
+    if (!child_is_running(child))
+        return;
+    channel_finish(&child->channel);
+    child->is_ready = true; /* should it be killed now, it is for not ending */
+    timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
+}
+
+void child_kill(struct child *child) {
+    if (child_is_running(child))
+        (void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+}
+
+int child_on_hello(void *owner, struct ipc_message *m) {
+    struct child *child = owner;
+
+    if (child->is_ready)
+        return -EPROTO;
+    child->is_ready = true;
+    timer_cancel(&child->deadline);
+    return ipc_end(m);
+}
+
+int child_on_log(void *owner, struct ipc_message *m) {
+    struct child *child = owner;
+    uint8_t level = ipc_get_u8(m);
+    struct slice text = ipc_get_bytes(m, LIMIT_DATAGRAM);
+
+    if (level > LOG_DEBUG)
+        ipc_fail(m);
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    log_forward((enum log_level)level, child->name, text);
+    return 0;
+}

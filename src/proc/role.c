@@ -1,0 +1,139 @@
+#include "proc/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "sandbox/harden.h"
+
+/* A sanitizer, or the trace of system calls, has something to say. */
+#if defined(CREDFD_SANITIZED) || defined(CREDFD_SECCOMP_TRACE)
+#define IS_DIAGNOSTIC true
+#else
+#define IS_DIAGNOSTIC false
+#endif
+
+#ifdef CREDFD_SANITIZED
+/* the leak check needs ptrace, which a role denies everyone; growth is shown by the tests that count */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+    return "detect_leaks=0";
+}
+#endif
+
+static struct channel channel;
+
+struct channel *role_channel(void) {
+    return &channel;
+}
+
+void role_send(const struct ipc_writer *w, int fd) {
+    /* exit, not _exit: coverage and leak checks report on the way out */
+    if (channel_send(&channel, w, fd) < 0)
+        exit(EXIT_FAILURE);
+}
+
+static void log_to_supervisor(enum log_level level, struct slice text) {
+    struct ipc_writer w = ipc_begin(IPC_LOG);
+
+    ipc_put_u8(&w, (uint8_t)level);
+    ipc_put_bytes(&w, text);
+    (void)channel_send(&channel, &w, -EBADF);
+}
+
+/* The supervisor is done with us, or is gone. */
+static void on_closed(void *owner, int reason) {
+    (void)owner;
+    (void)reason;
+    loop_stop();
+}
+
+/* Somebody else's channel, or none at all: a person has started the role by hand. */
+static int adopt_channel(const struct role *role) {
+    int type = 0;
+    socklen_t size = sizeof(type);
+    int r;
+
+    if (getsockopt(ROLE_CHANNEL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET)
+        return -ENOTSOCK;
+    r = channel_init(&channel, ROLE_CHANNEL, role->permits, role->n_permits, role->phase, NULL, on_closed);
+    channel.may_wait = true;
+    return r;
+}
+
+static int detach_from_terminal(void) {
+    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        return -errno;
+    /* what is left open at the command's end would keep a pipe's reader waiting */
+    for (int fd = STDIN_FILENO; fd <= (IS_DIAGNOSTIC ? STDOUT_FILENO : STDERR_FILENO); fd++)
+        if (dup2(null, fd) < 0)
+            return -errno;
+    /* job control and its signals are between the terminal and the command */
+    if (setsid() < 0 && errno != EPERM)
+        return -errno;
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return -errno;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
+}
+
+static int say_hello(void) {
+    struct ipc_writer w = ipc_begin(IPC_HELLO);
+
+    return channel_send(&channel, &w, -EBADF);
+}
+
+static int harden(void) {
+    int r = harden_role();
+
+    if (r < 0)
+        return r;
+    if (!IS_DIAGNOSTIC && harden_is_traced() != 0)
+        return -EPERM; /* whoever attached before would go on reading */
+    return harden_drop_all_capabilities();
+}
+
+static int close_sandbox(const struct role *role) {
+    int r = landlock_enter(&role->landlock);
+
+    if (r < 0)
+        return r;
+    return seccomp_enter(role->seccomp);
+}
+
+int role_main(const struct role *role) {
+    const char *step = "its channel (roles are started by credfd, not by hand)";
+    int r;
+
+    log_init(role->name);
+    (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
+    r = loop_init();
+    if (r == 0)
+        r = adopt_channel(role);
+    if (r == 0)
+        step = "hardening", r = harden();
+    if (r == 0)
+        log_set_sink(log_to_supervisor);
+    if (r == 0)
+        step = "detaching", r = detach_from_terminal();
+    if (r == 0)
+        step = "its hello", r = say_hello();
+    if (r == 0 && role->prepare)
+        step = "preparing", r = role->prepare();
+    if (r == 0)
+        step = "the sandbox", r = close_sandbox(role);
+    if (r == 0)
+        step = "the loop", r = loop_run();
+    if (r < 0)
+        log_error("%s: %s", step, strerror(-r));
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

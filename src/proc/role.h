@@ -1,0 +1,31 @@
+/*
+ * The start of one of our own processes, from the inside: the same order for every role, on one screen, in role.c.
+ * When it is done the process can reach its channel and what comes over it, and nothing else. Knows no role's work.
+ */
+#pragma once
+
+#include "proc/channel.h"
+#include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
+
+/* The descriptor that every role is started with: its channel to the supervisor. */
+#define ROLE_CHANNEL 3
+
+struct role {
+    const char *name; /* of its program, "credfd-keeper": starts its lines in the log */
+    enum seccomp_list seccomp;
+    struct landlock_want landlock;
+    const struct ipc_permit *permits; /* what the supervisor may say */
+    size_t n_permits;
+    unsigned phase;       /* the first */
+    int (*prepare)(void); /* what must be done before the sandbox closes; may be NULL. 0 or -errno */
+};
+
+/* Runs the role until its channel ends. The exit status of the process. */
+int role_main(const struct role *role);
+
+/* The channel to the supervisor, for sending and for changing its phase. */
+struct channel *role_channel(void);
+
+/* Sends to the supervisor what ipc_begin and ipc_put_ have put together. A role that cannot is of no use: it ends. */
+void role_send(const struct ipc_writer *w, int fd);

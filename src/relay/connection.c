@@ -1,0 +1,476 @@
+#include "relay/connection.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+
+/* A turn is bounded, so that one busy client does not keep the others waiting. */
+#define CONNECTION_TURN 32
+
+/* Each returns whether it got anything done: then there may be more to do. */
+typedef bool state_step(struct connection *c);
+static state_step wait_request, wait_exchange, wait_flush, wait_close;
+
+static state_step *const states[] = {
+    [WAIT_REQUEST] = wait_request,
+    [WAIT_EXCHANGE] = wait_exchange,
+    [WAIT_FLUSH] = wait_flush,
+    [WAIT_CLOSE] = wait_close,
+};
+
+static void set_state(struct connection *c, enum connection_state state) {
+    static const char *const names[] = {"WAIT_REQUEST", "WAIT_EXCHANGE", "WAIT_FLUSH", "WAIT_CLOSE", "CLOSED"};
+
+    log_debug("connection %d: %s -> %s", c->client.fd, names[c->state], names[state]);
+    c->state = state;
+}
+
+static const struct connection_timeouts *timeouts_of(const struct connection *c) {
+    return c->owner->timeouts;
+}
+
+/* What the client has not taken stays in `out`, in order; the parts are written behind it. */
+static int emit(struct connection *c, const struct slice *parts, size_t n_parts) {
+    struct iovec vector[5];
+    size_t n = 0, taken;
+    ssize_t written;
+
+    for (size_t i = 0; i <= n_parts; i++) {
+        struct slice part = i == 0 ? buf_slice(&c->out) : parts[i - 1];
+        union {
+            const char *given;
+            char *taken;
+        } base = {.given = part.p};
+
+        if (part.n > 0)
+            vector[n++] = (struct iovec){.iov_base = base.taken, .iov_len = part.n};
+    }
+    if (n == 0)
+        return 0;
+    written = stream_is_ready(&c->client, EPOLLOUT) ? stream_writev(&c->client, vector, n) : -EAGAIN;
+    if (written < 0 && written != -EAGAIN)
+        return (int)written;
+    taken = written > 0 ? (size_t)written : 0;
+    if (taken < buf_length(&c->out)) {
+        buf_consume(&c->out, taken);
+        taken = 0;
+    } else {
+        taken -= buf_length(&c->out);
+        buf_release(&c->out);
+    }
+    for (size_t i = 0; i < n_parts; i++) {
+        size_t skip = MIN_OF(taken, parts[i].n);
+        int r = buf_append(&c->out, slice_from(parts[i], skip));
+
+        if (r < 0)
+            return r;
+        taken -= skip;
+    }
+    if (buf_is_empty(&c->out))
+        timer_cancel(&c->write_timer);
+    else if (written > 0 || !timer_is_set(&c->write_timer))
+        timer_set(&c->write_timer, timeouts_of(c)->write_ms);
+    return 0;
+}
+
+/* 1 when bytes came, 0 when none can come now; a client that is gone closes the connection. */
+static bool fill(struct connection *c) {
+    size_t room;
+    char *to;
+    ssize_t n;
+
+    if (!stream_is_ready(&c->client, EPOLLIN) || c->is_client_done)
+        return false;
+    to = buf_reserve(&c->in, c->state == WAIT_EXCHANGE ? LIMIT_READ : LIMIT_READ / 4, &room);
+    if (!to) {
+        if (errno == ENOMEM)
+            set_state(c, CLOSED);
+        return false;
+    }
+    n = stream_read(&c->client, to, room);
+    if (n > 0) {
+        buf_commit(&c->in, (size_t)n);
+        return true;
+    }
+    if (buf_is_empty(&c->in))
+        buf_release(&c->in);
+    if (n == 0)
+        c->is_client_done = true;
+    else if (n != -EAGAIN)
+        set_state(c, CLOSED);
+    return n == 0;
+}
+
+/* The last answer is in `out`; what the client still sends is thrown away. */
+static void finish_with_close(struct connection *c) {
+    timer_cancel(&c->read_timer);
+    buf_release(&c->in);
+    set_state(c, WAIT_FLUSH);
+}
+
+static void refuse(struct connection *c, unsigned status, const char *reason) {
+    c->owner->refused(c, status, reason);
+    if (c->exchange.is_begun ||
+        exchange_write_refusal(&c->exchange, status, slice_of_string(reason), c->owner->rules->lease, false, &c->out) < 0) {
+        set_state(c, CLOSED); /* the client must see that it was cut */
+        return;
+    }
+    finish_with_close(c);
+}
+
+static void refuse_fault(struct connection *c, enum http_fault fault) {
+    refuse(c, http_fault_status(fault), http_fault_reason(fault));
+}
+
+/* The request is broken after its head went on: its upstream must never take it for complete. */
+static void abandon(struct connection *c, enum http_fault fault) {
+    c->upstream->ops->abandon(c->upstream, http_fault_status(fault), http_fault_reason(fault));
+    refuse_fault(c, fault);
+}
+
+static void next_request(struct connection *c) {
+    bool must_close = c->exchange.must_close;
+
+    c->exchange = (struct exchange){0};
+    c->scan = (struct http_head_scan){0};
+    if (must_close) {
+        finish_with_close(c);
+        return;
+    }
+    set_state(c, WAIT_REQUEST);
+    if (buf_is_empty(&c->in)) {
+        buf_release(&c->in);
+        timer_set(&c->read_timer, timeouts_of(c)->idle_ms);
+    } else {
+        timer_set(&c->read_timer, timeouts_of(c)->head_ms);
+    }
+}
+
+/* Content is moved together at the front of `in`, to be sent on in one piece. False when the framing is broken. */
+static bool decode_body(struct connection *c, enum http_fault *ret_fault) {
+    ptrdiff_t used;
+
+    if (c->content > 0 || buf_is_empty(&c->in))
+        return true;
+    used = http_body_gather(&c->exchange.request_body, c->in.memory + c->in.start, buf_length(&c->in), &c->content, ret_fault);
+    if (used < 0)
+        return false;
+    c->spent = (size_t)used - c->content;
+    return true;
+}
+
+static struct slice content_of(const struct connection *c) {
+    return slice_first(buf_slice(&c->in), c->content);
+}
+
+static void drop_content(struct connection *c) {
+    buf_consume(&c->in, c->content + c->spent);
+    c->content = c->spent = 0;
+    if (buf_is_empty(&c->in) && c->exchange.is_request_sent)
+        buf_release(&c->in);
+}
+
+/* §3.3: the head is whole. Either the exchange begins, or the request is refused, or the upstream is not ready yet. */
+static bool begin_exchange(struct connection *c, size_t head_length) {
+    struct http_request request;
+    struct request_head head;
+    enum http_fault fault = http_request_parse(slice_first(buf_slice(&c->in), head_length), &request);
+    enum exchange_verdict verdict = EXCHANGE_REFUSE;
+    int r;
+
+    c->exchange = (struct exchange){0};
+    if (fault == HTTP_OK)
+        verdict = exchange_accept(&c->exchange, &request, c->owner->rules, &head, &fault);
+    if (verdict == EXCHANGE_REFUSE) {
+        refuse_fault(c, fault);
+        return true;
+    }
+    if (verdict == EXCHANGE_ANSWER_HERE) {
+        struct response_head answer = {.status = 200, .body = {HTTP_BODY_LENGTH, 0}};
+
+        c->exchange.must_close = true;
+        if (exchange_write_response(&c->exchange, &answer, &c->out) < 0)
+            set_state(c, CLOSED);
+        else
+            finish_with_close(c);
+        return true;
+    }
+    /* the head's slices look into `in`: it stays until the head has gone on, and content is gathered behind it */
+    c->in.start += head_length;
+    if (!decode_body(c, &fault)) {
+        refuse_fault(c, fault);
+        return true;
+    }
+    r = c->upstream->ops->begin(c->upstream, &head, content_of(c), c->exchange.request_body.is_complete);
+    if (r < 0) {
+        if (r == -EAGAIN)
+            refuse(c, 503, "the keeper is busy");
+        else
+            refuse(c, 503, "the keeper is gone");
+        return true;
+    }
+    c->exchange.is_request_sent = c->exchange.request_body.is_complete;
+    drop_content(c);
+    set_state(c, WAIT_EXCHANGE);
+    if (c->exchange.is_request_sent)
+        timer_cancel(&c->read_timer);
+    else
+        timer_set(&c->read_timer, timeouts_of(c)->body_ms);
+    return true;
+}
+
+static bool wait_request(struct connection *c) {
+    enum http_fault fault;
+    ptrdiff_t head_length;
+
+    if (!buf_is_empty(&c->out))
+        return false; /* answers leave in order, and the last one has not left yet */
+    if (!buf_is_empty(&c->in)) {
+        head_length = http_head_scan(&c->scan, HTTP_REQUEST, buf_slice(&c->in), &fault);
+        if (head_length > 0)
+            return begin_exchange(c, (size_t)head_length);
+        if (head_length < 0) {
+            refuse_fault(c, fault);
+            return true;
+        }
+    }
+    if (c->is_client_done) {
+        if (buf_is_empty(&c->in))
+            set_state(c, CLOSED);
+        else
+            refuse_fault(c, HTTP_TRUNCATED);
+        return true;
+    }
+    if (!fill(c))
+        return c->state == CLOSED;
+    if (c->scan.scanned == 0 && !buf_is_empty(&c->in))
+        timer_set(&c->read_timer, timeouts_of(c)->head_ms);
+    return true;
+}
+
+/* More of the request's body: from the client, through the decoder, to the upstream. */
+static bool move_request(struct connection *c) {
+    struct exchange *x = &c->exchange;
+    enum http_fault fault;
+    int r;
+
+    if (x->is_request_sent || x->is_complete)
+        return false;
+    if (c->content == 0 && !decode_body(c, &fault)) {
+        abandon(c, fault);
+        return true;
+    }
+    if (c->content > 0 || x->request_body.is_complete) {
+        r = c->upstream->ops->send(c->upstream, content_of(c), x->request_body.is_complete);
+        if (r == -EAGAIN) {
+            timer_cancel(&c->read_timer); /* it is not the client who is slow */
+            return false;
+        }
+        x->is_request_sent = x->request_body.is_complete;
+        drop_content(c);
+        if (x->is_request_sent)
+            timer_cancel(&c->read_timer);
+        else
+            timer_set(&c->read_timer, timeouts_of(c)->body_ms);
+        return r == 0; /* a failure is told by the next event */
+    }
+    buf_consume(&c->in, c->spent);
+    c->spent = 0;
+    if (c->is_client_done) {
+        abandon(c, HTTP_TRUNCATED);
+        return true;
+    }
+    if (!fill(c))
+        return c->state == CLOSED;
+    timer_set(&c->read_timer, timeouts_of(c)->body_ms);
+    return true;
+}
+
+/* A piece of the response's body, framed for this client. */
+static int emit_data(struct connection *c, struct slice data, bool is_end) {
+    struct exchange *x = &c->exchange;
+    struct slice parts[3];
+    size_t n = 0;
+    char line[20];
+
+    if (x->framing.kind == HTTP_BODY_NONE)
+        data = SLICE_EMPTY;
+    if (x->framing.kind == HTTP_BODY_LENGTH) {
+        /* the keeper has counted already; a length that is wrong must never look like a good one */
+        if (data.n > x->remaining || (is_end && data.n != x->remaining))
+            return -EPROTO;
+        x->remaining -= data.n;
+    }
+    if (x->framing.kind == HTTP_BODY_CHUNKED && data.n > 0)
+        parts[n++] = slice_of(line, http_chunk_line(line, data.n));
+    parts[n++] = data;
+    if (x->framing.kind == HTTP_BODY_CHUNKED)
+        parts[n++] = data.n > 0 && is_end ? SLICE(HTTP_CHUNK_END HTTP_CHUNK_LAST)
+                     : is_end            ? SLICE(HTTP_CHUNK_LAST)
+                     : data.n > 0        ? SLICE(HTTP_CHUNK_END)
+                                         : SLICE_EMPTY;
+    x->is_complete = is_end;
+    return emit(c, parts, n);
+}
+
+static int take_event(struct connection *c, const struct upstream_event *event) {
+    struct exchange *x = &c->exchange;
+    int r;
+
+    switch (event->type) {
+    case UPSTREAM_INTERIM:
+        r = x->is_begun ? -EPROTO : exchange_write_interim(x, &event->response, &c->out);
+        return r == 0 ? emit(c, NULL, 0) : r;
+    case UPSTREAM_RESPONSE:
+        if (x->is_begun)
+            return -EPROTO;
+        /* the answer came before the question was finished: what is left of the upload is not wanted (§9.3) */
+        x->must_close = x->must_close || !x->is_request_sent;
+        r = exchange_write_response(x, &event->response, &c->out);
+        return r == 0 ? emit_data(c, event->data, event->is_end) : r;
+    case UPSTREAM_DATA:
+        return x->is_begun ? emit_data(c, event->data, event->is_end) : -EPROTO;
+    case UPSTREAM_ABORT:
+        if (x->is_begun)
+            return -ECONNABORTED;
+        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease, x->is_request_sent, &c->out);
+    }
+    return -EPROTO;
+}
+
+/* More of the response: from the upstream to the client, one piece at a time, and none while the client lags. */
+static bool move_response(struct connection *c) {
+    struct upstream_event event;
+    int r;
+
+    if (!buf_is_empty(&c->out) || c->exchange.is_complete)
+        return false;
+    r = c->upstream->ops->receive(c->upstream, &event);
+    if (r == -EAGAIN)
+        return false;
+    if (r == 1)
+        r = take_event(c, &event);
+    if (r < 0) {
+        log_debug("connection %d: the response ends here: error %d", c->client.fd, -r);
+        set_state(c, CLOSED); /* cut, and visibly so */
+    }
+    return true;
+}
+
+static bool wait_exchange(struct connection *c) {
+    bool is_moved = move_request(c);
+
+    if (c->state == WAIT_EXCHANGE)
+        is_moved = move_response(c) || is_moved;
+    if (c->state != WAIT_EXCHANGE || !c->exchange.is_complete)
+        return is_moved;
+    if (!c->exchange.is_request_sent)
+        c->upstream->ops->abandon(c->upstream, 0, "answered before the request was complete");
+    next_request(c);
+    return true;
+}
+
+static bool wait_flush(struct connection *c) {
+    if (!buf_is_empty(&c->out))
+        return false;
+    stream_shut_write(&c->client);
+    timer_set(&c->read_timer, TIMEOUT_LINGER);
+    set_state(c, WAIT_CLOSE);
+    return true;
+}
+
+/* A connection closed with unread bytes is reset, and the client may never see its answer (§9.6). */
+static bool wait_close(struct connection *c) {
+    if (c->is_client_done || c->drained > LIMIT_DRAIN) {
+        set_state(c, CLOSED);
+        return true;
+    }
+    if (!fill(c))
+        return c->state == CLOSED;
+    c->drained += buf_length(&c->in);
+    buf_release(&c->in);
+    return true;
+}
+
+static void close_now(struct connection *c) {
+    const struct connection_owner *owner = c->owner;
+
+    c->upstream->ops->abandon(c->upstream, 0, "the client is gone");
+    connection_done(c);
+    owner->closed(c);
+}
+
+void connection_step(struct connection *c) {
+    /* both directions are gone: whatever is under way is for nobody */
+    if (stream_is_ready(&c->client, EPOLLHUP | EPOLLERR))
+        set_state(c, CLOSED);
+    for (unsigned i = 0; c->state != CLOSED; i++) {
+        bool is_moved = false;
+
+        if (i == CONNECTION_TURN) {
+            watch_again(&c->client.watch);
+            return;
+        }
+        if (!buf_is_empty(&c->out) && stream_is_ready(&c->client, EPOLLOUT)) {
+            is_moved = true;
+            if (emit(c, NULL, 0) < 0)
+                set_state(c, CLOSED);
+        }
+        if (c->state != CLOSED && !states[c->state](c) && !is_moved)
+            return;
+    }
+    close_now(c);
+}
+
+static void client_ready(struct watch *watch) {
+    connection_step(container_of(watch, struct connection, client.watch));
+}
+
+static void upstream_ready(void *owner) {
+    connection_step(owner);
+}
+
+static void read_timed_out(struct timer *timer) {
+    struct connection *c = container_of(timer, struct connection, read_timer);
+
+    if (c->state == WAIT_REQUEST && !buf_is_empty(&c->in))
+        refuse_fault(c, HTTP_HEAD_TIMEOUT);
+    else if (c->state == WAIT_EXCHANGE)
+        abandon(c, HTTP_BODY_TIMEOUT);
+    else
+        set_state(c, CLOSED);
+    connection_step(c);
+}
+
+static void write_timed_out(struct timer *timer) {
+    struct connection *c = container_of(timer, struct connection, write_timer);
+
+    set_state(c, CLOSED);
+    connection_step(c);
+}
+
+int connection_init(struct connection *c, int fd, struct upstream *upstream, const struct connection_owner *owner) {
+    int r;
+
+    *c = (struct connection){.upstream = upstream, .owner = owner};
+    c->read_timer.on_expiry = read_timed_out;
+    c->write_timer.on_expiry = write_timed_out;
+    buf_init(&c->in, LIMIT_HEAD + LIMIT_READ);
+    buf_init(&c->out, 2 * LIMIT_HEAD + 2 * LIMIT_READ);
+    upstream->wake = upstream_ready;
+    upstream->owner = c;
+    r = stream_init(&c->client, fd, client_ready);
+    if (r == 0)
+        timer_set(&c->read_timer, timeouts_of(c)->idle_ms);
+    return r;
+}
+
+void connection_done(struct connection *c) {
+    timer_cancel(&c->read_timer);
+    timer_cancel(&c->write_timer);
+    stream_done(&c->client);
+    buf_release(&c->in);
+    buf_release(&c->out);
+    c->state = CLOSED;
+}

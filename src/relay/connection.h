@@ -1,0 +1,57 @@
+/*
+ * One client's connection: an ordinary HTTP/1.1 server's half, strict (wire/), one exchange after another, each handed
+ * to the upstream. Streams bodies both ways with bounded memory; holds no buffer while it is idle. Opens nothing and
+ * connects to nothing: it has the client's stream and an upstream, both made by its door.
+ */
+#pragma once
+
+#include "net/stream.h"
+#include "relay/exchange.h"
+
+struct connection_timeouts {
+    uint64_t head_ms, idle_ms, body_ms, write_ms;
+};
+
+struct connection;
+
+struct connection_owner {
+    const struct exchange_rules *rules;
+    const struct connection_timeouts *timeouts;
+    /* A request was refused before it reached the upstream; `reason` is a constant. */
+    void (*refused)(struct connection *c, unsigned status, const char *reason);
+    /* The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop. */
+    void (*closed)(struct connection *c);
+};
+
+enum connection_state {
+    WAIT_REQUEST,  /* nothing, or a part, of a head has come */
+    WAIT_EXCHANGE, /* the rest of the request's body, or of the response */
+    WAIT_FLUSH,    /* for the client to take the last answer; then no more is written */
+    WAIT_CLOSE,    /* for the client to close, so that it could read that answer (§9.6) */
+    CLOSED,
+};
+
+struct connection {
+    struct stream client;
+    struct upstream *upstream;
+    const struct connection_owner *owner;
+    enum connection_state state;
+    struct buf in;  /* received, not yet passed on */
+    struct buf out; /* for the client, not yet taken */
+    struct http_head_scan scan;
+    struct exchange exchange;
+    size_t content; /* decoded content at the front of `in`, to be sent on */
+    size_t spent;   /* framing behind it, to be dropped with it */
+    size_t drained;
+    bool is_client_done; /* it has shut its writing side */
+    struct timer read_timer, write_timer;
+};
+
+/* Takes `fd` (a stream socket) over even on failure, and borrows the rest. 0 or -errno. */
+int connection_init(struct connection *c, int fd, struct upstream *upstream, const struct connection_owner *owner);
+
+/* Closes without a word and without calling `closed`. */
+void connection_done(struct connection *c);
+
+/* Something happened on the upstream's side: goes on. May call `closed`. */
+void connection_step(struct connection *c);

@@ -1,0 +1,176 @@
+#include "relay/exchange.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+#include "base/num.h"
+#include "relay/problem.h"
+#include "wire/http_write.h"
+
+/* S 9.3.8: TRACE would show the client what we put in. CONNECT is for the proxy door alone. */
+static enum http_fault check_method(struct slice method) {
+    if (slice_equals(method, SLICE("TRACE")))
+        return HTTP_METHOD_NOT_ALLOWED;
+    return slice_equals(method, SLICE("CONNECT")) ? HTTP_BAD_TARGET : HTTP_OK;
+}
+
+static enum http_fault accept_target(const struct http_request *request, struct request_head *ret) {
+    struct http_target target;
+    enum http_fault fault = http_target_parse(request->method, request->target, &target);
+
+    if (fault != HTTP_OK)
+        return fault;
+    if (target.form != HTTP_TARGET_ORIGIN && target.form != HTTP_TARGET_ASTERISK)
+        return HTTP_BAD_TARGET; /* an authority of the client's own aims the key elsewhere */
+    ret->method = request->method;
+    ret->path = target.path;
+    ret->query = target.query;
+    ret->has_query = target.has_query;
+    return HTTP_OK;
+}
+
+static enum http_fault accept_fields(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
+                                     struct request_head *ret) {
+    bool closes, keeps_alive;
+    struct slice host;
+    enum http_fault fault = http_host_check(request, &host);
+
+    if (fault == HTTP_OK)
+        fault = http_request_framing(request, &ret->body);
+    if (fault == HTTP_OK)
+        fault = http_expect_check(request, &x->expects_continue);
+    if (fault == HTTP_OK)
+        fault = http_fields_strip_hop_by_hop(&request->fields, rules->protected_fields, rules->n_protected, &closes,
+                                             &keeps_alive);
+    if (fault != HTTP_OK)
+        return fault;
+    x->must_close = closes || (request->minor == 0 && !keeps_alive);
+    (void)http_fields_remove(&request->fields, SLICE("Host"));
+    (void)http_fields_remove(&request->fields, SLICE("Content-Length"));
+    (void)http_fields_remove(&request->fields, SLICE("Expect"));
+    return HTTP_OK;
+}
+
+/* S 7.6.2: counted down for OPTIONS; for every other method it means nothing. */
+static enum http_fault count_forward(struct exchange *x, struct http_request *request, bool *ret_ends_here) {
+    size_t at;
+    const struct http_field *field = http_fields_find(&request->fields, SLICE("Max-Forwards"), 0, &at);
+    uint64_t left;
+
+    *ret_ends_here = false;
+    if (!field || !slice_equals(request->method, SLICE("OPTIONS")))
+        return HTTP_OK;
+    if (num_parse(field->value, UINT32_MAX, &left) < 0)
+        return HTTP_BAD_FIELD;
+    *ret_ends_here = left == 0;
+    if (left > 0) {
+        (void)snprintf(x->max_forwards, sizeof(x->max_forwards), "%" PRIu64, left - 1);
+        request->fields.at[at].value = slice_of_string(x->max_forwards);
+    }
+    return HTTP_OK;
+}
+
+enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
+                                      struct request_head *ret, enum http_fault *ret_fault) {
+    enum http_fault fault = check_method(request->method);
+    bool ends_here = false;
+
+    *ret = (struct request_head){0};
+    x->minor = request->minor;
+    x->is_head = slice_equals(request->method, SLICE("HEAD"));
+    if (fault == HTTP_OK)
+        fault = accept_target(request, ret);
+    if (fault == HTTP_OK)
+        fault = accept_fields(x, request, rules, ret);
+    if (fault == HTTP_OK)
+        fault = count_forward(x, request, &ends_here);
+    if (fault != HTTP_OK) {
+        *ret_fault = fault;
+        return EXCHANGE_REFUSE;
+    }
+    ret->fields = request->fields.at;
+    ret->n_fields = request->fields.n;
+    ret->expects_continue = x->expects_continue;
+    http_body_init(&x->request_body, ret->body);
+    return ends_here ? EXCHANGE_ANSWER_HERE : EXCHANGE_FORWARD;
+}
+
+int exchange_write_interim(struct exchange *x, const struct response_head *response, struct buf *out) {
+    int r;
+
+    if (response->status == 101 || ++x->interims > LIMIT_INTERIM_RESPONSES)
+        return -EPROTO;
+    if (x->minor == 0)
+        return 0; /* S 15.2: an HTTP/1.0 client does not know them */
+    if (response->status == 100) {
+        if (!x->expects_continue)
+            return 0;
+        x->expects_continue = false;
+    }
+    r = http_write_status_line(out, response->status);
+    if (r == 0)
+        r = http_write_fields(out, response->fields, response->n_fields);
+    return r == 0 ? http_write_head_end(out) : r;
+}
+
+/* §6.3 for what we send: a length where it is known, chunks where the client knows them, else the connection's end. */
+static void choose_framing(struct exchange *x, const struct response_head *response) {
+    x->framing = response->body;
+    if (x->is_head)
+        x->framing.kind = HTTP_BODY_NONE;
+    else if (response->body.kind == HTTP_BODY_CHUNKED && x->minor == 0)
+        x->framing.kind = HTTP_BODY_CLOSE;
+    x->remaining = x->framing.kind == HTTP_BODY_LENGTH ? x->framing.length : 0;
+    if (x->framing.kind == HTTP_BODY_CLOSE)
+        x->must_close = true;
+}
+
+static int write_framing(const struct exchange *x, const struct response_head *response, struct buf *out) {
+    const struct http_framing *shown = x->framing.kind == HTTP_BODY_NONE ? &response->declared : &x->framing;
+
+    if (shown->kind == HTTP_BODY_LENGTH)
+        return http_write_field_number(out, SLICE("Content-Length"), shown->length);
+    if (x->framing.kind == HTTP_BODY_CHUNKED)
+        return http_write_field(out, SLICE("Transfer-Encoding"), SLICE("chunked"));
+    return 0;
+}
+
+static int write_persistence(const struct exchange *x, struct buf *out) {
+    if (x->must_close)
+        return http_write_field(out, SLICE("Connection"), SLICE("close"));
+    return x->minor == 0 ? http_write_field(out, SLICE("Connection"), SLICE("keep-alive")) : 0;
+}
+
+int exchange_write_response(struct exchange *x, const struct response_head *response, struct buf *out) {
+    int r;
+
+    choose_framing(x, response);
+    x->is_begun = true;
+    r = http_write_status_line(out, response->status);
+    if (r == 0)
+        r = http_write_fields(out, response->fields, response->n_fields);
+    if (r == 0)
+        r = write_framing(x, response, out);
+    if (r == 0)
+        r = write_persistence(x, out);
+    return r == 0 ? http_write_head_end(out) : r;
+}
+
+int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
+                           struct buf *out) {
+    char body[PROBLEM_MAX];
+    size_t n = problem_body(body, status, lease, reason, SLICE_EMPTY);
+    struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
+    struct response_head response = {
+        .status = status, .fields = &type, .n_fields = 1, .body = {HTTP_BODY_LENGTH, n}, .declared = {HTTP_BODY_LENGTH, n}};
+    int r;
+
+    x->must_close = x->must_close || !keep;
+    r = exchange_write_response(x, &response, out);
+    if (r == 0 && !x->is_head)
+        r = buf_append(out, slice_of(body, n));
+    x->is_complete = true;
+    return r;
+}

@@ -1,0 +1,56 @@
+/*
+ * One request and its responses, as rules: which requests are accepted, what of their fields travels, and what head
+ * the client is answered with. Does no I/O; relay/connection.c calls it.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "relay/upstream.h"
+#include "wire/http_body.h"
+
+/* What a door permits, and what its credential puts in. */
+struct exchange_rules {
+    struct slice protected_fields[4]; /* names that Connection must not remove: what the keeper injects */
+    size_t n_protected;
+    const char *lease; /* named in our own error answers */
+};
+
+struct exchange {
+    /* from the request */
+    unsigned minor;
+    bool is_head;
+    bool expects_continue;
+    bool must_close; /* after this exchange */
+    struct http_body request_body;
+    bool is_request_sent;  /* all of it has gone to the upstream */
+    char max_forwards[24]; /* what is left of it, as text */
+    /* of the response */
+    unsigned interims;
+    bool is_begun;              /* its head has gone to the client */
+    bool is_complete;
+    struct http_framing framing; /* as the client sees it: NONE, LENGTH, CHUNKED or CLOSE */
+    uint64_t remaining;         /* of a LENGTH */
+};
+
+/* An OPTIONS that may go no further (S 7.6.2) is answered here. */
+enum exchange_verdict { EXCHANGE_FORWARD, EXCHANGE_ANSWER_HERE, EXCHANGE_REFUSE };
+
+/*
+ * Judges a parsed request by http-strict's rules for a lease door: origin-form, no CONNECT, no upgrade. Changes
+ * `request->fields` (hop-by-hop and framing fields, Host, Expect go) and makes `*ret` of what is left.
+ */
+enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
+                                      struct request_head *ret, enum http_fault *ret_fault);
+
+/* Appends a 1xx. 0 when written or when it must not be (HTTP/1.0, a second 100); -EPROTO at the ninth, or for a 101. */
+int exchange_write_interim(struct exchange *x, const struct response_head *response, struct buf *out);
+
+/* Appends the final response's head and fixes how its body is framed. */
+int exchange_write_response(struct exchange *x, const struct response_head *response, struct buf *out);
+
+/*
+ * Appends a whole answer of our own, with a JSON body that says what and why: `status`, `reason` in a few plain words,
+ * and the lease. Closes afterwards unless `keep` is true. For HEAD the body is left out.
+ */
+int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
+                           struct buf *out);

@@ -1,0 +1,141 @@
+#include "wire/http_message.h"
+
+#include "base/macros.h"
+#include "base/num.h"
+#include "wire/authority.h"
+#include "wire/http_char.h"
+
+/*
+ * An escape has two digits, and does not hide what could end a line or a C string: NUL, CR, LF. Anything else may be
+ * escaped and is passed on undecoded.
+ */
+static bool is_good_escape(struct slice from_percent) {
+    int high, low, byte;
+
+    if (from_percent.n < 3)
+        return false;
+    high = num_hex_digit(from_percent.p[1]);
+    low = num_hex_digit(from_percent.p[2]);
+    if (high < 0 || low < 0)
+        return false;
+    byte = high << 4 | low;
+    return byte != '\0' && byte != '\r' && byte != '\n';
+}
+
+static bool are_target_bytes(struct slice text) {
+    for (size_t i = 0; i < text.n; i++) {
+        if (!http_char_is(text.p[i], HTTP_CHAR_TARGET))
+            return false;
+        if (text.p[i] == '%' && !is_good_escape(slice_from(text, i)))
+            return false;
+    }
+    return true;
+}
+
+static void split_path(struct slice text, struct http_target *to) {
+    size_t at = slice_index(text, '?');
+
+    to->path = slice_first(text, at);
+    to->has_query = at < text.n;
+    to->query = slice_from(text, at + 1);
+}
+
+/* §3.2.3: nothing but host and port, and both of them. */
+static bool parse_authority_form(struct slice target, struct http_target *to) {
+    struct authority authority;
+
+    if (!authority_parse(target, &authority) || !authority.has_port)
+        return false;
+    to->form = HTTP_TARGET_AUTHORITY;
+    to->authority = target;
+    to->path = to->query = SLICE_EMPTY;
+    return true;
+}
+
+/* §3.2.2, of the schemes that go through an HTTP proxy. */
+static bool parse_absolute_form(struct slice target, struct http_target *to) {
+    static const struct slice schemes[] = {SLICE("http://"), SLICE("https://")};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        struct authority authority;
+        struct slice rest;
+        size_t at = 0;
+
+        if (!slice_equals_nocase(slice_first(target, schemes[i].n), schemes[i]))
+            continue;
+        rest = slice_from(target, schemes[i].n);
+        while (at < rest.n && rest.p[at] != '/' && rest.p[at] != '?')
+            at++;
+        to->form = HTTP_TARGET_ABSOLUTE;
+        to->authority = slice_first(rest, at);
+        if (!authority_parse(to->authority, &authority))
+            return false;
+        split_path(slice_from(rest, at), to);
+        if (to->path.n == 0)
+            to->path = SLICE("/");
+        return true;
+    }
+    return false;
+}
+
+enum http_fault http_target_parse(struct slice method, struct slice target, struct http_target *ret) {
+    struct http_target found = {0};
+    bool is_good;
+
+    if (target.n == 0 || !are_target_bytes(target))
+        return HTTP_BAD_TARGET;
+    if (slice_equals(method, SLICE("CONNECT"))) {
+        is_good = parse_authority_form(target, &found);
+    } else if (slice_equals(target, SLICE("*"))) {
+        is_good = slice_equals(method, SLICE("OPTIONS"));
+        found.form = HTTP_TARGET_ASTERISK;
+        found.authority = found.query = SLICE_EMPTY;
+        found.path = target;
+    } else if (target.p[0] == '/') {
+        is_good = true;
+        found.form = HTTP_TARGET_ORIGIN;
+        found.authority = SLICE_EMPTY;
+        split_path(target, &found);
+    } else {
+        is_good = parse_absolute_form(target, &found);
+    }
+    if (!is_good)
+        return HTTP_BAD_TARGET;
+    *ret = found;
+    return HTTP_OK;
+}
+
+enum http_fault http_host_check(const struct http_request *request, struct slice *ret) {
+    struct authority authority;
+    const struct http_field *host;
+    size_t at = 0;
+
+    host = http_fields_find(&request->fields, SLICE("Host"), 0, &at);
+    if (!host) {
+        if (request->minor > 0)
+            return HTTP_BAD_HOST;
+        *ret = SLICE_EMPTY;
+        return HTTP_OK;
+    }
+    if (http_fields_find(&request->fields, SLICE("Host"), at + 1, NULL))
+        return HTTP_BAD_HOST;
+    if (!authority_parse(host->value, &authority))
+        return HTTP_BAD_HOST;
+    *ret = host->value;
+    return HTTP_OK;
+}
+
+static struct slice without_last_dot(struct slice host) {
+    return slice_ends_with(host, SLICE(".")) ? slice_first(host, host.n - 1) : host;
+}
+
+bool http_authority_equals(struct slice a, struct slice b, uint16_t default_port) {
+    struct authority left, right;
+
+    if (!authority_parse(a, &left) || !authority_parse(b, &right))
+        return false;
+    if ((left.has_port ? left.port : default_port) != (right.has_port ? right.port : default_port))
+        return false;
+    return left.is_ipv6 == right.is_ipv6 &&
+           slice_equals_nocase(without_last_dot(left.host), without_last_dot(right.host));
+}

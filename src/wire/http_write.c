@@ -1,0 +1,77 @@
+#include "wire/http_write.h"
+
+#include <errno.h>
+
+#include "base/macros.h"
+#include "wire/http_char.h"
+
+/* All parts or none, with one look at the buffer's room. */
+static int append(struct buf *to, const struct slice *parts, size_t n_parts) {
+    size_t n = 0, room;
+    char *at;
+
+    for (size_t i = 0; i < n_parts; i++)
+        n += parts[i].n;
+    if (n > buf_room(to))
+        return -ENOBUFS;
+    at = buf_reserve(to, n, &room);
+    if (!at)
+        return -errno;
+    for (size_t i = 0; i < n_parts; i++) {
+        memcpy(at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    buf_commit(to, n);
+    return 0;
+}
+
+int http_write_request_line(struct buf *to, struct slice method, struct slice target) {
+    const struct slice parts[] = {method, SLICE(" "), target, SLICE(" HTTP/1.1\r\n")};
+
+    if (!http_is_token(method) || target.n == 0 || http_char_span(target, HTTP_CHAR_TARGET) != target.n)
+        return -EINVAL;
+    return append(to, parts, ARRAY_LEN(parts));
+}
+
+int http_write_status_line(struct buf *to, unsigned status) {
+    const char digits[] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10)};
+    const struct slice parts[] = {SLICE("HTTP/1.1 "), slice_of(digits, sizeof(digits)), SLICE(" "),
+                                  slice_of_string(http_status_phrase(status)), SLICE("\r\n")};
+
+    if (status < 100 || status > 599)
+        return -EINVAL;
+    return append(to, parts, ARRAY_LEN(parts));
+}
+
+int http_write_field(struct buf *to, struct slice name, struct slice value) {
+    const struct slice parts[] = {name, SLICE(": "), value, SLICE("\r\n")};
+
+    if (!http_is_token(name) || !http_is_field_value(value))
+        return -EINVAL;
+    return append(to, parts, ARRAY_LEN(parts));
+}
+
+int http_write_field_number(struct buf *to, struct slice name, uint64_t value) {
+    char digits[20]; /* of UINT64_MAX */
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return http_write_field(to, name, slice_of(digits + at, sizeof(digits) - at));
+}
+
+int http_write_fields(struct buf *to, const struct http_field *fields, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        int r = http_write_field(to, fields[i].name, fields[i].value);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int http_write_head_end(struct buf *to) {
+    return buf_append(to, SLICE("\r\n"));
+}

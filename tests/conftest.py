@@ -1,0 +1,125 @@
+"""What tests/e2e and tests/redteam share: the program, its upstreams, and the search for the key after every test.
+
+The program is CREDFD (default: build/credfd). Everything runs as root or as a plain user; a case that needs more than
+there is says so and is skipped. (tests/conformance has fixtures of its own.)
+"""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+import procs  # noqa: E402
+import program  # noqa: E402
+import upstream as servers  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--defence", help="only the cases of this defence (see tests/redteam/show-teeth)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "defence(name): this case fails where that defence is off")
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = config.getoption("--defence")
+    if wanted:
+        kept = [item for item in items if any(wanted in mark.args for mark in item.iter_markers("defence"))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def session():
+    path = ROOT / os.environ.get("CREDFD", "build/credfd")
+    if not path.exists():
+        pytest.exit(f"{path} is not there: build it with `make`, or name another in CREDFD", returncode=1)
+    session = program.Session(path)
+    yield session
+    hits = session.close()
+    assert not hits, f"the canary was left in {hits}"
+
+
+@pytest.fixture(scope="session")
+def folder(session):
+    """Where upstreams live and keep records: the key may stand here and nowhere else."""
+    path = session.base / "upstream"
+    path.mkdir(mode=0o755)
+    return path
+
+
+@pytest.fixture(scope="session")
+def authority(folder):
+    return servers.Authority(folder)
+
+
+@pytest.fixture(scope="session")
+def nginx_process(session, authority, folder):
+    nginx = servers.Nginx(session, authority, folder)
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture
+def nginx(nginx_process):
+    """nginx with TLS, with an empty record."""
+    nginx_process.requests.clear()
+    return nginx_process
+
+
+@pytest.fixture
+def serve(authority):
+    """Makes a TLS server of the test's own behaviour; with tls=False a plain one."""
+    made = []
+
+    def start(handle=servers.answer_all, **how):
+        made.append(servers.Server(handle, authority, **how))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.stop()
+    faults = [fault for server in made for fault in server.faults]
+    assert not faults, f"in a test's own server: {faults}"
+
+
+@pytest.fixture
+def credfd(session, nginx):
+    """Starts credfd; afterwards nothing may be left of it, and the key may be nowhere."""
+    starter = program.Credfd(session, nginx)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture(params=["root", "plain user"])
+def user(request):
+    """Everything twice: as root, and as somebody who is not. None stands for who we are."""
+    if request.param == "root":
+        if not program.is_root():
+            pytest.skip("needs root")
+        return None
+    return program.NOBODY if program.is_root() else None
+
+
+@pytest.fixture
+def as_root():
+    if not program.is_root():
+        pytest.skip("needs root")
+
+
+@pytest.fixture
+def sees_into_processes():
+    """The right to look into processes that are not dumpable, for the test itself: never for the workload."""
+    if not procs.has_capability(procs.CAP_SYS_PTRACE):
+        pytest.skip("needs CAP_SYS_PTRACE to look into processes that are not dumpable")
+
+
+@pytest.fixture
+def no_sanitizer(session):
+    """Where memory is measured or descriptors run out: a sanitizer needs its own of both."""
+    if session.is_sanitized:
+        pytest.skip("a sanitizer has memory and descriptors of its own")

@@ -1,0 +1,75 @@
+"""What a lease may be used for: nothing written, nothing allowed; a list of METHOD and path; or everything."""
+import json
+
+import pytest
+
+
+def ask_each(requests):
+    """[[method, target], ...] on one stream each; the statuses and the last body."""
+    statuses, text = [], ""
+    for method, target in requests:
+        with lease.connect() as stream:
+            answer = stream.request(method, target)
+            statuses.append(answer.status)
+            text = answer.text
+    return statuses, text
+
+
+def test_nothing_written_allows_nothing(credfd):
+    statuses, text = credfd.inside(ask_each, [["GET", "/it"], ["POST", "/"]], allow=None)
+    assert statuses == [403, 403]
+    assert credfd.upstream.requests == []
+    answer = json.loads(text)
+    assert answer["lease"] == "api" and answer["error"] and answer["reason"] and answer["hint"]
+
+
+def test_all_allows_everything(credfd):
+    statuses, _ = credfd.inside(ask_each, [["GET", "/it"], ["DELETE", "/a/b/c"], ["POST", "/x?y=z"]], allow="all")
+    assert statuses == [200, 200, 200]
+
+
+ALLOW = ["GET /incident/**", "POST /incident/list", "GET /user/*/name", "GET /exact"]
+
+
+@pytest.mark.parametrize("method, target, status", [
+    ("GET", "/incident/1", 200), ("GET", "/incident/a/b/c", 200), ("GET", "/incident/1?x=/other", 200),
+    ("POST", "/incident/list", 200), ("GET", "/user/7/name", 200), ("GET", "/exact", 200), ("GET", "/exact?a=1", 200),
+    ("POST", "/incident/1", 403), ("DELETE", "/incident/1", 403), ("GET", "/other", 403), ("GET", "/", 403),
+    ("POST", "/incident/list/more", 403), ("GET", "/user/7/8/name", 403), ("GET", "/user/name", 403),
+    ("GET", "/exact/more", 403), ("GET", "/exactly", 403), ("get", "/exact", 403), ("GET", "/incidents", 403),
+    ("GET", "/Exact", 403), ("HEAD", "/exact", 403),
+])
+def test_a_list_allows_what_it_says(credfd, method, target, status):
+    statuses, _ = credfd.inside(ask_each, [[method, target]], allow=ALLOW)
+    assert statuses == [status]
+    assert len(credfd.upstream.requests) == (status == 200)
+
+
+@pytest.mark.parametrize("target", [
+    "/public/../secret", "/public/%2e%2e/secret", "/public/.%2e/secret", "/public/%2E%2E/secret", "/public//../secret",
+    "/public/..%2fsecret", "/public/x/../../secret", "/secret/../public/x", "//public/x", "/public/./../secret",
+    "/public/..;/secret", "/public/..;x=y/secret", "/PUBLIC/x", "/public%2fx/../../secret", "/./public/../secret",
+    "/public/%252e%252e/../../secret", "/public/..", "/public/../",
+])
+def test_no_spelling_slips_past_a_path_rule(credfd, target):
+    statuses, _ = credfd.inside(ask_each, [["GET", target]], allow=["GET /public/**"])
+    assert statuses == [403] or statuses == [400]
+    assert credfd.upstream.requests == []
+
+
+def test_a_refusal_leaves_the_stream_in_order(credfd):
+    def mixed():
+        with lease.connect() as stream:
+            return [stream.get("/exact").status, stream.get("/other").status,
+                    stream.post("/other", b"a body that nobody wants").status, stream.get("/exact").status]
+
+    assert credfd.inside(mixed, allow=ALLOW) == [200, 403, 403, 200]
+    assert [seen.path for seen in credfd.upstream.requests] == ["/exact", "/exact"]
+
+
+def test_the_audit_names_the_rule_and_the_reason(credfd):
+    run = credfd.start_inside(ask_each, [["GET", "/incident/1"], ["GET", "/other"]], allow=ALLOW)
+    run.result()
+    allowed, refused = run.audit(2)
+    assert "/incident/**" in allowed["rule"] and not allowed.get("reason")
+    assert refused["status"] == 403 and refused["reason"]

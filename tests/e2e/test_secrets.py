@@ -1,0 +1,130 @@
+"""Where a secret comes from: a file, a variable of credfd's own environment, a descriptor. And where it is not after that."""
+import os
+import subprocess
+
+import pytest
+
+import procs
+
+
+def call_once():
+    with lease.connect() as stream:
+        return stream.get("/it").status
+
+
+def test_a_file_is_read_without_its_last_newline(credfd):
+    assert credfd.inside(call_once, secret=credfd.canary + "\n") == 200
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+
+
+def test_a_file_without_a_newline_is_read_whole(credfd):
+    assert credfd.inside(call_once, secret=credfd.canary) == 200
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+
+
+def test_a_file_is_found_relative_to_the_configuration(credfd):
+    folder = credfd.session.new_folder()
+    credfd.write_secret(folder, "mine", credfd.canary)
+    config = credfd.write_settings(folder, [credfd.credential(secret={"file": "secrets/mine.key"})])
+    assert credfd.inside(call_once, config=config) == 200
+
+
+def environment_and_call():
+    status = call_once()
+    with open("/proc/self/environ", "rb") as file:
+        return status, dict(os.environ), file.read().decode()
+
+
+@pytest.mark.defence("env")
+def test_a_variable_is_used_and_is_gone_from_the_commands_environment(credfd):
+    status, environ, raw = credfd.inside(environment_and_call, using=[call_once], secret=None, env={"MY_KEY": credfd.canary},
+                                         **{"credentials": [credfd.credential(secret={"env": "MY_KEY"})]})
+    assert status == 200
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+    assert "MY_KEY" not in environ and "MY_KEY" not in raw
+
+
+def test_a_variable_of_a_like_name_stays(credfd):
+    credentials = [credfd.credential(secret={"env": "KEY"})]
+    _, environ, _ = credfd.inside(environment_and_call, using=[call_once], credentials=credentials,
+                                  env={"KEY": credfd.canary, "KEY2": "stays", "MY_KEY": "stays too"})
+    assert (environ["KEY2"], environ["MY_KEY"]) == ("stays", "stays too")
+
+
+@pytest.mark.defence("env")
+def test_a_variable_of_a_lease_that_is_not_given_is_gone_too(credfd):
+    """The configuration calls it a secret, so no command sees it, whichever leases were asked for."""
+    one = credfd.credential("one", env={"API_FD": "{fd}"})
+    two = credfd.credential("two", secret={"env": "KEY_OF_TWO"}, env=None)
+    _, environ, _ = credfd.inside(environment_and_call, using=[call_once], credentials=[one, two],
+                                  options=["--lease", "one"], env={"KEY_OF_TWO": credfd.canary})
+    assert "KEY_OF_TWO" not in environ
+
+
+def pipe_with(text):
+    reader, writer = os.pipe()
+    os.write(writer, text.encode())
+    os.close(writer)
+    return reader
+
+
+def test_a_descriptor_is_read_and_is_gone_from_the_command(credfd):
+    def call_and_list():
+        return call_once(), sorted(int(number) for number in os.listdir("/proc/self/fd"))
+
+    reader = pipe_with(credfd.canary + "\n")
+    try:
+        status, numbers = credfd.inside(call_and_list, using=[call_once], secret={"fd": reader},
+                                        credentials=[credfd.credential(secret={"fd": reader})], pass_fds=[reader])
+    finally:
+        os.close(reader)
+    assert status == 200
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+    assert numbers[:4] == [0, 1, 2, 3] and len(numbers) == 5, "0, 1, 2, the lease, and the listing itself"
+
+
+@pytest.mark.parametrize("source", ["file", "env", "fd"])
+def test_only_the_keeper_ever_maps_the_secret(credfd, source, sees_into_processes, no_sanitizer):
+    """Seen from outside with every right: the supervisor, the relay and the command do not hold it; not even in environ."""
+    def call_and_wait():
+        status = call_once()
+        say("called")
+        hear()
+        return status
+
+    reader = pipe_with(credfd.canary)
+    secret = {"file": {"file": "SECRET"}, "env": {"env": "MY_KEY"}, "fd": {"fd": reader}}[source]
+    env = {"MY_KEY": credfd.canary} if source == "env" else {}
+    run = credfd.start_inside(call_and_wait, using=[call_once], credentials=[credfd.credential(secret=secret)], env=env,
+                              pass_fds=[reader] if source == "fd" else [])
+    os.close(reader)
+    run.expect("called")
+    pids = {"supervisor": run.pid, "relay": run.role("relay"), "command": run.command()}
+    resolvers = {"resolver": pid for pid in run.roles("resolver")}
+    found = {name: procs.memory_holds(pid, credfd.canary.encode()) for name, pid in {**pids, **resolvers}.items()}
+    assert found == {name: [] for name in found}
+    assert not run.roles("source"), "a source ends when it has handed over its secret"
+    run.say("end")
+    assert run.result() == 200
+
+
+def test_the_search_of_memory_would_find_it(credfd, sees_into_processes):
+    """The test above can fail: a process that does hold the key is found out."""
+    holder = subprocess.Popen(["/usr/bin/python3", "-S", "-c", "import sys; key = sys.stdin.readline(); print(1, flush=True); input()"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdin.write(credfd.canary.encode() + b"\n")
+    holder.stdin.flush()
+    holder.stdout.readline()
+    assert procs.memory_holds(holder.pid, credfd.canary.encode())
+    holder.communicate(b"\n")
+
+
+def test_a_secret_that_changes_is_taken_by_the_next_run(credfd):
+    folder = credfd.session.new_folder()
+    config = credfd.write_settings(folder, [credfd.credential()], secret="an-old-key")
+    credfd.inside(call_once, config=config)
+    path = folder / "secrets" / "api.key"
+    path.chmod(0o600)
+    path.write_text(credfd.canary)
+    credfd.inside(call_once, config=config)
+    assert [seen.keys() for seen in credfd.upstream.requests] == [["an-old-key"], [credfd.canary]]

@@ -1,0 +1,172 @@
+"""From inside the workload: environments, command lines, memory and descriptors of the supervisor and its roles.
+
+As root and as a plain user. The attempts themselves are in attack.py; what is denied must be denied by the kernel.
+"""
+import os
+
+import pytest
+
+import procs
+
+REFUSALS = {"DENIED: EPERM", "DENIED: EACCES", "DENIED: ENOSYS"}
+DROPPED = {"CAP_SYS_MODULE": 16, "CAP_SYS_RAWIO": 17, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38,
+           "CAP_BPF": 39, "CAP_CHECKPOINT_RESTORE": 40}
+
+
+def got_through(report):
+    """{role: {attempt: outcome}} of what the kernel did not refuse."""
+    through = {role: {name: outcome for name, outcome in attempts.items() if outcome not in REFUSALS}
+               for role, attempts in report.items()}
+    return {role: attempts for role, attempts in through.items() if attempts}
+
+
+def call_then(function, *arguments):
+    """One call first, so that the key has been through every process it ever goes through."""
+    with lease.connect() as stream:
+        assert stream.get("/it").status == 200
+    return function(*arguments)
+
+
+# Environments and command lines.
+
+def look_at_environments(stop):
+    return call_then(attack.environments, stop)
+
+
+def by_variable(credfd):
+    return {"credentials": [credfd.credential(secret={"env": "MY_KEY"})], "env": {"MY_KEY": credfd.canary}}
+
+
+@pytest.mark.defence("env")
+def test_no_environment_that_can_be_read_holds_the_key(credfd, user):
+    """The key came in a variable of credfd: the easiest one to leave behind."""
+    report = credfd.inside(look_at_environments, os.getpid(), using=[call_then], user=user, **by_variable(credfd))
+    assert len(report) >= 4, f"ourselves, supervisor, keeper and relay: {report}"
+    for pid, (name, outcome) in report.items():
+        assert not credfd.session.search.is_in(outcome.encode("latin-1")), f"the key is in the environ of {pid} ({name})"
+
+
+@pytest.mark.defence("dumpable")
+def test_the_environments_of_the_supervisor_and_its_roles_are_unreadable(credfd, user):
+    report = credfd.inside(look_at_environments, os.getpid(), using=[call_then], user=user, **by_variable(credfd))
+    roles = {name: outcome for name, outcome in report.values() if name.startswith("credfd")}
+    assert set(roles) >= {"credfd", "credfd-keeper", "credfd-relay"}
+    assert {name: outcome for name, outcome in roles.items() if outcome not in REFUSALS} == {}
+
+
+@pytest.mark.defence("env")
+def test_printenv_shows_no_key(credfd, user):
+    run = credfd.start(["printenv"], user=user, **by_variable(credfd))
+    assert run.wait() == 0
+    assert b"CREDFD=api=3" in run.stdout
+    assert not credfd.session.search.is_in(run.stdout)
+
+
+def test_no_command_line_holds_the_key(credfd, user):
+    def look():
+        return call_then(attack.command_lines)
+
+    lines = credfd.inside(look, using=[call_then], user=user, **by_variable(credfd))
+    assert len(lines) >= 4
+    assert not credfd.session.search.is_in("\n".join(lines).encode("latin-1"))
+
+
+@pytest.mark.parametrize("source", ["file", "env"])
+def test_even_from_outside_with_every_right_only_the_keeper_could_be_asked(credfd, source, sees_into_processes):
+    """environ and cmdline of everything below the test, read by somebody whom the kernel refuses nothing."""
+    def wait():
+        say("called")
+        hear()
+
+    def call_and_wait():
+        return call_then(wait)
+
+    how = by_variable(credfd) if source == "env" else {}
+    run = credfd.start_inside(call_and_wait, using=[call_then, wait], **how)
+    run.expect("called")
+    pids = [run.pid, *procs.descendants(run.pid)]
+    assert len(pids) >= 4
+    assert credfd.session.search.in_processes(pids) == []
+    run.say("end")
+    run.result()
+
+
+# Memory and descriptors.
+
+def steal():
+    return call_then(lambda: attack.steal_from(attack.our_roles()))
+
+
+@pytest.mark.defence("dumpable")
+def test_nothing_of_the_supervisor_or_a_role_can_be_reached(credfd, user):
+    """ptrace, /proc/PID/*, process_vm_readv, pidfd_getfd and their kin: same uid, whatever Yama says."""
+    report = credfd.inside(steal, using=[call_then], user=user)
+    assert set(report) >= {"supervisor", "credfd-keeper", "credfd-relay"}
+    assert got_through(report) == {}
+
+
+@pytest.mark.defence("dumpable")
+@pytest.mark.defence("caps")
+def test_being_root_opens_no_way(credfd, as_root):
+    assert got_through(credfd.inside(steal, using=[call_then])) == {}
+
+
+@pytest.mark.defence("dumpable")
+def test_a_user_namespace_of_its_own_opens_no_way(credfd, user):
+    """In there the attacker holds every capability, over nothing that is ours."""
+    def steal_from_within():
+        return call_then(attack.in_new_namespaces, attack.steal_from, attack.our_roles())
+
+    assert got_through(credfd.inside(steal_from_within, using=[call_then], user=user)) == {}
+
+
+def test_the_attempts_work_on_a_process_that_does_not_defend_itself(credfd, user):
+    """The tests above can fail: the same attempts on a child of the workload itself get through."""
+    def steal_from_a_child():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        report = attack.steal_from({"child": child})
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return report
+
+    report = got_through(credfd.inside(steal_from_a_child, user=user))
+    through = set(report["child"])
+    assert through >= {"ptrace_attach", "ptrace_seize", "read_mem_file", "vm_read", "vm_write", "pidfd_getfd",
+                       "open_descriptors", "environ", "maps", "auxv"}, report
+
+
+@pytest.mark.defence("caps")
+def test_a_root_workload_has_lost_what_would_undo_all_this(credfd, as_root):
+    def look():
+        return attack.capabilities()
+
+    sets = credfd.inside(look)
+    held = {(which, name) for which, bits in sets.items() for name, bit in DROPPED.items() if bits >> bit & 1}
+    assert held == set()
+
+
+@pytest.mark.defence("caps")
+def test_a_root_workload_cannot_get_them_back(credfd, as_root):
+    """Another program, a set-uid one, a new session: the bounding set holds for all of them."""
+    def look_again():
+        script = "grep CapEff /proc/self/status"
+        runs = (["sh", "-c", script], ["setsid", "sh", "-c", script], ["setpriv", "--reuid=0", "sh", "-c", script])
+        return [int(subprocess.run(one, capture_output=True, text=True, check=True).stdout.split()[1], 16) for one in runs]
+
+    for bits in credfd.inside(look_again):
+        assert not [name for name, bit in DROPPED.items() if bits >> bit & 1]
+
+
+def test_no_role_holds_a_capability(credfd, user):
+    """Seen from outside. What a role does not have cannot be taken over with it."""
+    run = credfd.start(["sleep", "60"], user=user)
+    for name in ("keeper", "relay"):
+        settled = procs.wait_until(lambda: procs.status(run.role(name)).get("Seccomp") == "2", f"{name} is in its sandbox")
+        assert settled
+        status = procs.status(run.role(name))
+        assert {status[key].strip() for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+        assert status["NoNewPrivs"].strip() == "1"
+    run.kill(15)
+    run.wait()

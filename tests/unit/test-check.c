@@ -1,0 +1,188 @@
+#include "cmd/cmd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "unit.h"
+
+#define OUTPUT_MAX 8192
+
+static char directory[] = "/tmp/credfd-test-XXXXXX";
+
+struct outcome {
+    int status;
+    char out[OUTPUT_MAX], err[OUTPUT_MAX];
+};
+
+static void write_file(const char *name, const char *text) {
+    _cleanup_close_ int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+}
+
+static void read_output(const char *name, char *to) {
+    _cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd_read_all(fd, to, OUTPUT_MAX - 1);
+
+    assert_true(n >= 0);
+    to[n] = '\0';
+}
+
+static int make_place(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    assert_int_equal(setenv("TEST_KEY", "k", 1), 0);
+    write_file("key", "k");
+    return 0;
+}
+
+static int remove_place(void **state) {
+    static const char *const names[] = {"key", "f.yaml", "out", "err"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        assert_int_equal(unlink(names[i]), 0);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(directory), 0);
+    return 0;
+}
+
+/* In a child: it keeps the parent's standard output, and getopt's state, as they are. */
+static void run(char **argv, const char *out, struct outcome *ret) {
+    int argc = 0;
+    int status;
+    pid_t pid;
+
+    while (argv[argc])
+        argc++;
+    (void)fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        int out_fd = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        int err_fd = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        if (dup2(out_fd, STDOUT_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
+            _exit(1);
+        _exit(cmd_check(argc, argv));
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    ret->status = WEXITSTATUS(status);
+    read_output("err", ret->err);
+    ret->out[0] = '\0';
+    if (strcmp(out, "out") == 0)
+        read_output(out, ret->out);
+}
+
+#define ARGV(...) ((char *[]){check_name, __VA_ARGS__, NULL})
+
+static char check_name[] = "check", option_c[] = "-c", option_config[] = "--config=f.yaml", option_help[] = "--help",
+            option_x[] = "-x", file_name[] = "f.yaml", none_name[] = "none.yaml";
+
+static const char in_order[] = "credentials:\n"
+                               "  - name: api\n"
+                               "    secret: { file: key }\n"
+                               "    upstream: https://api.example.org/v1/\n"
+                               "    inject: { query: app_key }\n"
+                               "    allow: [ GET /a, GET /b ]\n"
+                               "  - name: longer-name\n"
+                               "    secret: { env: TEST_KEY }\n"
+                               "    upstream: http://127.0.0.1:8080\n"
+                               "    inject: { header: X-Key }\n"
+                               "    allow: all\n"
+                               "  - name: c\n"
+                               "    secret: { env: TEST_KEY }\n"
+                               "    upstream: https://c.example.org\n"
+                               "    inject: { header: Authorization, format: \"Bearer {}\" }\n";
+
+static void prints_what_is_in_order(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    write_file("f.yaml", in_order);
+    run(ARGV(option_config), "out", &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_string_equal(outcome.out,
+                        "api          https://api.example.org/v1  query app_key  2 rules\n"
+                        "longer-name  http://127.0.0.1:8080       header X-Key  all\n"
+                        "c            https://c.example.org       header Authorization  nothing allowed\n");
+    assert_string_equal(
+        outcome.err, "credfd: warning: f.yaml:3: credentials.api.secret: a command of this user can read the file "
+                     "itself; use `fd`, `env` or a file of another user\n"
+                     "credfd: warning: f.yaml: credentials.longer-name.allow: `all` permits whatever the key can do; "
+                     "list rules to narrow it\n"
+                     "credfd: warning: f.yaml: credentials.c.allow: no rule, so every request would be refused; list "
+                     "what may pass, as [ \"GET /path/**\" ]\n");
+}
+
+static void says_what_is_wrong(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    write_file("f.yaml", "credentials:\n  - name: api\n    secret: CANARY\n");
+    run(ARGV(option_c, file_name), "out", &outcome);
+    assert_int_equal(outcome.status, EXIT_CREDFD);
+    assert_string_equal(outcome.out, "");
+    assert_string_equal(outcome.err,
+                        "credfd: f.yaml:3: credentials.api.secret: must say where the key is, never the key "
+                        "itself; write { file: PATH }, { env: NAME } or { fd: NUMBER }\n");
+
+    run(ARGV(option_c, none_name), "out", &outcome);
+    assert_int_equal(outcome.status, EXIT_CREDFD);
+    assert_string_equal(outcome.err, "credfd: none.yaml: cannot be read: No such file or directory; create it, or name "
+                                     "another file with --config\n");
+}
+
+static void refuses_wrong_use(void **state) {
+    char *const *const rows[] = {ARGV(option_x), ARGV(option_c), ARGV(file_name)};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct outcome outcome;
+        char *argv[] = {rows[i][0], rows[i][1], NULL};
+
+        run(argv, "out", &outcome);
+        assert_int_equal(outcome.status, EXIT_CREDFD);
+        assert_string_equal(outcome.out, "");
+        assert_non_null(strstr(outcome.err, "; see credfd check --help\n"));
+    }
+}
+
+static void helps(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    run(ARGV(option_help), "out", &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_ptr_equal(strstr(outcome.out, "usage: credfd check [-c FILE]\n"), outcome.out);
+    assert_string_equal(outcome.err, "");
+}
+
+static void notices_that_nobody_takes_its_output(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    write_file("f.yaml", in_order);
+    run(ARGV(option_c, file_name), "/dev/full", &outcome);
+    assert_int_equal(outcome.status, EXIT_CREDFD);
+    assert_non_null(strstr(outcome.err, "credfd: standard output: No space left on device\n"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prints_what_is_in_order),
+        cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(refuses_wrong_use),
+        cmocka_unit_test(helps),
+        cmocka_unit_test(notices_that_nobody_takes_its_output),
+    };
+
+    return cmocka_run_group_tests(tests, make_place, remove_place);
+}
