@@ -531,6 +531,68 @@ def test_a_slow_body_is_not_a_slow_head(credfd, serve):
     assert run.result() == "1234"
 
 
+def test_a_stream_that_stays_idle_is_closed(credfd):
+    def stay_idle():
+        stream = lease.connect()
+        return stream.get("/it").status, stream.at_end()
+
+    assert credfd.inside(stay_idle, extra={"timeouts": {"idle": "1s"}}) == [200, True]
+
+
+@pytest.mark.parametrize("start", ["GET /never HTT", "GET /never HTTP/1.1\r\nHost: x\r\nX: "], ids=["line", "field"])
+def test_a_head_that_stops_is_given_up(credfd, start):
+    def stop_halfway(start):
+        stream = lease.connect()
+        stream.send(start.encode())
+        try:
+            status = stream.read_response().status
+        except lease.Truncated as error:
+            status = None if error.partial == b"" else "half an answer"
+        return status, stream.at_end()
+
+    status, at_end = credfd.inside(stop_halfway, start, extra={"timeouts": {"head": "1s"}})
+    assert status in (None, 400, 408) and at_end
+    assert credfd.upstream.requests == []
+
+
+def test_an_answer_that_stops_is_cut(credfd, serve):
+    gone = threading.Event()
+
+    def stop_halfway(peer):
+        if peer.read_request():
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            peer.wait_gone()
+            gone.set()
+
+    outcome = credfd.inside(truncated, "/it", upstream=serve(stop_halfway).url, extra={"timeouts": {"stream": "1s"}})
+    assert outcome == [None, "half", "cut"]
+    assert gone.wait(30), "the upstream connection is dropped"
+
+
+def test_a_client_that_takes_nothing_is_given_up(credfd, serve):
+    gone = threading.Event()
+
+    def send_for_ever(peer):
+        peer.read_request()
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                peer.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        except OSError:
+            gone.set()
+
+    def take_nothing():
+        stream = lease.connect()
+        stream.send_head("GET", "/it")
+        hear()
+
+    run = credfd.start_inside(take_nothing, upstream=serve(send_for_ever).url,
+                              extra={"timeouts": {"write": "1s"}})
+    assert gone.wait(60), "the upstream connection is dropped while the command still runs"
+    run.say("end")
+    run.result()
+
+
 def test_an_upload_that_stops_is_given_up_and_never_completed(credfd, serve):
     broken = []
 

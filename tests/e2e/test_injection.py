@@ -80,7 +80,7 @@ def test_the_sentinel_elsewhere_is_not_a_key(credfd):
 
 def test_a_key_with_odd_characters_is_encoded_once(credfd, session):
     odd = session.canary + "+/=&%20 #?;ü\"'"
-    credfd.inside(ask, "/it?a=1", secret=odd)
+    credfd.inside(ask, "/it?a=1", key=odd)
     (seen,) = credfd.upstream.requests
     assert seen.query == [("a", "1"), ("app_key", odd)] or seen.query == [("app_key", odd), ("a", "1")]
 

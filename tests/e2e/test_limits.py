@@ -1,4 +1,4 @@
-"""Out of descriptors, in the workload or in our roles: that one request is refused, nothing leaks, the rest goes on."""
+"""Out of descriptors or memory, in the workload or in our roles: that one request is refused, nothing leaks, the rest goes on."""
 import resource
 
 import pytest
@@ -79,12 +79,32 @@ def test_a_role_out_of_descriptors_refuses_and_recovers(credfd, role, sees_into_
     assert set(second) - {200}, "it ran out of descriptors"
 
 
+@pytest.mark.parametrize("role", ["relay", "keeper"])
+def test_a_role_out_of_memory_refuses_and_recovers(credfd, role, sees_into_processes, no_sanitizer):
+    run = credfd.start_inside(ask_under_pressure, 30)
+    run.expect("first")
+    pid = run.role(role)
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
+    set_limit(pid, resource.RLIMIT_AS, (procs.memory_kib(pid, "VmSize") << 10, before[1]))
+    run.say("go")
+    run.expect("second")
+    resource.prlimit(pid, resource.RLIMIT_AS, before)
+    run.say("go")
+    first, second, third = run.result()
+    assert first == third == [200] * 30
+    assert set(second) <= {200, 502, 503, "refused"}
+
+
 def lower(pid, before):
     """No new descriptor from now on: the limit is the lowest free number."""
     held = procs.descriptors(pid)
     free = next(number for number in range(1 << 20) if number not in held)
+    set_limit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+
+
+def set_limit(pid, which, limits):
     try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+        resource.prlimit(pid, which, limits)
     except PermissionError:
         pytest.skip("may not set the limits of our roles here")
 

@@ -1,6 +1,8 @@
 """Where a secret comes from: a file, a variable of credfd's own environment, a descriptor. And where it is not after that."""
+import ctypes
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -13,12 +15,12 @@ def call_once():
 
 
 def test_a_file_is_read_without_its_last_newline(credfd):
-    assert credfd.inside(call_once, secret=credfd.canary + "\n") == 200
+    assert credfd.inside(call_once, key=credfd.canary + "\n") == 200
     assert credfd.upstream.requests[0].keys() == [credfd.canary]
 
 
 def test_a_file_without_a_newline_is_read_whole(credfd):
-    assert credfd.inside(call_once, secret=credfd.canary) == 200
+    assert credfd.inside(call_once, key=credfd.canary) == 200
     assert credfd.upstream.requests[0].keys() == [credfd.canary]
 
 
@@ -37,16 +39,15 @@ def environment_and_call():
 
 @pytest.mark.defence("env")
 def test_a_variable_is_used_and_is_gone_from_the_commands_environment(credfd):
-    status, environ, raw = credfd.inside(environment_and_call, using=[call_once], secret=None, env={"MY_KEY": credfd.canary},
-                                         **{"credentials": [credfd.credential(secret={"env": "MY_KEY"})]})
+    status, environ, raw = credfd.inside(environment_and_call, using=[call_once], secret={"env": "MY_KEY"},
+                                         env={"MY_KEY": credfd.canary})
     assert status == 200
     assert credfd.upstream.requests[0].keys() == [credfd.canary]
     assert "MY_KEY" not in environ and "MY_KEY" not in raw
 
 
 def test_a_variable_of_a_like_name_stays(credfd):
-    credentials = [credfd.credential(secret={"env": "KEY"})]
-    _, environ, _ = credfd.inside(environment_and_call, using=[call_once], credentials=credentials,
+    _, environ, _ = credfd.inside(environment_and_call, using=[call_once], secret={"env": "KEY"},
                                   env={"KEY": credfd.canary, "KEY2": "stays", "MY_KEY": "stays too"})
     assert (environ["KEY2"], environ["MY_KEY"]) == ("stays", "stays too")
 
@@ -74,8 +75,7 @@ def test_a_descriptor_is_read_and_is_gone_from_the_command(credfd):
 
     reader = pipe_with(credfd.canary + "\n")
     try:
-        status, numbers = credfd.inside(call_and_list, using=[call_once], secret={"fd": reader},
-                                        credentials=[credfd.credential(secret={"fd": reader})], pass_fds=[reader])
+        status, numbers = credfd.inside(call_and_list, using=[call_once], secret={"fd": reader}, pass_fds=[reader])
     finally:
         os.close(reader)
     assert status == 200
@@ -95,7 +95,7 @@ def test_only_the_keeper_ever_maps_the_secret(credfd, source, sees_into_processe
     reader = pipe_with(credfd.canary)
     secret = {"file": {"file": "SECRET"}, "env": {"env": "MY_KEY"}, "fd": {"fd": reader}}[source]
     env = {"MY_KEY": credfd.canary} if source == "env" else {}
-    run = credfd.start_inside(call_and_wait, using=[call_once], credentials=[credfd.credential(secret=secret)], env=env,
+    run = credfd.start_inside(call_and_wait, using=[call_once], secret=secret, env=env,
                               pass_fds=[reader] if source == "fd" else [])
     os.close(reader)
     run.expect("called")
@@ -108,10 +108,33 @@ def test_only_the_keeper_ever_maps_the_secret(credfd, source, sees_into_processe
     assert run.result() == 200
 
 
+def has_memfd_secret():
+    """Whether this kernel gives memory that it cannot read itself."""
+    fd = ctypes.CDLL(None).syscall(447, os.O_CLOEXEC)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
+def test_the_secret_lies_in_memory_that_not_even_the_kernel_reads(credfd, sees_into_processes):
+    if not has_memfd_secret():
+        pytest.skip("this kernel has no memfd_secret")
+
+    def mappings(pid):
+        return [line for _, _, line in procs.readable_ranges(pid) if "secretmem" in line]
+
+    run = credfd.start(["sh", "-c", f"{credfd.session.path} call api /it >&2; echo called; read line"])
+    run.expect("called")
+    held = {"supervisor": run.pid, "keeper": run.role("keeper"), "relay": run.role("relay"), "command": run.command()}
+    assert {name for name, pid in held.items() if mappings(pid)} == {"keeper"}
+    run.say("end")
+    assert run.wait() == 0
+
+
 def test_the_search_of_memory_would_find_it(credfd, sees_into_processes):
     """The test above can fail: a process that does hold the key is found out."""
-    holder = subprocess.Popen(["/usr/bin/python3", "-S", "-c", "import sys; key = sys.stdin.readline(); print(1, flush=True); input()"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    code = "import sys; key = sys.stdin.readline(); print(1, flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdin.write(credfd.canary.encode() + b"\n")
     holder.stdin.flush()
     holder.stdout.readline()
@@ -121,7 +144,7 @@ def test_the_search_of_memory_would_find_it(credfd, sees_into_processes):
 
 def test_a_secret_that_changes_is_taken_by_the_next_run(credfd):
     folder = credfd.session.new_folder()
-    config = credfd.write_settings(folder, [credfd.credential()], secret="an-old-key")
+    config = credfd.write_settings(folder, [credfd.credential()], key="an-old-key")
     credfd.inside(call_once, config=config)
     path = folder / "secrets" / "api.key"
     path.chmod(0o600)

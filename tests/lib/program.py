@@ -258,23 +258,24 @@ class Credfd:
                 os.chown(made, user.pw_uid, user.pw_gid)
         return path
 
-    def write_settings(self, folder, credentials, extra=None, user=None, secret=None):
-        secret = self.canary + "\n" if secret is None else secret
+    def write_settings(self, folder, credentials, extra=None, user=None, key=None):
+        key = self.canary + "\n" if key is None else key
         for credential in credentials:
             if credential["secret"] == {"file": "SECRET"}:
-                credential["secret"] = {"file": str(self.write_secret(folder, credential["name"], secret, user))}
+                credential["secret"] = {"file": str(self.write_secret(folder, credential["name"], key, user))}
         path = folder / "credfd.yaml"
         path.write_text(settings.dump({"credentials": credentials, **(extra or {})}))
         return path
 
-    def start(self, command, *, credentials=None, options=(), extra=None, audit=True, user=None, secret=None, env=None,
+    def start(self, command, *, credentials=None, options=(), extra=None, audit=True, user=None, key=None, env=None,
               wrapper=(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec=None, pass_fds=(), config=None,
               report=None, folder=None, **changes):
-        """`credfd run` with that command. `changes` are to the one credential that there is by default."""
+        """`credfd run` with that command. `changes` are to the one credential that there is by default, whose secret is
+        a file that holds `key`: the canary, unless a test says otherwise."""
         folder = folder or self.session.new_folder(user)
         if config is None:
             credentials = [self.credential(**changes)] if credentials is None else credentials
-            config = self.write_settings(folder, credentials, extra, user, secret)
+            config = self.write_settings(folder, credentials, extra, user, key)
         arguments = [*wrapper, str(self.session.path), "run", "-c", str(config), *options]
         if audit:
             arguments += ["--audit", str(folder / "audit.jsonl")]

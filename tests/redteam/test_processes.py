@@ -3,10 +3,13 @@
 As root and as a plain user. The attempts themselves are in attack.py; what is denied must be denied by the kernel.
 """
 import os
+import re
+import signal
 
 import pytest
 
 import procs
+from procs import wait_until
 
 REFUSALS = {"DENIED: EPERM", "DENIED: EACCES", "DENIED: ENOSYS"}
 DROPPED = {"CAP_SYS_MODULE": 16, "CAP_SYS_RAWIO": 17, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38,
@@ -34,7 +37,7 @@ def look_at_environments(stop):
 
 
 def by_variable(credfd):
-    return {"credentials": [credfd.credential(secret={"env": "MY_KEY"})], "env": {"MY_KEY": credfd.canary}}
+    return {"secret": {"env": "MY_KEY"}, "env": {"MY_KEY": credfd.canary}}
 
 
 @pytest.mark.defence("env")
@@ -159,14 +162,16 @@ def test_a_root_workload_cannot_get_them_back(credfd, as_root):
         assert not [name for name, bit in DROPPED.items() if bits >> bit & 1]
 
 
-def test_no_role_holds_a_capability(credfd, user):
+def test_no_role_holds_a_capability_or_may_write_a_core(credfd, user):
     """Seen from outside. What a role does not have cannot be taken over with it."""
     run = credfd.start(["sleep", "60"], user=user)
     for name in ("keeper", "relay"):
-        settled = procs.wait_until(lambda: procs.status(run.role(name)).get("Seccomp") == "2", f"{name} is in its sandbox")
-        assert settled
-        status = procs.status(run.role(name))
+        pid = run.role(name)
+        wait_until(lambda: procs.status(pid).get("Seccomp") == "2", f"{name} is in its sandbox")
+        status = procs.status(pid)
         assert {status[key].strip() for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
         assert status["NoNewPrivs"].strip() == "1"
-    run.kill(15)
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            assert re.search(r"Max core file size +0 +0 ", file.read())
+    run.kill(signal.SIGTERM)
     run.wait()
