@@ -89,6 +89,18 @@ int buf_append(struct buf *b, struct slice bytes) {
     return 0;
 }
 
+int buf_append_rest(struct buf *b, const struct slice *parts, size_t n_parts, size_t skip) {
+    for (size_t i = 0; i < n_parts; i++) {
+        size_t done = MIN_OF(skip, parts[i].n);
+        int r = buf_append(b, slice_from(parts[i], done));
+
+        if (r < 0)
+            return r;
+        skip -= done;
+    }
+    return 0;
+}
+
 void buf_consume(struct buf *b, size_t n) {
     n = MIN_OF(n, buf_length(b));
     if (b->is_secret && n > 0)

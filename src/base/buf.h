@@ -52,5 +52,11 @@ void buf_commit(struct buf *b, size_t n);
 /* 0, -ENOBUFS (beyond the cap: nothing is appended) or -ENOMEM. */
 int buf_append(struct buf *b, struct slice bytes);
 
+/*
+ * Appends what follows the first `skip` bytes of `parts`, taken as one run: what is left when some of it was written
+ * elsewhere. As buf_append; on failure a part may have been appended.
+ */
+int buf_append_rest(struct buf *b, const struct slice *parts, size_t n_parts, size_t skip);
+
 /* Drops the first `n` bytes (at most all). Wipes them in a secret buffer. */
 void buf_consume(struct buf *b, size_t n);

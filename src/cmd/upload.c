@@ -69,14 +69,11 @@ static int fill_from_text(struct upload *upload, struct buf *to) {
     return buf_append(to, piece);
 }
 
-static int append_chunk(struct buf *to, struct slice data) {
+static int append_chunk(struct buf *to, struct slice data, bool is_end) {
+    struct slice parts[HTTP_CHUNK_PARTS];
     char line[20];
-    size_t n = http_chunk_line(line, data.n);
-    int r = buf_append(to, slice_of(line, n));
 
-    if (r == 0)
-        r = buf_append(to, data);
-    return r < 0 ? r : buf_append(to, SLICE(HTTP_CHUNK_END));
+    return buf_append_rest(to, parts, http_chunk_frame(data, is_end, line, parts), 0);
 }
 
 int upload_fill(struct upload *upload, struct buf *to) {
@@ -95,7 +92,7 @@ int upload_fill(struct upload *upload, struct buf *to) {
         return -errno;
     if (upload->is_chunked) {
         upload->is_complete = n == 0;
-        return n == 0 ? buf_append(to, SLICE(HTTP_CHUNK_LAST)) : append_chunk(to, slice_of(piece, (size_t)n));
+        return append_chunk(to, slice_of(piece, (size_t)n), n == 0);
     }
     if (n == 0)
         return -ENODATA;

@@ -274,18 +274,14 @@ static void remember(struct keeper_stream *s, const struct request_head *request
 
 /* Head and first content, framed: what goes out, and can go out again while the connection proves dead. */
 static int serialise(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
-    int r = inject_write_head(&s->request, s->held->credential, s->held->secret, request);
+    struct slice parts[HTTP_CHUNK_PARTS] = {data};
+    size_t n = 1;
     char line[20];
+    int r = inject_write_head(&s->request, s->held->credential, s->held->secret, request);
 
-    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && data.n > 0)
-        r = buf_append(&s->request, slice_of(line, http_chunk_line(line, data.n)));
-    if (r == 0)
-        r = buf_append(&s->request, data);
-    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && data.n > 0)
-        r = buf_append(&s->request, SLICE(HTTP_CHUNK_END));
-    if (r == 0 && request->body.kind == HTTP_BODY_CHUNKED && is_end)
-        r = buf_append(&s->request, SLICE(HTTP_CHUNK_LAST));
-    return r;
+    if (request->body.kind == HTTP_BODY_CHUNKED)
+        n = http_chunk_frame(data, is_end, line, parts);
+    return r == 0 ? buf_append_rest(&s->request, parts, n, 0) : r;
 }
 
 static int refuse_before(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {

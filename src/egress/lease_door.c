@@ -65,7 +65,7 @@ static int receive(struct lease_door *door, struct dial_request *ret) {
         char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control;
-    char bytes[2];
+    char bytes[2] = {0};
     struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};

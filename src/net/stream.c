@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "base/macros.h"
@@ -19,15 +20,19 @@ static ssize_t plain_read(struct stream *s, void *to, size_t size) {
     return -errno;
 }
 
-static ssize_t plain_write(struct stream *s, const struct iovec *parts, size_t n_parts) {
-    /* sendmsg takes the vector as not const but leaves it alone (sendmsg(3p)) */
-    union {
-        const struct iovec *given;
-        struct iovec *taken;
-    } vector = {.given = parts};
-    struct msghdr message = {.msg_iov = vector.taken, .msg_iovlen = n_parts};
+static ssize_t plain_write(struct stream *s, const struct slice *parts, size_t n_parts) {
+    struct iovec vector[STREAM_PARTS];
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = MIN_OF(n_parts, ARRAY_LEN(vector))};
     ssize_t n;
 
+    for (size_t i = 0; i < message.msg_iovlen; i++) {
+        union {
+            const char *given;
+            char *taken; /* sendmsg leaves the bytes alone */
+        } base = {.given = parts[i].p};
+
+        vector[i] = (struct iovec){.iov_base = base.taken, .iov_len = parts[i].n};
+    }
     do
         n = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -80,14 +85,4 @@ void stream_done(struct stream *s) {
         return;
     s->ops->done(s);
     s->ops = NULL;
-}
-
-ssize_t stream_write(struct stream *s, struct slice bytes) {
-    union {
-        const char *given;
-        char *taken;
-    } base = {.given = bytes.p};
-    struct iovec part = {.iov_base = base.taken, .iov_len = bytes.n};
-
-    return stream_writev(s, &part, 1);
 }

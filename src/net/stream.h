@@ -5,7 +5,6 @@
 #pragma once
 
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include "base/slice.h"
 #include "net/loop.h"
@@ -14,7 +13,7 @@ struct stream;
 
 struct stream_ops {
     ssize_t (*read)(struct stream *s, void *to, size_t size);
-    ssize_t (*write)(struct stream *s, const struct iovec *parts, size_t n);
+    ssize_t (*write)(struct stream *s, const struct slice *parts, size_t n);
     void (*shut_write)(struct stream *s);
     void (*done)(struct stream *s);
 };
@@ -43,12 +42,12 @@ static inline ssize_t stream_read(struct stream *s, void *to, size_t size) {
     return s->ops->read(s, to, size);
 }
 
-/* Bytes taken of all parts together (may be fewer); -EAGAIN (no longer ready to write) or -errno. No SIGPIPE. */
-static inline ssize_t stream_writev(struct stream *s, const struct iovec *parts, size_t n) {
+#define STREAM_PARTS 4
+
+/* Bytes taken of at most STREAM_PARTS parts together (may be fewer); -EAGAIN (no longer ready to write) or -errno. No SIGPIPE. */
+static inline ssize_t stream_write(struct stream *s, const struct slice *parts, size_t n) {
     return s->ops->write(s, parts, n);
 }
-
-ssize_t stream_write(struct stream *s, struct slice bytes);
 
 /* No more will be written; with TLS a close_notify goes out. Reading goes on. */
 static inline void stream_shut_write(struct stream *s) {

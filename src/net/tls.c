@@ -147,18 +147,18 @@ static ssize_t tls_read(struct stream *s, void *to, size_t size) {
 }
 
 /* One record where the parts fit into one: a head and its first bytes of body then travel together. */
-static ssize_t tls_write(struct stream *s, const struct iovec *parts, size_t n_parts) {
+static ssize_t tls_write(struct stream *s, const struct slice *parts, size_t n_parts) {
     char record[TLS_RECORD];
-    const void *bytes = parts[0].iov_base;
-    size_t size = parts[0].iov_len, written = 0;
+    const char *bytes = parts[0].p;
+    size_t size = parts[0].n, written = 0;
     int result;
 
     if (n_parts > 1) {
         size = 0;
         for (size_t i = 0; i < n_parts && size < sizeof(record); i++) {
-            size_t n = MIN_OF(parts[i].iov_len, sizeof(record) - size);
+            size_t n = MIN_OF(parts[i].n, sizeof(record) - size);
             if (n > 0)
-                memcpy(record + size, parts[i].iov_base, n);
+                memcpy(record + size, parts[i].p, n);
             size += n;
         }
         bytes = record;

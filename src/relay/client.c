@@ -21,42 +21,24 @@ void client_done(struct client *c) {
 
 /* What the upstream does not take at once stays in `out`. */
 static int write_or_keep(struct client *c, const struct slice *parts, size_t n_parts) {
-    struct iovec vector[3];
-    ssize_t written;
-    size_t taken;
+    bool may_write = buf_is_empty(&c->out) && stream_is_ready(&c->stream, EPOLLOUT);
+    ssize_t written = may_write ? stream_write(&c->stream, parts, n_parts) : -EAGAIN;
 
-    for (size_t i = 0; i < n_parts; i++) {
-        union {
-            const char *given;
-            char *taken;
-        } base = {.given = parts[i].p};
-
-        vector[i] = (struct iovec){.iov_base = base.taken, .iov_len = parts[i].n};
-    }
-    written = buf_is_empty(&c->out) && stream_is_ready(&c->stream, EPOLLOUT) ? stream_writev(&c->stream, vector, n_parts)
-                                                                            : -EAGAIN;
     if (written < 0 && written != -EAGAIN)
         return (int)written;
-    taken = written > 0 ? (size_t)written : 0;
-    c->sent += taken;
-    for (size_t i = 0; i < n_parts; i++) {
-        size_t skip = MIN_OF(taken, parts[i].n);
-        int r = buf_append(&c->out, slice_from(parts[i], skip));
-
-        if (r < 0)
-            return r;
-        taken -= skip;
-    }
-    return 0;
+    if (written > 0)
+        c->sent += (uint64_t)written;
+    return buf_append_rest(&c->out, parts, n_parts, written > 0 ? (size_t)written : 0);
 }
 
 int client_flush(struct client *c) {
     while (!buf_is_empty(&c->out)) {
-        ssize_t n = stream_is_ready(&c->stream, EPOLLOUT) ? stream_write(&c->stream, buf_slice(&c->out)) : -EAGAIN;
+        struct slice waiting = buf_slice(&c->out);
+        ssize_t n = stream_is_ready(&c->stream, EPOLLOUT) ? stream_write(&c->stream, &waiting, 1) : -EAGAIN;
 
         if (n < 0)
             return (int)n;
-        c->sent += (size_t)n;
+        c->sent += (uint64_t)n;
         buf_consume(&c->out, (size_t)n);
     }
     buf_release(&c->out);
@@ -79,22 +61,16 @@ int client_begin(struct client *c, struct slice request, bool is_head, struct ht
 static void settle(struct client *c);
 
 int client_send(struct client *c, struct slice data, bool is_end) {
+    struct slice parts[HTTP_CHUNK_PARTS] = {data};
     char line[20];
-    struct slice parts[3];
-    size_t n = 0;
+    size_t n = 1;
     int r = client_flush(c);
 
     if (r < 0)
         return r;
-    if (c->request.kind == HTTP_BODY_CHUNKED && data.n > 0)
-        parts[n++] = slice_of(line, http_chunk_line(line, data.n));
-    parts[n++] = data;
     if (c->request.kind == HTTP_BODY_CHUNKED)
-        parts[n++] = data.n > 0 && is_end ? SLICE(HTTP_CHUNK_END HTTP_CHUNK_LAST)
-                     : is_end            ? SLICE(HTTP_CHUNK_LAST)
-                     : data.n > 0        ? SLICE(HTTP_CHUNK_END)
-                                         : SLICE_EMPTY;
-    r = write_or_keep(c, parts, n);
+        n = http_chunk_frame(data, is_end, line, parts);
+    r = n > 0 ? write_or_keep(c, parts, n) : 0;
     if (r == 0 && is_end) {
         c->is_request_complete = true;
         settle(c);

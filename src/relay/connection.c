@@ -32,46 +32,29 @@ static const struct connection_timeouts *timeouts_of(const struct connection *c)
 
 /* What the client has not taken stays in `out`, in order; the parts are written behind it. */
 static int emit(struct connection *c, const struct slice *parts, size_t n_parts) {
-    struct iovec vector[5];
-    size_t n = 0, taken;
+    struct slice all[STREAM_PARTS];
+    size_t n = 0, waiting = buf_length(&c->out);
     ssize_t written;
+    int r;
 
-    for (size_t i = 0; i <= n_parts; i++) {
-        struct slice part = i == 0 ? buf_slice(&c->out) : parts[i - 1];
-        union {
-            const char *given;
-            char *taken;
-        } base = {.given = part.p};
-
-        if (part.n > 0)
-            vector[n++] = (struct iovec){.iov_base = base.taken, .iov_len = part.n};
-    }
+    if (waiting > 0)
+        all[n++] = buf_slice(&c->out);
+    for (size_t i = 0; i < n_parts; i++)
+        all[n++] = parts[i];
     if (n == 0)
         return 0;
-    written = stream_is_ready(&c->client, EPOLLOUT) ? stream_writev(&c->client, vector, n) : -EAGAIN;
+    written = stream_is_ready(&c->client, EPOLLOUT) ? stream_write(&c->client, all, n) : -EAGAIN;
     if (written < 0 && written != -EAGAIN)
         return (int)written;
-    taken = written > 0 ? (size_t)written : 0;
-    if (taken < buf_length(&c->out)) {
-        buf_consume(&c->out, taken);
-        taken = 0;
-    } else {
-        taken -= buf_length(&c->out);
+    buf_consume(&c->out, written > 0 ? (size_t)written : 0);
+    r = buf_append_rest(&c->out, parts, n_parts, written > (ssize_t)waiting ? (size_t)written - waiting : 0);
+    if (buf_is_empty(&c->out)) {
         buf_release(&c->out);
-    }
-    for (size_t i = 0; i < n_parts; i++) {
-        size_t skip = MIN_OF(taken, parts[i].n);
-        int r = buf_append(&c->out, slice_from(parts[i], skip));
-
-        if (r < 0)
-            return r;
-        taken -= skip;
-    }
-    if (buf_is_empty(&c->out))
         timer_cancel(&c->write_timer);
-    else if (written > 0 || !timer_is_set(&c->write_timer))
+    } else if (written > 0 || !timer_is_set(&c->write_timer)) {
         timer_set(&c->write_timer, timeouts_of(c)->write_ms);
-    return 0;
+    }
+    return r;
 }
 
 /* 1 when bytes came, 0 when none can come now; a client that is gone closes the connection. */
@@ -290,27 +273,21 @@ static bool move_request(struct connection *c) {
 /* A piece of the response's body, framed for this client. */
 static int emit_data(struct connection *c, struct slice data, bool is_end) {
     struct exchange *x = &c->exchange;
-    struct slice parts[3];
-    size_t n = 0;
+    struct slice parts[HTTP_CHUNK_PARTS] = {data};
+    size_t n = 1;
     char line[20];
 
+    x->is_complete = is_end;
     if (x->framing.kind == HTTP_BODY_NONE)
-        data = SLICE_EMPTY;
+        return emit(c, NULL, 0);
+    if (x->framing.kind == HTTP_BODY_CHUNKED)
+        n = http_chunk_frame(data, is_end, line, parts);
     if (x->framing.kind == HTTP_BODY_LENGTH) {
         /* the keeper has counted already; a length that is wrong must never look like a good one */
         if (data.n > x->remaining || (is_end && data.n != x->remaining))
             return -EPROTO;
         x->remaining -= data.n;
     }
-    if (x->framing.kind == HTTP_BODY_CHUNKED && data.n > 0)
-        parts[n++] = slice_of(line, http_chunk_line(line, data.n));
-    parts[n++] = data;
-    if (x->framing.kind == HTTP_BODY_CHUNKED)
-        parts[n++] = data.n > 0 && is_end ? SLICE(HTTP_CHUNK_END HTTP_CHUNK_LAST)
-                     : is_end            ? SLICE(HTTP_CHUNK_LAST)
-                     : data.n > 0        ? SLICE(HTTP_CHUNK_END)
-                                         : SLICE_EMPTY;
-    x->is_complete = is_end;
     return emit(c, parts, n);
 }
 

@@ -193,7 +193,8 @@ bool http_body_may_end(const struct http_body *body) {
     return body->is_complete || body->kind == HTTP_BODY_CLOSE;
 }
 
-size_t http_chunk_line(char line[static 20], size_t size) {
+/* The line before a chunk of `size` bytes. */
+static size_t chunk_line(char line[static 20], size_t size) {
     static const char digits[] = "0123456789abcdef";
     size_t n = 1, at;
 
@@ -204,4 +205,17 @@ size_t http_chunk_line(char line[static 20], size_t size) {
     line[n] = '\r';
     line[n + 1] = '\n';
     return n + 2;
+}
+
+size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20], struct slice ret_parts[static HTTP_CHUNK_PARTS]) {
+    size_t n = 0;
+
+    if (data.n > 0) {
+        ret_parts[n++] = slice_of(line, chunk_line(line, data.n));
+        ret_parts[n++] = data;
+        ret_parts[n++] = is_end ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
+    } else if (is_end) {
+        ret_parts[n++] = SLICE("0\r\n\r\n");
+    }
+    return n;
 }

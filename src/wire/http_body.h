@@ -55,7 +55,10 @@ ptrdiff_t http_body_gather(struct http_body *body, char *bytes, size_t n, size_t
 /* What the end of the stream means here: true when the body may end so (HTTP_BODY_CLOSE; complete already). */
 bool http_body_may_end(const struct http_body *body);
 
-/* The line before a chunk of `size` bytes (> 0), into `line`. Returns its length. */
-size_t http_chunk_line(char line[static 20], size_t size);
-#define HTTP_CHUNK_END "\r\n"
-#define HTTP_CHUNK_LAST "0\r\n\r\n"
+#define HTTP_CHUNK_PARTS 3
+
+/*
+ * Frames `data` as one chunk (as none when it is empty) and, with `is_end`, the body's end behind it. The bytes are those
+ * of `*ret_parts` in order; `line` holds one of them. Returns how many parts there are.
+ */
+size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20], struct slice ret_parts[static HTTP_CHUNK_PARTS]);

@@ -55,16 +55,12 @@ class Script:
 
 
 @dataclass
-class Request:
-    """A complete request as it arrived."""
-
+class Head:
     method: bytes
     target: bytes
     fields: Fields
-    body: bytes
-    connection: Connection
-    serial: int
-    raw: bytes
+    framing: str | int
+    size: int
 
     @property
     def path(self) -> bytes:
@@ -74,10 +70,21 @@ class Request:
         return values(self.fields, name)
 
 
+@dataclass
+class Request(Head):
+    """A complete request as it arrived."""
+
+    body: bytes
+    connection: Connection
+    serial: int
+    raw: bytes
+
+
 @dataclass(eq=False)
 class Connection:
     sock: socket.socket
     pending: bytearray = field(default_factory=bytearray)  # received, but no complete request
+    head: Head | None = None  # of the request that is arriving
     requests: list[Request] = field(default_factory=list)
     last_byte: int = 0  # the serial of the latest bytes
     closed: bool = False  # by the keeper, or by a script's RESET
@@ -92,10 +99,24 @@ class Connection:
     def knows(self, path: bytes) -> bool:
         return path in self.pending or any(request.path == path for request in self.requests)
 
-    def partial_head(self) -> tuple[bytes, bytes, Fields] | None:
-        """Method, target and fields of the request that is still arriving."""
-        head, end, _ = bytes(self.pending).partition(b"\r\n\r\n")
-        return parse_head(head) if end else None
+    def take_request(self, serial: int) -> Request | None:
+        """The request that has arrived in full, if one has."""
+        if self.head is None:
+            self.head = parse_head(self.pending)
+        head = self.head
+        if head is None:
+            return None
+        if head.framing == "chunked":
+            body, length = decode_chunked(bytes(self.pending[head.size:]))
+        else:
+            length = 0 if head.framing == "none" else head.framing
+            body = None
+        if length is None or len(self.pending) < head.size + length:
+            return None
+        raw = bytes(self.pending[:head.size + length])
+        del self.pending[:len(raw)]
+        self.head = None
+        return Request(**vars(head), body=raw[head.size:] if body is None else body, connection=self, serial=serial, raw=raw)
 
 
 @dataclass
@@ -110,27 +131,17 @@ class Traffic:
         return not self.requests and not self.partial
 
 
-def parse_head(head: bytes) -> tuple[bytes, bytes, Fields]:
-    first, *lines = head.split(b"\r\n")
+def parse_head(data: bytearray) -> Head | None:
+    """None while its end is not there."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    first, *lines = bytes(data[:end]).split(b"\r\n")
     match = REQUEST_LINE.fullmatch(first)
     if not match:
         raise Malformed(f"request line {first!r}")
-    return match[1], match[2], parse_fields(lines)
-
-
-def take_request(data: bytes) -> tuple[bytes, bytes, Fields, bytes, int] | None:
-    """The first request of `data`, if it is complete, and its size."""
-    head, end, rest = data.partition(b"\r\n\r\n")
-    if not end:
-        return None
-    method, target, fields = parse_head(head)
-    framing = framing_of(fields)
-    start = len(head) + len(end)
-    if framing == "chunked":
-        body, size = decode_chunked(rest)
-        return None if size is None else (method, target, fields, body, start + size)
-    length = 0 if framing == "none" else framing
-    return None if len(rest) < length else (method, target, fields, rest[:length], start + length)
+    fields = parse_fields(lines)
+    return Head(match[1], match[2], fields, framing_of(fields), end + 4)
 
 
 class Upstream:
@@ -262,11 +273,7 @@ class Upstream:
         connection.last_byte = self._serial
         connection.pending += data
         try:
-            while taken := take_request(bytes(connection.pending)):
-                method, target, fields, body, size = taken
-                raw = bytes(connection.pending[:size])
-                del connection.pending[:size]
-                request = Request(method, target, fields, body, connection, self._serial, raw)
+            while request := connection.take_request(self._serial):
                 connection.requests.append(request)
                 self.log.append(("request", request.path))
         except Malformed as fault:
@@ -346,9 +353,8 @@ class Upstream:
             request = connection.requests[connection.started]
             script = self._scripts.get(request.path) or Script([echo(request.method, request.path)])
             self.log.append(("answer", request.path))
-        elif (head := connection.partial_head()) is not None:
-            method, target, fields = head
-            script = self._script_at_head(method, target.partition(b"?")[0], fields)
+        elif connection.head is not None:
+            script = self._script_at_head(connection.head)
             if script is None:
                 return False
         else:
@@ -358,11 +364,11 @@ class Upstream:
         connection.feed = script.feed
         return True
 
-    def _script_at_head(self, method: bytes, path: bytes, fields: Fields) -> Script | None:
-        if path in self._scripts:
-            return self._scripts[path] if self._scripts[path].at_head else None
-        if values(fields, b"expect") == [b"100-continue"]:
-            return Script([b"HTTP/1.1 100 Continue\r\n\r\n", WHOLE_REQUEST, echo(method, path)])
+    def _script_at_head(self, head: Head) -> Script | None:
+        if script := self._scripts.get(head.path):
+            return script if script.at_head else None
+        if head.values(b"expect") == [b"100-continue"]:
+            return Script([b"HTTP/1.1 100 Continue\r\n\r\n", WHOLE_REQUEST, echo(head.method, head.path)])
         return None
 
 

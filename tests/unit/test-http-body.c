@@ -277,28 +277,36 @@ static void gathering(void **state) {
     }
 }
 
-static void chunk_lines(void **state) {
+static void chunk_frames(void **state) {
+    static char content[65536];
     static const struct {
         size_t size;
-        const char *line;
+        bool is_end;
+        const char *before, *after;
     } rows[] = {
-        {1, "1\r\n"}, {15, "f\r\n"}, {16, "10\r\n"}, {65536, "10000\r\n"}, {SIZE_MAX, "ffffffffffffffff\r\n"},
+        {1, false, "1\r\n", "\r\n"},         {15, false, "f\r\n", "\r\n"}, {16, true, "10\r\n", "\r\n0\r\n\r\n"},
+        {65536, false, "10000\r\n", "\r\n"},
     };
+    struct slice parts[HTTP_CHUNK_PARTS];
+    char line[20];
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        char line[20];
-        size_t n = http_chunk_line(line, rows[i].size);
-
-        assert_slice(slice_of(line, n), rows[i].line);
+        assert_int_equal(http_chunk_frame(slice_of(content, rows[i].size), rows[i].is_end, line, parts), 3);
+        assert_slice(parts[0], rows[i].before);
+        assert_true(parts[1].p == content && parts[1].n == rows[i].size);
+        assert_slice(parts[2], rows[i].after);
     }
+    assert_int_equal(http_chunk_frame(SLICE_EMPTY, true, line, parts), 1);
+    assert_slice(parts[0], "0\r\n\r\n");
+    assert_int_equal(http_chunk_frame(SLICE_EMPTY, false, line, parts), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_chunks), cmocka_unit_test(bad_chunks), cmocka_unit_test(cut_chunks),
         cmocka_unit_test(limits),      cmocka_unit_test(huge_sizes), cmocka_unit_test(other_kinds),
-        cmocka_unit_test(gathering),   cmocka_unit_test(chunk_lines),
+        cmocka_unit_test(gathering),   cmocka_unit_test(chunk_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,7 @@ static void response_framing(void **state) {
          HTTP_BODY_LENGTH, 5},
         {SLICE("HTTP/1.1 101 x\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 200 x\r\n\r\n"), SLICE("CONNECT"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
+        {SLICE("HTTP/1.1 300 x\r\n\r\n"), SLICE("CONNECT"), HTTP_OK, HTTP_BODY_CLOSE, HTTP_BODY_CLOSE, 0},
         {SLICE("HTTP/1.1 407 x\r\nContent-Length: 5\r\n\r\n"), SLICE("CONNECT"), HTTP_OK, HTTP_BODY_LENGTH,
          HTTP_BODY_LENGTH, 5},
 
