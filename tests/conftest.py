@@ -47,7 +47,7 @@ def session():
 @pytest.fixture(scope="session")
 def folder(session):
     """Where upstreams live and keep records: the key may stand here and nowhere else."""
-    path = session.base / "upstream"
+    path = session.base / "test-upstream"
     path.mkdir(mode=0o755)
     return path
 

@@ -444,6 +444,18 @@ static int deliver(struct keeper_stream *s, const struct upstream_event *event) 
     return r;
 }
 
+/* What waits for the upstream. Before the relay's next message: that one is only taken when nothing waits. */
+static void move_waiting(struct keeper_stream *s) {
+    int r;
+
+    if (s->state != WAIT_RESPONSE || buf_is_empty(&s->client->out))
+        return;
+    r = client_flush(s->client);
+    if (r < 0 && r != -EAGAIN)
+        s->x.is_upload_off = true;
+    set_deadline(s);
+}
+
 /* The upstream's next event, when the relay has room for it. 1, 0 or -errno as above. */
 static int move_response(struct keeper_stream *s) {
     struct upstream_event event;
@@ -451,12 +463,6 @@ static int move_response(struct keeper_stream *s) {
 
     if (s->state != WAIT_RESPONSE || !buf_is_empty(&s->held_back))
         return 0;
-    if (!buf_is_empty(&s->client->out)) {
-        r = client_flush(s->client);
-        if (r < 0 && r != -EAGAIN)
-            s->x.is_upload_off = true;
-        set_deadline(s);
-    }
     if (client_receive(s->client, &event) != 1)
         return 0;
     if (event.type == UPSTREAM_ABORT)
@@ -472,6 +478,7 @@ static void stream_step(struct keeper_stream *s) {
 
         if (!buf_is_empty(&s->held_back) && (s->watch.ready & EPOLLOUT))
             r = send_held_back(s);
+        move_waiting(s);
         if (r == 0 || r == -EAGAIN)
             request = move_request(s);
         if (request >= 0)

@@ -82,6 +82,8 @@ int client_send(struct client *c, struct slice data, bool is_end) {
 static ssize_t fill(struct client *c) {
     ssize_t total = 0;
 
+    if (c->has_ended)
+        return c->end;
     while (stream_is_ready(&c->stream, EPOLLIN | EPOLLRDHUP | EPOLLHUP) && buf_length(&c->in) < LIMIT_READ) {
         size_t room;
         char *to = buf_reserve(&c->in, LIMIT_READ - buf_length(&c->in), &room);
@@ -95,6 +97,8 @@ static ssize_t fill(struct client *c) {
         }
         if (n == -EAGAIN)
             break;
+        c->has_ended = true; /* the kernel tells a reset once, and calls it a plain end the next time */
+        c->end = n;
         return total > 0 ? total : n;
     }
     return total > 0 ? total : -EAGAIN;
@@ -160,6 +164,8 @@ static enum http_fault take_final_head(struct client *c, size_t head_length, str
     http_body_init(&c->body, framing);
     if (framing.kind == HTTP_BODY_CLOSE)
         framing.kind = HTTP_BODY_CHUNKED; /* to the other half it is a body of unknown length */
+    if (framing.kind != HTTP_BODY_NONE || c->response.status == 204)
+        declared = framing; /* S 8.6: a 204 has no Content-Length to pass on */
     c->state = CLIENT_WAIT_BODY;
     *ret = (struct upstream_event){
         .type = UPSTREAM_RESPONSE,

@@ -34,6 +34,8 @@ struct client {
     bool is_request_complete;
     bool is_answered; /* something of the response has come */
     bool must_close;
+    bool has_ended; /* nothing more will come, because of `end`: 0, or -errno */
+    ssize_t end;
     const char *fault; /* why the upstream broke the exchange; a constant */
     void *owner;       /* on_ready's, for whoever has the connection now */
 };

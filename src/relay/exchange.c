@@ -94,6 +94,8 @@ enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *r
     ret->n_fields = request->fields.n;
     ret->expects_continue = x->expects_continue;
     http_body_init(&x->request_body, ret->body);
+    x->request_body.protected_names = rules->protected_fields;
+    x->request_body.n_protected = rules->n_protected;
     return ends_here ? EXCHANGE_ANSWER_HERE : EXCHANGE_FORWARD;
 }
 

@@ -10,9 +10,9 @@
 #include "base/slice.h"
 
 struct authority {
-    struct slice host;   /* as written, without the brackets of an IPv6 address */
-    bool is_ipv6;        /* it stood in brackets and is an address */
-    bool has_colon;      /* there may be nothing behind it: a stray colon (RFC 3986 §3.2.3) */
+    struct slice host; /* as written, without the brackets of an IPv6 address */
+    bool is_ipv6;      /* it stood in brackets and is an address */
+    bool has_colon;    /* there may be nothing behind it: a stray colon (RFC 3986 §3.2.3) */
     bool has_port;
     uint16_t port;
 };

@@ -49,7 +49,7 @@ static enum http_fault take_extension_byte(struct http_body *body, char c) {
 }
 
 /* What frames, routes or authenticates a message would come too late for every check on its head (S 6.5.1). */
-static bool is_good_trailer(struct slice line) {
+static bool is_good_trailer(const struct http_body *body, struct slice line) {
     static const struct slice refused[] = {
         SLICE("Content-Length"), SLICE("Transfer-Encoding"),   SLICE("Host"),
         SLICE("Authorization"),  SLICE("Proxy-Authorization"), SLICE("Cookie"),
@@ -61,6 +61,9 @@ static bool is_good_trailer(struct slice line) {
         return false;
     for (size_t i = 0; i < ARRAY_LEN(refused); i++)
         if (slice_equals_nocase(slice_first(line, n), refused[i]))
+            return false;
+    for (size_t i = 0; i < body->n_protected; i++)
+        if (slice_equals_nocase(slice_first(line, n), body->protected_names[i]))
             return false;
     return true;
 }
@@ -109,7 +112,7 @@ static enum http_fault take_framing_byte(struct http_body *body, char c) {
     case CHUNK_TRAILER_LINE:
         return take_trailer_byte(body, c);
     case CHUNK_TRAILER_LF:
-        if (c != '\n' || !is_good_trailer(slice_of(body->line.bytes, body->line.n)))
+        if (c != '\n' || !is_good_trailer(body, slice_of(body->line.bytes, body->line.n)))
             return HTTP_BAD_TRAILER;
         body->state = CHUNK_TRAILER_START;
         return HTTP_OK;
@@ -207,7 +210,8 @@ static size_t chunk_line(char line[static 20], size_t size) {
     return n + 2;
 }
 
-size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20], struct slice ret_parts[static HTTP_CHUNK_PARTS]) {
+size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20],
+                        struct slice ret_parts[static HTTP_CHUNK_PARTS]) {
     size_t n = 0;
 
     if (data.n > 0) {

@@ -26,6 +26,8 @@ struct http_body {
     enum http_chunk_state state;
     unsigned digits;
     size_t extension_bytes, trailer_bytes;
+    const struct slice *protected_names; /* borrowed: further names that no trailer may have; none after init */
+    size_t n_protected;
     struct { /* the front of one trailer line is kept for its check: no name in it is longer */
         char bytes[256];
         size_t n;
@@ -58,7 +60,8 @@ bool http_body_may_end(const struct http_body *body);
 #define HTTP_CHUNK_PARTS 3
 
 /*
- * Frames `data` as one chunk (as none when it is empty) and, with `is_end`, the body's end behind it. The bytes are those
- * of `*ret_parts` in order; `line` holds one of them. Returns how many parts there are.
+ * Frames `data` as one chunk (as none when it is empty) and, with `is_end`, the body's end behind it. The bytes are
+ * those of `*ret_parts` in order; `line` holds one of them. Returns how many parts there are.
  */
-size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20], struct slice ret_parts[static HTTP_CHUNK_PARTS]);
+size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20],
+                        struct slice ret_parts[static HTTP_CHUNK_PARTS]);

@@ -106,7 +106,7 @@ static enum http_fault parse_status_line(struct slice line, struct status_line *
         return HTTP_BAD_STATUS_LINE;
     ret->status = status;
     ret->reason = slice_from(rest, 1);
-    return http_char_span(ret->reason, HTTP_CHAR_FIELD) == ret->reason.n ? HTTP_OK : HTTP_BAD_STATUS_LINE;
+    return http_char_field_span(ret->reason) == ret->reason.n ? HTTP_OK : HTTP_BAD_STATUS_LINE;
 }
 
 /* field-name ":" OWS field-value OWS (§5) */
@@ -116,11 +116,11 @@ static enum http_fault parse_field(struct slice line, struct http_field *ret) {
 
     if (n == 0 || n == line.n || line.p[n] != ':')
         return HTTP_BAD_FIELD;
-    value = slice_from(line, n + 1);
-    for (size_t i = 0; i < value.n; i++)
-        if (!http_char_is(value.p[i], HTTP_CHAR_FIELD))
-            return value.p[i] == '\r' ? HTTP_BAD_LINE_END : HTTP_BAD_FIELD;
     ret->name = slice_first(line, n);
+    value = slice_from(line, n + 1);
+    n = http_char_field_span(value);
+    if (n < value.n)
+        return value.p[n] == '\r' ? HTTP_BAD_LINE_END : HTTP_BAD_FIELD;
     ret->value = slice_trim(value);
     return HTTP_OK;
 }
@@ -319,5 +319,5 @@ bool http_is_token(struct slice text) {
 bool http_is_field_value(struct slice text) {
     if (text.n > 0 && (http_char_is_blank(text.p[0]) || http_char_is_blank(text.p[text.n - 1])))
         return false;
-    return http_char_span(text, HTTP_CHAR_FIELD) == text.n;
+    return http_char_field_span(text) == text.n;
 }

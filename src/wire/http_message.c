@@ -87,7 +87,7 @@ struct options {
 
 static bool is_one_of(struct slice name, const struct slice *names, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (slice_equals_nocase(name, names[i]))
+        if (name.n == names[i].n && slice_equals_nocase(name, names[i]))
             return true;
     return false;
 }

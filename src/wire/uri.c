@@ -188,7 +188,8 @@ static const char *parse_base_path(struct slice text, struct uri_upstream *to) {
         if (!http_char_is(text.p[i], HTTP_CHAR_TARGET))
             return "the path holds a byte that must be escaped";
     n = uri_normalise_path(text, normal);
-    if (n < 0 || !slice_equals(slice_of(normal, (size_t)n), text) || slice_ends_with(text, SLICE("/")))
+    if (n < 0 || !slice_equals(slice_of(normal, (size_t)n), text) || slice_ends_with(text, SLICE("/")) ||
+        slice_has(text, '%'))
         return "the path must be plain: no '//', no '.' or '..' segment, no ';', no percent escape";
     return NULL;
 }

@@ -1,6 +1,7 @@
 """HTTP/1.1 through a lease, against nginx with TLS and against servers that answer in every odd but lawful way."""
 import hashlib
 import json
+import socket
 import threading
 
 import pytest
@@ -461,7 +462,7 @@ def test_a_connection_closed_while_idle_is_replaced_even_for_a_post(credfd, serv
     def close_after_one(peer):
         if peer.read_request():
             peer.answer(b"answer")
-            peer.close_orderly()
+            peer.socket.shutdown(socket.SHUT_RDWR)
             closed.set()
 
     def post_twice():
@@ -478,6 +479,28 @@ def test_a_connection_closed_while_idle_is_replaced_even_for_a_post(credfd, serv
     run.say("go on")
     assert run.result() == [200, 200]
     assert [seen.path for seen in upstream.requests] == ["/first", "/second"]
+
+
+def test_a_connection_that_the_upstream_closed_is_not_kept(credfd, serve):
+    """It is dropped when it closes, not when it is next needed."""
+    both_closed = threading.Event()
+
+    def close_after_one(peer):
+        if peer.read_request():
+            peer.answer(b"answer")
+            peer.close_orderly()  # waits for the other side's close_notify
+            both_closed.set()
+
+    def ask_and_wait():
+        with lease.connect() as stream:
+            status = stream.get("/it").status
+            hear()
+            return status
+
+    run = credfd.start_inside(ask_and_wait, upstream=serve(close_after_one).url)
+    assert both_closed.wait(30)
+    run.say("end")
+    assert run.result() == 200
 
 
 # Time.
@@ -614,3 +637,36 @@ def test_an_upload_that_stops_is_given_up_and_never_completed(credfd, serve):
     status = credfd.inside(stop_halfway, upstream=serve(take).url, extra={"timeouts": {"body": "1s"}})
     assert status in (400, 408)
     assert wait_until(lambda: broken, "the upstream sees the end") == ["broken off"]
+
+
+# Refusals.
+
+def refusals_of_every_kind():
+    """{kind: the answer's JSON and its type}."""
+    targets = {"malformed": "/it?app_key=1&app_key=2", "rule": "/not-allowed", "timeout": "/hang", "reset": "/reset"}
+    found = {}
+    for kind, target in targets.items():
+        with lease.connect() as stream:
+            answer = stream.get(target)
+            found[kind] = answer.status, answer.field("Content-Type"), answer.json()
+    return found
+
+
+def test_every_refusal_says_in_json_what_is_wrong_and_how_to_mend_it(credfd, serve):
+    def hang_or_reset(peer):
+        while seen := peer.read_request():
+            if seen.path == "/hang":
+                peer.wait_gone()
+                return
+            peer.reset()
+
+    upstream = serve(hang_or_reset)
+    found = credfd.inside(refusals_of_every_kind, upstream=upstream.url, response_timeout="1s",
+                          allow=["GET /it", "GET /hang", "GET /reset"])
+    assert {kind: status for kind, (status, _, _) in found.items()} == {
+        "malformed": 400, "rule": 403, "timeout": 504, "reset": 502}
+    for kind, (_, content_type, answer) in found.items():
+        assert content_type == "application/json", kind
+        assert set(answer) == {"error", "lease", "reason", "hint"} and all(answer.values()), (kind, answer)
+        assert answer["lease"] == "api"
+        assert upstream.url not in json.dumps(answer), "never the full URL"

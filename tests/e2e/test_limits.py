@@ -48,6 +48,8 @@ def ask_under_pressure(count):
                 outcomes.append(streams[-1].get(f"/once?number={number}").status)
             except lease.Refused:
                 outcomes.append("refused")
+            except lease.Truncated:
+                outcomes.append("cut")
         for stream in streams:
             stream.close()
         channel.close()
@@ -92,7 +94,7 @@ def test_a_role_out_of_memory_refuses_and_recovers(credfd, role, sees_into_proce
     run.say("go")
     first, second, third = run.result()
     assert first == third == [200] * 30
-    assert set(second) <= {200, 502, 503, "refused"}
+    assert set(second) <= {200, 502, 503, "refused", "cut"}, "without memory there may be none for words"
 
 
 def lower(pid, before):

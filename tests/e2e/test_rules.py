@@ -20,7 +20,7 @@ def test_nothing_written_allows_nothing(credfd):
     assert statuses == [403, 403]
     assert credfd.upstream.requests == []
     answer = json.loads(text)
-    assert answer["lease"] == "api" and answer["error"] and answer["reason"] and answer["hint"]
+    assert answer["lease"] == "api" and answer["error"] and answer["reason"]
 
 
 def test_all_allows_everything(credfd):

@@ -27,7 +27,7 @@ def test_a_file_without_a_newline_is_read_whole(credfd):
 def test_a_file_is_found_relative_to_the_configuration(credfd):
     folder = credfd.session.new_folder()
     credfd.write_secret(folder, "mine", credfd.canary)
-    config = credfd.write_settings(folder, [credfd.credential(secret={"file": "secrets/mine.key"})])
+    config = credfd.write_settings(folder, [credfd.credential(secret={"file": "test-secrets/mine.key"})])
     assert credfd.inside(call_once, config=config) == 200
 
 
@@ -146,7 +146,7 @@ def test_a_secret_that_changes_is_taken_by_the_next_run(credfd):
     folder = credfd.session.new_folder()
     config = credfd.write_settings(folder, [credfd.credential()], key="an-old-key")
     credfd.inside(call_once, config=config)
-    path = folder / "secrets" / "api.key"
+    path = folder / "test-secrets" / "api.key"
     path.chmod(0o600)
     path.write_text(credfd.canary)
     credfd.inside(call_once, config=config)

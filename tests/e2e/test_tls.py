@@ -27,7 +27,7 @@ def require_refused(credfd, word, **how):
     statuses, text = run.result()
     assert statuses == [502, 502]
     answer = json.loads(text)
-    assert set(answer) >= {"error", "lease", "reason", "hint"} and answer["lease"] == "api"
+    assert answer["lease"] == "api" and answer["error"] and answer["reason"]
     assert any(one in (answer["error"] + " " + answer["reason"]).lower() for one in word.split("|")), answer
     assert credfd.canary not in text
     line = run.audit(2)[0]

@@ -6,6 +6,9 @@ import urllib.parse
 
 import procs
 
+# Where the tests themselves keep the key: the files that credfd reads it from, and what reached an upstream.
+KEPT = {"test-secrets", "test-upstream"}
+
 
 def forms(canary):
     """The canary and what it looks like encoded: as it is, percent, hex and base64 at its three alignments."""
@@ -38,11 +41,11 @@ class Search:
             pass  # gone, or not ours to read
         return False
 
-    def in_tree(self, top, skip=(), since=0.0):
-        """Regular files under `top`, changed after `since`, that hold the canary; `skip` are folders left out."""
+    def in_tree(self, top, since=0.0):
+        """Regular files under `top`, changed after `since`, that hold the canary; KEPT folders are left out."""
         hits = []
         for folder, names, files in os.walk(top):
-            names[:] = [name for name in names if os.path.join(folder, name) not in skip]
+            names[:] = [name for name in names if name not in KEPT]
             hits += [path for path in (os.path.join(folder, file) for file in files)
                      if _is_recent_file(path, since) and self.in_file(path)]
         return hits

@@ -1,7 +1,8 @@
 """Upstreams for the tests: a certificate authority, nginx, and a small server whose behaviour a test writes itself.
 
 Everything that reaches one of them is on record as Seen: with the key, exactly as it came. The records live in memory or
-in the session's `upstream` folder, the one place where the key may be written.
+in the session's
+`test-upstream` folder, one of the two places where the key may be written (see leaks.KEPT).
 """
 import dataclasses
 import hashlib

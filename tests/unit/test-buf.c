@@ -112,12 +112,30 @@ static void a_secret_buffer_wipes_what_it_drops(void **state) {
     assert_true(b.is_secret);
 }
 
+/* Whatever was written elsewhere, the rest follows it exactly. */
+static void the_rest_of_parts(void **state) {
+    static const struct slice parts[] = {SLICE("ab"), SLICE(""), SLICE("c"), SLICE("def")};
+    struct buf b;
+
+    (void)state;
+    for (size_t skip = 0; skip <= 7; skip++) {
+        buf_init(&b, 100);
+        assert_int_equal(buf_append_rest(&b, parts, ARRAY_LEN(parts), skip), 0);
+        assert_slice(buf_slice(&b), &"abcdef"[MIN_OF(skip, 6)]);
+        buf_release(&b);
+    }
+    buf_init(&b, 4);
+    assert_int_equal(buf_append_rest(&b, parts, ARRAY_LEN(parts), 0), -ENOBUFS);
+    buf_release(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_queue_of_bytes),
         cmocka_unit_test(the_cap_holds),
         cmocka_unit_test(reserve_gives_what_the_cap_leaves),
         cmocka_unit_test(order_over_many_turns),
+        cmocka_unit_test(the_rest_of_parts),
         cmocka_unit_test(a_secret_buffer_wipes_what_it_drops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

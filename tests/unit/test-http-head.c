@@ -468,6 +468,14 @@ static void tokens_and_values(void **state) {
         assert_int_equal(http_is_token(slice_of(text, 3)), is_tchar);
         assert_int_equal(http_is_field_value(slice_of(text, 3)), c == '\t' || (c >= 0x20 && c != 0x7F));
     }
+    for (size_t at = 0; at < 20; at++)
+        for (int c = 0; c < 256; c++) {
+            char text[] = "abcdefgh\tjklmnopqrst";
+
+            text[at] = (char)c;
+            if (at != 0 && at != 19)
+                assert_int_equal(http_is_field_value(slice_of(text, 20)), c == '\t' || (c >= 0x20 && c != 0x7F));
+        }
     assert_false(http_is_token(SLICE("")));
     assert_true(http_is_field_value(SLICE("")));
     assert_false(http_is_field_value(SLICE(" a")));

@@ -34,9 +34,10 @@ static void a_request(void **state) {
 
 static void a_response(void **state) {
     (void)state;
+    assert_int_equal(http_write_status_line(&out, 100), 0);
     assert_int_equal(http_write_status_line(&out, 404), 0);
     assert_int_equal(http_write_status_line(&out, 599), 0);
-    assert_slice(buf_slice(&out), "HTTP/1.1 404 Not Found\r\nHTTP/1.1 599 Unknown\r\n");
+    assert_slice(buf_slice(&out), "HTTP/1.1 100 Continue\r\nHTTP/1.1 404 Not Found\r\nHTTP/1.1 599 Unknown\r\n");
 }
 
 /* Nothing that could end a line early, or start a part that was not meant, is written. */

@@ -44,6 +44,8 @@ static void normal_paths(void **state) {
         {SLICE("/100%"), "/100%"},
         {SLICE("/100%25"), "/100%"},
         {SLICE("/100%2525"), "/100%25"},
+        {SLICE("/100%25254"), "/100%254"},
+        {SLICE("/100%25254g"), "/100%254g"},
         {SLICE("/%zz%2"), "/%zz%2"},
         {SLICE("/a%252eb"), "/a%2eb"},
         {SLICE("/%252e.."), "/%2e.."},
@@ -58,6 +60,8 @@ static void normal_paths(void **state) {
         {SLICE("/a%253bb"), NULL},
         {SLICE("/a%2500"), NULL},
         {SLICE("/%25252e%25252e/a"), NULL},
+        {SLICE("/a%252541"), NULL},
+        {SLICE("/a%25250a"), NULL},
         {SLICE("/%25%32%65"), NULL},
         {SLICE("/%2525%32%65"), NULL},
         {SLICE("/%25%32%35%32%65"), NULL},
@@ -208,6 +212,7 @@ static void bad_upstreams(void **state) {
         {SLICE("https://a/x;y"), "plain"},
         {SLICE("https://a/%41"), "plain"},
         {SLICE("https://a/%252e"), "plain"},
+        {SLICE("https://a/100%"), "plain"},
     };
 
     (void)state;
