@@ -5,6 +5,7 @@ groups := build
 demo: groups := build demo
 test lint: groups := build demo test
 fuzz: groups := build test
+bench bench-quick: groups := build bench
 SECONDS := 600
 
 ## build/credfd and the programs of its roles: optimised, hardened, without tests
@@ -29,6 +30,20 @@ lint: setup
 fuzz: setup
 	@tools/fuzz $(SECONDS)
 
+## every row of the benchmark, nine rounds: some ten minutes, on a machine that is left alone (bench/README.md)
+bench: build-bench
+	@bench/run
+	@bench/instructions
+
+## the same rows in two minutes
+bench-quick: build-bench
+	@bench/run --quick
+	@bench/instructions
+
+build-bench: setup
+	@[ -e build-bench/build.ninja ] || meson setup build-bench -Dbench=true >/dev/null
+	@ninja -C build-bench --quiet
+
 ## into /usr/local, or the PREFIX that was given when it was first built; DESTDIR is honoured
 install: all
 	@DESTDIR='$(DESTDIR)' meson install -C build --no-rebuild
@@ -39,10 +54,10 @@ clean:
 
 help:
 	@awk '/^## / { text = substr($$0, 4); next } \
-	      text { sub(/:.*/, ""); printf "make %-8s %s\n", $$0 == "all" ? "" : $$0, text; text = "" }' Makefile
+	      text { sub(/:.*/, ""); printf "make %-12s %s\n", $$0 == "all" ? "" : $$0, text; text = "" }' Makefile
 
 setup:
 	@$(if $(filter no,$(SETUP)),:,tools/setup $(groups))
 
-.PHONY: all demo test lint fuzz install clean help setup
+.PHONY: all demo test lint fuzz bench bench-quick build-bench install clean help setup
 .DEFAULT_GOAL := all

@@ -27,6 +27,7 @@
 /* Leases and streams. */
 #define LIMIT_LEASES 64             /* of one workload */
 #define LIMIT_STREAMS 256           /* open at once through one lease */
+#define LIMIT_DIALS 64              /* asked for through one lease and not answered yet; a power of two */
 #define LIMIT_NAME 64               /* a credential's or an identity's name */
 #define LIMIT_IDENTITIES 65536      /* that one keeper knows */
 #define LIMIT_RULES 256             /* of one credential */

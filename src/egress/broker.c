@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "egress/broker_state.h"
@@ -27,12 +28,21 @@ static bool is_quiet(const struct broker *broker) {
 static void go_on_stopping(struct broker *broker) {
     if (!broker->is_stopping)
         return;
-    if (!broker->holders && (broker->streams.n_used == 0 || !child_is_running(&broker->keeper))) {
+    if (!broker->holders && (broker->streams.n_used == 0 || broker->is_late || !child_is_running(&broker->keeper))) {
         child_stop(&broker->keeper);
         child_stop(&broker->resolver);
     }
-    if (is_quiet(broker))
+    if (is_quiet(broker)) {
+        timer_cancel(&broker->stop_deadline);
         broker->owner.stopped(broker->owner.owner);
+    }
+}
+
+static void stop_late(struct timer *timer) {
+    struct broker *broker = container_of(timer, struct broker, stop_deadline);
+
+    broker->is_late = true;
+    go_on_stopping(broker);
 }
 
 static void fail(struct broker *broker, const char *error) {
@@ -43,15 +53,18 @@ static void fail(struct broker *broker, const char *error) {
 
 void broker_account(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record) {
     const struct credential *credential = broker->credentials[entry->lease];
+    char authority[URI_AUTHORITY_MAX];
     struct audit_subject subject = {
         .lease = credential->name,
         .identity = holder_identity(entry->holder),
-        .authority = credential->upstream,
+        .authority = authority,
         .pid = entry->asker.pid,
         .executable = entry->asker.executable[0] ? entry->asker.executable : NULL,
     };
-    int r = audit_write(broker->audit, &subject, record);
+    int r;
 
+    authority[uri_format_authority(&credential->authority, authority)] = '\0';
+    r = audit_write(broker->audit, &subject, record);
     if (r < 0)
         log_error("a line of the audit is lost: %s", strerror(-r));
 }
@@ -303,6 +316,8 @@ int broker_start(const struct settings *settings, const char *const *names, size
 
 void broker_stop(struct broker *broker) {
     broker->is_stopping = true;
+    broker->stop_deadline.on_expiry = stop_late;
+    timer_set(&broker->stop_deadline, TIMEOUT_ROLE_STOP);
     for (struct holder *holder = broker->holders; holder; holder = *holder_next(holder))
         holder_end(holder);
     for (size_t i = 0; i < broker->n_credentials; i++)

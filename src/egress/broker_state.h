@@ -20,7 +20,8 @@ struct broker {
     struct stream_table streams;
     struct holder *holders;
     uint32_t n_identities;
-    bool is_ready, is_stopping, is_told; /* is_told: the owner was told that it failed */
+    struct timer stop_deadline;
+    bool is_ready, is_stopping, is_late, is_told; /* is_told: the owner was told that it failed */
 };
 
 /* How a line in the audit is written, or how its loss is said. */

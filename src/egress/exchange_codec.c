@@ -73,7 +73,7 @@ static bool is_target_part(struct slice text) {
 static bool is_reserved(struct slice name) {
     static const struct slice reserved[] = {
         {"host", 4}, {"content-length", 14}, {"transfer-encoding", 17}, {"connection", 10},
-        {"expect", 6}, {"upgrade", 7}, {"te", 2}, {"trailer", 7},
+        {"expect", 6}, {"upgrade", 7}, {"te", 2}, {"trailer", 7}, {"keep-alive", 10}, {"proxy-connection", 16},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
@@ -82,11 +82,16 @@ static bool is_reserved(struct slice name) {
     return false;
 }
 
+/* S 9.3.8: TRACE would be answered with the key in it. S 9.3.6: CONNECT would turn its connection into a tunnel. */
+static bool is_sound_method(struct slice method) {
+    return http_is_token(method) && !slice_equals(method, SLICE("TRACE")) && !slice_equals(method, SLICE("CONNECT"));
+}
+
 static bool is_sound(const struct request_head *r, struct slice data, bool is_end) {
     bool has_path = slice_starts_with(r->path, SLICE("/")) ||
-                    (slice_equals(r->path, SLICE("*")) && slice_equals(r->method, SLICE("OPTIONS")));
+                    (slice_equals(r->path, SLICE("*")) && slice_equals(r->method, SLICE("OPTIONS")) && !r->has_query);
 
-    if (!http_is_token(r->method) || !has_path || !is_target_part(r->path) || !is_target_part(r->query) ||
+    if (!is_sound_method(r->method) || !has_path || !is_target_part(r->path) || !is_target_part(r->query) ||
         slice_has(r->path, '?') || (r->query.n > 0 && !r->has_query))
         return false;
     for (size_t i = 0; i < r->n_fields; i++)
@@ -101,7 +106,10 @@ int request_decode(struct ipc_message *m, struct http_fields *fields, struct req
                    bool *ret_end) {
     uint8_t flags = ipc_get_u8(m);
     struct request_head request = {0};
+    struct slice data;
 
+    if (flags > (HAS_QUERY | EXPECTS_CONTINUE | IS_END))
+        ipc_fail(m);
     request.has_query = flags & HAS_QUERY;
     request.expects_continue = flags & EXPECTS_CONTINUE;
     request.method = ipc_get_bytes(m, LIMIT_METHOD);
@@ -111,11 +119,12 @@ int request_decode(struct ipc_message *m, struct http_fields *fields, struct req
     get_fields(m, fields);
     request.fields = fields->at;
     request.n_fields = fields->n;
-    *ret_data = ipc_get_bytes(m, LIMIT_DATAGRAM);
-    *ret_end = flags & IS_END;
-    if (ipc_end(m) < 0 || !is_sound(&request, *ret_data, *ret_end))
+    data = ipc_get_bytes(m, LIMIT_DATAGRAM);
+    if (ipc_end(m) < 0 || !is_sound(&request, data, flags & IS_END))
         return -EPROTO;
     *ret = request;
+    *ret_data = data;
+    *ret_end = flags & IS_END;
     return 0;
 }
 

@@ -38,10 +38,11 @@ void holder_free(struct holder *holder) {
     free(holder);
 }
 
-static int refuse_dial(struct holder *holder, uint32_t lease) {
+static int refuse_dial(struct holder *holder, uint32_t lease, uint32_t dial) {
     struct ipc_writer w = ipc_begin(IPC_NO_STREAM);
 
     ipc_put_u32(&w, lease);
+    ipc_put_u32(&w, dial);
     return channel_send(&holder->relay.channel, &w, -EBADF);
 }
 
@@ -54,16 +55,17 @@ static int tell_keeper(struct broker *broker, const struct stream_entry *entry, 
     return channel_send(&broker->keeper.channel, &w, fd);
 }
 
-static int tell_relay(struct holder *holder, const struct stream_entry *entry, int fd) {
+static int tell_relay(struct holder *holder, const struct stream_entry *entry, uint32_t dial, int fd) {
     struct ipc_writer w = ipc_begin(IPC_STREAM);
 
     ipc_put_u32(&w, entry->lease);
+    ipc_put_u32(&w, dial);
     ipc_put_u64(&w, entry->id);
     return channel_send(&holder->relay.channel, &w, fd);
 }
 
 /* Makes the pair on which relay and keeper will talk, and gives each its end. From then on it is theirs. */
-static int introduce(struct holder *holder, struct stream_entry *entry) {
+static int introduce(struct holder *holder, const struct stream_entry *entry, uint32_t dial) {
     struct broker *broker = holder->broker;
     _cleanup_close_ int keeper_end = -EBADF, relay_end = -EBADF;
     int ends[2], r;
@@ -76,7 +78,7 @@ static int introduce(struct holder *holder, struct stream_entry *entry) {
     r = tell_keeper(broker, entry, holder->identity_number, keeper_end);
     if (r < 0)
         return r;
-    return tell_relay(holder, entry, relay_end);
+    return tell_relay(holder, entry, dial, relay_end);
 }
 
 static int on_dial(void *owner, struct ipc_message *m) {
@@ -84,6 +86,7 @@ static int on_dial(void *owner, struct ipc_message *m) {
     struct holder *holder = child->owner;
     struct broker *broker = holder->broker;
     uint32_t lease = ipc_get_u32(m);
+    uint32_t dial = ipc_get_u32(m);
     pid_t pid = (pid_t)ipc_get_u32(m);
     _cleanup_close_ int pidfd = ipc_has_fd(m) ? ipc_get_fd(m) : -EBADF;
     struct stream_entry *entry;
@@ -93,15 +96,15 @@ static int on_dial(void *owner, struct ipc_message *m) {
         return -EPROTO;
     entry = stream_table_add(&broker->streams, holder, lease);
     if (!entry)
-        return refuse_dial(holder, lease);
+        return refuse_dial(holder, lease, dial);
     asker_identify(&entry->asker, pid, pidfd);
-    r = introduce(holder, entry);
+    r = introduce(holder, entry, dial);
     if (r == 0)
         return 0;
     log_warning("lease %s: a dial is refused: %s", broker->credentials[lease]->name, strerror(-r));
     entry->is_keeper_done = true; /* should the keeper have heard of it, its report comes too late to count */
     stream_table_relay_done(&broker->streams, entry);
-    return refuse_dial(holder, lease);
+    return refuse_dial(holder, lease, dial);
 }
 
 /* A stream of this very relay, or the relay lies. */

@@ -1,7 +1,6 @@
 #include "egress/inject.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
@@ -20,6 +19,20 @@ const char *inject_check(const struct credential *credential, const struct reque
     return NULL;
 }
 
+/* `X_Api_Key` is `X-Api-Key` to every server behind CGI (RFC 3875 §4.1.18). */
+static bool is_alias(struct slice name, struct slice of) {
+    if (name.n != of.n)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char a = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
+        char b = of.p[i] == '_' ? '-' : ascii_lower(of.p[i]);
+
+        if (a != b)
+            return false;
+    }
+    return true;
+}
+
 /*
  * Fields that servers take a credential from. A workload's own would compete with the one that is put in, or make the
  * key's owner act for somebody else.
@@ -33,27 +46,14 @@ static bool may_carry_credential(struct slice name) {
     };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (slice_equals_nocase(name, names[i]))
+        if (is_alias(name, names[i]))
             return true;
     return false;
 }
 
-/* `X_Api_Key` is `X-Api-Key` to every server behind CGI (RFC 3875 §4.1.18). */
-static bool is_alias(struct slice name, struct slice injected) {
-    if (name.n != injected.n)
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        char a = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
-        char b = injected.p[i] == '_' ? '-' : ascii_lower(injected.p[i]);
-
-        if (a != b)
-            return false;
-    }
-    return true;
-}
-
+/* A compressed response could not be masked: it is asked for as it is (S 12.5.3). */
 static bool is_stripped(const struct credential *credential, struct slice name) {
-    return may_carry_credential(name) ||
+    return may_carry_credential(name) || slice_equals_nocase(name, SLICE("Accept-Encoding")) ||
            (credential->inject.kind == INJECT_HEADER && is_alias(name, slice_of_string(credential->inject.name)));
 }
 
@@ -113,25 +113,20 @@ static int append_request_line(struct buf *to, const struct credential *credenti
     return r == 0 ? buf_append(to, SLICE(" HTTP/1.1\r\n")) : r;
 }
 
-static int append_host(struct buf *to, const struct uri_upstream *authority) {
-    char host[LIMIT_AUTHORITY + 16];
-    bool is_default = authority->port == (authority->is_tls ? 443 : 80);
-    int n = snprintf(host, sizeof(host), authority->is_ipv6_literal ? "[%.*s]" : "%.*s", SLICE_ARG(authority->host));
+static int append_host(struct buf *to, const struct uri_upstream *upstream) {
+    char host[URI_AUTHORITY_MAX];
+    size_t n = uri_format_authority(upstream, host);
 
-    if (n > 0 && !is_default && (size_t)n < sizeof(host))
-        n += snprintf(host + n, sizeof(host) - (size_t)n, ":%u", authority->port);
-    if (n <= 0 || (size_t)n >= sizeof(host))
-        return -EINVAL;
-    return http_write_field(to, SLICE("Host"), slice_of(host, (size_t)n));
+    return n > 0 ? http_write_field(to, SLICE("Host"), slice_of(host, n)) : -EINVAL;
 }
 
-/* NAME: format with the secret in the place of {}; the secret was refused at its source if it holds a control byte. */
+/* NAME: format with the secret in the place of {}. What no field can hold was refused at its source, and is again here. */
 static int append_secret_field(struct buf *to, const struct credential *credential, const struct secret *secret) {
     struct slice format = slice_of_string(credential->inject.format), after = format, before;
     int r;
 
     before = slice_cut(&after, '{');
-    if (!after.p || after.n == 0)
+    if (!after.p || after.n == 0 || !http_is_field_value(slice_trim(secret_view(secret))))
         return -EINVAL;
     r = buf_append(to, slice_of_string(credential->inject.name));
     if (r == 0)
@@ -168,6 +163,8 @@ int inject_write_head(struct buf *to, const struct credential *credential, const
             r = http_write_field(to, request->fields[i].name, request->fields[i].value);
     if (r == 0 && credential->inject.kind == INJECT_HEADER)
         r = append_secret_field(to, credential, secret);
+    if (r == 0)
+        r = http_write_field(to, SLICE("Accept-Encoding"), SLICE("identity"));
     if (r == 0)
         r = append_framing(to, request);
     return r == 0 ? http_write_head_end(to) : r;

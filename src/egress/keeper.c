@@ -163,9 +163,11 @@ static int on_stream(void *owner, struct ipc_message *m) {
     if (ipc_end(m) < 0 || r < 0 || !credentials[id].held.secret || identity >= LIMIT_IDENTITIES)
         return -EPROTO;
     origin = fd >= 0 ? origin_for(id, identity) : NULL;
-    if (!origin || keeper_stream_open(stream, fd_steal(&fd), &credentials[id].held, origin, &timeouts) < 0)
+    if (!origin || keeper_stream_open(stream, fd_steal(&fd), &credentials[id].held, origin, &timeouts) < 0) {
         /* the pair is closed with its descriptor: the relay refuses the dial */
         log_warning("credential %s: a stream is refused: out of descriptors or memory", credentials[id].held.credential->name);
+        keeper_stream_ended(stream);
+    }
     return 0;
 }
 

@@ -104,9 +104,14 @@ static bool is_in_exchange(const struct keeper_stream *s) {
     return s->state == WAIT_UPSTREAM || s->state == WAIT_RESPONSE;
 }
 
-static void stream_free(struct keeper_stream *s, const char *reason) {
-    struct ipc_writer w;
+void keeper_stream_ended(uint64_t id) {
+    struct ipc_writer w = ipc_begin(IPC_STREAM_ENDED);
 
+    ipc_put_u64(&w, id);
+    role_send(&w, -EBADF);
+}
+
+static void stream_free(struct keeper_stream *s, const char *reason) {
     if (is_in_exchange(s))
         account(s, reason);
     if (s->client)
@@ -116,9 +121,7 @@ static void stream_free(struct keeper_stream *s, const char *reason) {
     fd_close(&s->fd);
     buf_release(&s->held_back);
     buf_release(&s->x.path);
-    w = ipc_begin(IPC_STREAM_ENDED);
-    ipc_put_u64(&w, s->id);
-    role_send(&w, -EBADF);
+    keeper_stream_ended(s->id);
     free(s);
 }
 
@@ -529,6 +532,6 @@ int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, 
     if (r == 0)
         r = ipc_send(fd, &w, -EBADF);
     if (r < 0)
-        stream_free(s, "");
+        stream_free(s, ""); /* the pair closes, and the relay refuses the dial */
     return 0;
 }

@@ -18,7 +18,10 @@ struct keeper_stream;
 
 /*
  * Takes `fd`, the keeper's end of the pair, over, even on failure; borrows the rest. The stream frees itself when the
- * relay closes or breaks the rules. 0 or -errno.
+ * relay closes or breaks the rules. 0, or -ENOMEM: then nothing of it has been said to the supervisor.
  */
 int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, struct origin *origin,
                        const struct timeouts *timeouts);
+
+/* Tells the supervisor that no more will be said of a stream; of one that could not be opened, too. */
+void keeper_stream_ended(uint64_t id);

@@ -110,39 +110,64 @@ static int send_answer(struct lease_door *door, int fd) {
     return n < 0 ? -errno : 0;
 }
 
-static void send_answers(struct lease_door *door) {
-    while (door->n_answers > 0) {
-        int *fd = &door->answers[0];
-        int r = send_answer(door, *fd);
+static struct door_answer *answer_to(struct lease_door *door, uint32_t dial) {
+    return &door->answers[dial % LIMIT_DIALS];
+}
 
-        if (r == -ETOOMANYREFS) /* more descriptors in flight than the user may have: this one is refused */
-            r = send_answer(door, -1);
-        if (r == -EAGAIN) {
-            watch_not_ready(&door->watch, EPOLLOUT);
-            return;
-        }
-        fd_close(fd);
-        memmove(fd, fd + 1, --door->n_answers * sizeof(*fd));
+/* False when the kernel has no room now, or the next answer is not known yet. */
+static bool send_first_answer(struct lease_door *door) {
+    struct door_answer *answer = answer_to(door, door->first_dial);
+    int r;
+
+    if (door->first_dial == door->next_dial || !answer->is_known)
+        return false;
+    r = send_answer(door, answer->fd);
+    if (r == -ETOOMANYREFS) /* more descriptors in flight than the user may have: this one is refused */
+        r = send_answer(door, -EBADF);
+    if (r == -EAGAIN) {
+        watch_not_ready(&door->watch, EPOLLOUT);
+        return false;
+    }
+    fd_close(&answer->fd);
+    door->first_dial++;
+    return true;
+}
+
+static void send_answers(struct lease_door *door) {
+    while (send_first_answer(door)) {
     }
 }
 
-void lease_door_answer(struct lease_door *door, int fd) {
+bool lease_door_is_waiting(const struct lease_door *door, uint32_t dial) {
+    return dial - door->first_dial < door->next_dial - door->first_dial && !door->answers[dial % LIMIT_DIALS].is_known;
+}
+
+void lease_door_answer(struct lease_door *door, uint32_t dial, int fd) {
     if (door->fd < 0) {
         fd_close(&fd);
         return;
     }
-    /* there is room: nothing is asked while answers wait, and no more than LIMIT_STREAMS are under way */
-    door->answers[door->n_answers++] = fd;
+    *answer_to(door, dial) = (struct door_answer){.is_known = true, .fd = fd};
     send_answers(door);
+    /* what was asked while the ring was full has been waiting for this */
+    if (door->watch.ready & EPOLLIN)
+        watch_again(&door->watch);
 }
 
 static void take_request(struct lease_door *door, struct dial_request *request) {
-    if (!is_dial(request) || door->n_streams >= LIMIT_STREAMS) {
-        fd_close(&request->pidfd);
-        lease_door_answer(door, -1);
-    } else if (!door->on_dial(door, request->pid, fd_steal(&request->pidfd))) {
-        lease_door_answer(door, -1);
+    uint32_t dial = door->next_dial++;
+
+    *answer_to(door, dial) = (struct door_answer){.fd = -EBADF};
+    if (is_dial(request) && door->n_streams < LIMIT_STREAMS) {
+        door->on_dial(door, dial, request->pid, fd_steal(&request->pidfd));
+        return;
     }
+    fd_close(&request->pidfd);
+    lease_door_answer(door, dial, -EBADF);
+}
+
+static bool has_room(const struct lease_door *door) {
+    return door->next_dial - door->first_dial < LIMIT_DIALS;
 }
 
 static void door_ready(struct watch *watch) {
@@ -154,7 +179,7 @@ static void door_ready(struct watch *watch) {
         struct dial_request request;
         int r;
 
-        if (door->n_answers > 0 || !(watch->ready & (EPOLLIN | EPOLLRDHUP)))
+        if (!has_room(door) || !(watch->ready & (EPOLLIN | EPOLLRDHUP)))
             return;
         r = receive(door, &request);
         if (r == -EAGAIN) {
@@ -171,7 +196,8 @@ static void door_ready(struct watch *watch) {
     watch_again(watch);
 }
 
-int lease_door_init(struct lease_door *door, int fd, bool (*on_dial)(struct lease_door *door, pid_t pid, int pidfd)) {
+int lease_door_init(struct lease_door *door, int fd,
+                    void (*on_dial)(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd)) {
     int r;
 
     door->fd = fd;
@@ -184,7 +210,7 @@ int lease_door_init(struct lease_door *door, int fd, bool (*on_dial)(struct leas
 
 void lease_door_done(struct lease_door *door) {
     watch_remove(&door->watch);
-    while (door->n_answers > 0)
-        fd_close(&door->answers[--door->n_answers]);
+    for (; door->first_dial != door->next_dial; door->first_dial++)
+        fd_close(&answer_to(door, door->first_dial)->fd);
     fd_close(&door->fd);
 }

@@ -20,15 +20,23 @@ struct lease_door {
     char injected[LIMIT_NAME + 1]; /* the field that the keeper puts in; empty for none */
     struct exchange_rules rules;
     size_t n_streams; /* open, or asked for and not answered yet */
-    int answers[LIMIT_STREAMS + 1]; /* descriptors to hand out, or -1 for a refusal, that did not fit yet */
-    size_t n_answers;
-    /* A good dial. The pidfd, or -EBADF, is the callee's. True when it will be answered by lease_door_answer. */
-    bool (*on_dial)(struct lease_door *door, pid_t pid, int pidfd);
+    /* A good dial, to be answered by lease_door_answer under its number. The pidfd, or -EBADF, is the callee's. */
+    void (*on_dial)(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd);
+    /* What was asked and has not been answered: a ring from `first_dial` to before `next_dial`, in the order of asking. */
+    uint32_t first_dial, next_dial;
+    struct door_answer {
+        bool is_known;
+        int fd; /* to hand out, or negative: refused */
+    } answers[LIMIT_DIALS];
 };
 
 /* Takes `fd` over, even on failure; SO_PASSCRED is set on it. 0 or -errno. */
-int lease_door_init(struct lease_door *door, int fd, bool (*on_dial)(struct lease_door *door, pid_t pid, int pidfd));
+int lease_door_init(struct lease_door *door, int fd,
+                    void (*on_dial)(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd));
 void lease_door_done(struct lease_door *door);
 
-/* Answers a dial with `fd` (taken over), or refuses it when that is negative. */
-void lease_door_answer(struct lease_door *door, int fd);
+/* Whether that number is of a dial that waits for its answer. */
+bool lease_door_is_waiting(const struct lease_door *door, uint32_t dial);
+
+/* Answers a waiting dial with `fd` (taken over), or refuses it when that is negative. Answers leave in the order of asking. */
+void lease_door_answer(struct lease_door *door, uint32_t dial, int fd);

@@ -21,18 +21,23 @@ static struct connection_timeouts timeouts;
 
 /* One client's stream and its pair to the keeper. */
 struct lease_stream {
-    uint64_t id; /* the supervisor's */
+    uint64_t id;   /* the supervisor's */
+    uint32_t dial; /* that it is the answer to */
     struct lease_door *door;
     struct keeper_link link;
     struct connection connection;
     struct connection_owner owner;
 };
 
-static void stream_free(struct lease_stream *s) {
+static void tell_ended(uint64_t stream) {
     struct ipc_writer w = ipc_begin(IPC_STREAM_ENDED);
 
-    ipc_put_u64(&w, s->id);
+    ipc_put_u64(&w, stream);
     role_send(&w, -EBADF);
+}
+
+static void stream_free(struct lease_stream *s) {
+    tell_ended(s->id);
     keeper_link_done(&s->link);
     s->door->n_streams--;
     free(s);
@@ -76,36 +81,44 @@ static int open_stream(struct lease_stream *s, int *ret_client) {
 static void stream_answered(struct keeper_link *link, bool is_accepted) {
     struct lease_stream *s = container_of(link, struct lease_stream, link);
     struct lease_door *door = s->door;
+    uint32_t dial = s->dial;
     int client = -EBADF;
 
     if (!is_accepted || open_stream(s, &client) < 0)
         stream_free(s);
-    lease_door_answer(door, client);
+    lease_door_answer(door, dial, client);
 }
 
-static bool dialled(struct lease_door *door, pid_t pid, int pidfd_given) {
+static void dialled(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd_given) {
     _cleanup_close_ int pidfd = pidfd_given;
     struct ipc_writer w = ipc_begin(IPC_DIAL);
 
     ipc_put_u32(&w, door->number);
+    ipc_put_u32(&w, dial);
     ipc_put_u32(&w, (uint32_t)pid);
     role_send(&w, pidfd);
     door->n_streams++;
-    return true;
 }
 
-static struct lease_door *get_door(struct ipc_message *m) {
+/* The door of a dial that the supervisor answers. */
+static struct lease_door *get_dial(struct ipc_message *m, uint32_t *ret_dial) {
     uint32_t number = ipc_get_u32(m);
+    struct lease_door *door = number < LIMIT_LEASES ? doors[number] : NULL;
 
-    if (number >= LIMIT_LEASES || !doors[number]) {
+    *ret_dial = ipc_get_u32(m);
+    if (!door)
         ipc_fail(m);
-        return NULL;
-    }
-    return doors[number];
+    return door;
+}
+
+static void refuse_dial(struct lease_door *door, uint32_t dial) {
+    door->n_streams--;
+    lease_door_answer(door, dial, -EBADF);
 }
 
 static int on_stream(void *owner, struct ipc_message *m) {
-    struct lease_door *door = get_door(m);
+    uint32_t dial;
+    struct lease_door *door = get_dial(m, &dial);
     uint64_t id = ipc_get_u64(m);
     _cleanup_close_ int fd = m->is_fd_lost ? -EBADF : ipc_get_fd(m);
     struct lease_stream *s;
@@ -114,28 +127,27 @@ static int on_stream(void *owner, struct ipc_message *m) {
     if (ipc_end(m) < 0)
         return -EPROTO;
     s = fd >= 0 ? calloc(1, sizeof(*s)) : NULL;
-    if (s) {
-        s->id = id;
-        s->door = door;
-        if (keeper_link_init(&s->link, fd_steal(&fd), stream_answered) == 0)
-            return 0;
-        stream_free(s);
-    } else {
-        /* no descriptor or no memory left: this one is refused, the rest goes on */
-        door->n_streams--;
+    if (!s || keeper_link_init(&s->link, fd_steal(&fd), stream_answered) < 0) {
+        /* no descriptor or no memory is left: this one is refused, the rest goes on */
+        free(s);
+        tell_ended(id);
+        refuse_dial(door, dial);
+        return 0;
     }
-    lease_door_answer(door, -1);
+    s->id = id;
+    s->dial = dial;
+    s->door = door;
     return 0;
 }
 
 static int on_no_stream(void *owner, struct ipc_message *m) {
-    struct lease_door *door = get_door(m);
+    uint32_t dial;
+    struct lease_door *door = get_dial(m, &dial);
 
     (void)owner;
-    if (ipc_end(m) < 0 || door->n_streams == 0)
+    if (ipc_end(m) < 0)
         return -EPROTO;
-    door->n_streams--;
-    lease_door_answer(door, -1);
+    refuse_dial(door, dial);
     return 0;
 }
 

@@ -79,9 +79,9 @@ void ipc_put_raw(struct ipc_writer *w, struct slice bytes) {
 }
 
 void ipc_put_tail(struct ipc_writer *w, struct slice bytes) {
+    ipc_put_u32(w, (uint32_t)MIN_OF(bytes.n, (size_t)UINT32_MAX));
     if (bytes.n > sizeof(sending) - w->n)
         w->is_failed = true;
-    ipc_put_u32(w, (uint32_t)bytes.n);
     sending_tail = bytes;
 }
 
@@ -140,8 +140,9 @@ static int detach(struct msghdr *message) {
 int ipc_receive(int socket, struct ipc_message *ret) {
     struct iovec part = {.iov_base = receiving, .iov_len = sizeof(receiving)};
     union descriptor_control control;
+    /* CMSG_SPACE is padded, and the kernel would put a second descriptor into the padding: CMSG_LEN ends behind one */
     struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
     _cleanup_close_ int fd = -EBADF;
     ssize_t n;
 

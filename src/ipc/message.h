@@ -33,7 +33,7 @@ enum ipc_type {
     IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead */
     IPC_RESOLVER,   /* fd: a channel to N */
     IPC_TIMEOUTS,   /* u64 each: head idle body write stream connect. S>R too */
-    IPC_STREAM,     /* S>K u64 stream, u32 credential, u32 identity, fd. S>R u32 door, u64 stream, fd */
+    IPC_STREAM,     /* S>K u64 stream, u32 credential, u32 identity, fd. S>R u32 door, u32 dial, u64 stream, fd */
 
     /* K -> S */
     IPC_EXCHANGE,     /* egress/audit_codec.h */
@@ -41,10 +41,10 @@ enum ipc_type {
 
     /* S -> R */
     IPC_DOOR,        /* u32 door, bytes lease name, fd: the broker's end of a lease channel */
-    IPC_NO_STREAM,   /* u32 door: the dial is refused */
+    IPC_NO_STREAM,   /* u32 door, u32 dial: it is refused */
 
     /* R -> S */
-    IPC_DIAL,      /* u32 door, u32 pid, fd?: the asker's pidfd */
+    IPC_DIAL,      /* u32 door, u32 dial: a number of the relay's, u32 pid, fd?: the asker's pidfd */
     IPC_REFUSAL,   /* u64 stream, u16 status, bytes reason: a request that never reached the keeper */
 
     /* K <-> N */

@@ -225,5 +225,6 @@ int loop_run(void) {
         deliver_again();
         deliver_timers();
     }
+    loop.is_stopped = false;
     return 0;
 }

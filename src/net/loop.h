@@ -30,7 +30,7 @@ struct timer {
 /* 0 or -errno. Call once, before anything else here. */
 int loop_init(void);
 
-/* Runs until loop_stop, or until there is neither watch nor timer left. 0 or -errno. */
+/* Runs until loop_stop, or until there is neither watch nor timer left. 0 or -errno. May be run again. */
 int loop_run(void);
 void loop_stop(void);
 

@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -109,6 +111,16 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
+static const char *name_failure(unsigned long code) {
+    static char text[128]; /* until the next failure: it is logged and told at once */
+    const char *reason = ERR_reason_error_string(code);
+
+    if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER || ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
+        return "the upstream does not speak TLS";
+    (void)snprintf(text, sizeof(text), "TLS: %s", reason ? reason : "the handshake failed");
+    return text;
+}
+
 /* What the stream is to wait for, as OpenSSL told it; or what broke. */
 static int map_error(struct stream *s, int result) {
     unsigned long code;
@@ -131,7 +143,7 @@ static int map_error(struct stream *s, int result) {
             s->tls->failure = "the connection was closed without a TLS close";
             return -ECONNRESET;
         }
-        s->tls->failure = ERR_reason_error_string(code);
+        s->tls->failure = name_failure(code);
         return -EPROTO;
     }
 }

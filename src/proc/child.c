@@ -77,7 +77,7 @@ static void exited(struct watch *watch) {
 static void too_late(struct timer *timer) {
     struct child *child = container_of(timer, struct child, deadline);
 
-    log_error("%s did not %s in time and is killed", child->name, child->is_ready ? "end" : "start");
+    log_error("%s did not %s in time and is killed", child->name, child->is_stopping ? "end" : "start");
     child_kill(child);
 }
 
@@ -142,7 +142,7 @@ void child_stop(struct child *child) {
     if (!child_is_running(child))
         return;
     channel_finish(&child->channel);
-    child->is_ready = true; /* should it be killed now, it is for not ending */
+    child->is_stopping = true;
     timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
 }
 
@@ -157,7 +157,8 @@ int child_on_hello(void *owner, struct ipc_message *m) {
     if (child->is_ready)
         return -EPROTO;
     child->is_ready = true;
-    timer_cancel(&child->deadline);
+    if (!child->is_stopping)
+        timer_cancel(&child->deadline);
     return ipc_end(m);
 }
 

@@ -24,6 +24,7 @@ struct child {
     pid_t pid;
     int pidfd;
     bool is_ready; /* it said hello: hardened, and listening */
+    bool is_stopping;
 };
 
 /*

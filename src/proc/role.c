@@ -116,7 +116,9 @@ int role_main(const struct role *role) {
 
     log_init(role->name);
     (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
-    r = loop_init();
+    r = fd_reserve_standard();
+    if (r == 0)
+        r = loop_init();
     if (r == 0)
         r = adopt_channel(role);
     if (r == 0)

@@ -115,7 +115,8 @@ static int fail(struct client *c, const char *why, struct upstream_event *ret) {
 static void settle(struct client *c) {
     if (c->state != CLIENT_WAIT_SEND || !c->is_request_complete)
         return;
-    c->state = c->must_close || buf_length(&c->in) > c->delivered || !buf_is_empty(&c->out) ? CLIENT_SPENT : CLIENT_IDLE;
+    c->state = c->must_close || c->has_ended || buf_length(&c->in) > c->delivered || !buf_is_empty(&c->out) ? CLIENT_SPENT
+                                                                                                            : CLIENT_IDLE;
 }
 
 static void response_ended(struct client *c) {

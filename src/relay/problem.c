@@ -1,22 +1,27 @@
 #include "relay/problem.h"
 
-#include "base/macros.h"
+#include <string.h>
 
-/* What a program switches on; stable. */
-static struct slice code_of(unsigned status) {
-    static const struct {
-        unsigned status;
-        struct slice code;
-    } codes[] = {
-        {403, {"forbidden", 9}},          {408, {"request_timeout", 15}},  {429, {"too_many_requests", 17}},
-        {502, {"upstream_failed", 15}},   {503, {"unavailable", 11}},      {504, {"upstream_timeout", 16}},
-        {500, {"internal_error", 14}},
-    };
+/* What a program switches on, and what a person does about it. Stable. */
+static const struct kind {
+    unsigned status;
+    struct slice code, hint;
+} kinds[] = {
+    {403, SLICE("forbidden"), SLICE("see the credential's allow list")},
+    {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts")},
+    {500, SLICE("internal_error"), SLICE("see credfd's own messages")},
+    {502, SLICE("upstream_failed"), SLICE("see the credential's upstream and ca_file, and credfd's own messages")},
+    {503, SLICE("unavailable"), SLICE("try again in a moment")},
+    {504, SLICE("upstream_timeout"), SLICE("try again, or raise response_timeout")},
+    {0, SLICE("bad_request"), SLICE("mend the request: only what can be read in one way is forwarded")},
+};
 
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (codes[i].status == status)
-            return codes[i].code;
-    return SLICE("bad_request");
+static const struct kind *kind_of(unsigned status) {
+    size_t i = 0;
+
+    while (kinds[i].status != 0 && kinds[i].status != status)
+        i++;
+    return &kinds[i];
 }
 
 struct text {
@@ -44,18 +49,17 @@ static void add_string(struct text *text, struct slice name, struct slice value)
 
 size_t problem_body(char to[static PROBLEM_MAX], unsigned status, const char *lease, struct slice reason,
                     struct slice hint) {
+    const struct kind *kind = kind_of(status);
     struct text text = {.to = to};
 
     add(&text, SLICE("{"));
-    add_string(&text, SLICE("error"), code_of(status));
+    add_string(&text, SLICE("error"), kind->code);
     add(&text, SLICE(","));
     add_string(&text, SLICE("lease"), slice_of_string(lease));
     add(&text, SLICE(","));
     add_string(&text, SLICE("reason"), reason);
-    if (hint.n > 0) {
-        add(&text, SLICE(","));
-        add_string(&text, SLICE("hint"), hint);
-    }
+    add(&text, SLICE(","));
+    add_string(&text, SLICE("hint"), hint.n > 0 ? hint : kind->hint);
     /* add leaves room for these whatever came before */
     memcpy(to + text.n, "}\n", 2);
     return text.n + 2;

@@ -19,14 +19,20 @@ static bool is_ipv6(struct slice text) {
     return inet_pton(AF_INET6, address, &binary) == 1;
 }
 
-/* A DNS name or an IPv4 address: labels with one dot between them, and perhaps one at the end (RFC 1034 §3.1). */
+/*
+ * A reg-name or an IPv4 address (RFC 3986 §3.2.2) without escapes, and without the comma, which would be a list: labels
+ * with one dot between them, and perhaps one at the end (RFC 1034 §3.1).
+ */
 static bool is_name(struct slice text) {
+    static const struct slice sub_delims = SLICE("!$&'()*+;=");
     char previous = '.';
 
     if (text.n == 0 || text.n > LIMIT_HOST)
         return false;
     for (size_t i = 0; i < text.n; i++) {
-        if (!http_char_is(text.p[i], HTTP_CHAR_HOST) || (text.p[i] == '.' && previous == '.'))
+        if (!http_char_is(text.p[i], HTTP_CHAR_HOST) && !slice_has(sub_delims, text.p[i]))
+            return false;
+        if (text.p[i] == '.' && previous == '.')
             return false;
         previous = text.p[i];
     }

@@ -212,14 +212,12 @@ static size_t chunk_line(char line[static 20], size_t size) {
 
 size_t http_chunk_frame(struct slice data, bool is_end, char line[static 20],
                         struct slice ret_parts[static HTTP_CHUNK_PARTS]) {
-    size_t n = 0;
-
-    if (data.n > 0) {
-        ret_parts[n++] = slice_of(line, chunk_line(line, data.n));
-        ret_parts[n++] = data;
-        ret_parts[n++] = is_end ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
-    } else if (is_end) {
-        ret_parts[n++] = SLICE("0\r\n\r\n");
+    if (data.n == 0) {
+        ret_parts[0] = SLICE("0\r\n\r\n");
+        return is_end ? 1 : 0;
     }
-    return n;
+    ret_parts[0] = slice_of(line, chunk_line(line, data.n));
+    ret_parts[1] = data;
+    ret_parts[2] = is_end ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
+    return HTTP_CHUNK_PARTS;
 }

@@ -1,5 +1,7 @@
 #include "wire/uri.h"
 
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"
@@ -160,7 +162,7 @@ static const char *parse_upstream_authority(struct slice text, struct uri_upstre
         return "a user name or password has no place in it";
     if (!authority_parse(text, &authority))
         return "the host or the port is malformed";
-    if (slice_has(authority.host, '_'))
+    if (!authority.is_ipv6 && (http_char_span(authority.host, HTTP_CHAR_HOST) < authority.host.n || slice_has(authority.host, '_')))
         return "the host may hold letters, digits, '-' and '.' only";
     if (!authority.is_ipv6 && slice_ends_with(authority.host, SLICE(".")))
         return "the host ends in a dot";
@@ -210,4 +212,13 @@ const char *uri_parse_upstream(struct slice url, struct uri_upstream *ret) {
     if (!wrong)
         *ret = found;
     return wrong;
+}
+
+size_t uri_format_authority(const struct uri_upstream *upstream, char to[static URI_AUTHORITY_MAX]) {
+    bool is_default = upstream->port == (upstream->is_tls ? 443 : 80);
+    int n = snprintf(to, URI_AUTHORITY_MAX, upstream->is_ipv6_literal ? "[%.*s]" : "%.*s", SLICE_ARG(upstream->host));
+
+    if (n > 0 && n < URI_AUTHORITY_MAX && !is_default)
+        n += snprintf(to + n, (size_t)(URI_AUTHORITY_MAX - n), ":%u", upstream->port);
+    return n > 0 && n < URI_AUTHORITY_MAX ? (size_t)n : 0;
 }

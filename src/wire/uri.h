@@ -35,6 +35,11 @@ struct uri_upstream {
     struct slice base_path; /* "" or "/x/y": no trailing slash */
 };
 
+#define URI_AUTHORITY_MAX 300
+
+/* "host", "host:port" where the port is not the scheme's default, brackets around IPv6: what Host carries. The length. */
+size_t uri_format_authority(const struct uri_upstream *upstream, char to[static URI_AUTHORITY_MAX]);
+
 /*
  * `scheme://host[:port][/base/path]` with scheme http, https, ws or wss, no userinfo, query or fragment, a host of
  * letters, digits, `-`, `.` (or an IP address), and a path that equals its normalised form. NULL when it is one, and

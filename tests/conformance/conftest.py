@@ -61,8 +61,8 @@ def dial(run):
 @pytest.fixture(scope="session")
 def fence():
     """
-    A request that must be answered, by every lease: on a stream, to show that it is in order; and after it, whatever was sent upstream
-    before is on record there.
+    A request that must be answered, by every lease. On a stream, to show that it is in order; and after it, whatever
+    was sent upstream before is on record there.
     """
     numbers = itertools.count()
 

@@ -2,9 +2,9 @@
 Other people's request files: gunicorn's tests/requests, where the repository's neighbour `shared/corpora` holds them.
 
 An origin server that those tests describe has settings of its own (limits, policies, a list of permitted methods), and
-its policy is looser than ours in places. These tables say where a file's folder does not settle what we must do with it.
-A file is sent as it is, and once more with a Host where an HTTP/1.1 request of it lacks one: else that lack would hide
-what the file is about.
+its policy is looser than ours in places. These tables say where a file's folder does not settle what we must do with
+it. A file is sent as it is, and once more with a Host where an HTTP/1.1 request of it lacks one: else that lack would
+hide what the file is about.
 """
 
 from __future__ import annotations
@@ -72,8 +72,7 @@ class File:
     name: str
     data: bytes
 
-    @property
-    def id(self) -> str:
+    def __str__(self) -> str:
         return f"{self.folder}/{self.name}"
 
     @property

@@ -23,7 +23,7 @@ def send(stream: Stream, data: bytes, feed: str, seed: str) -> list[int]:
 def judge(file: File, data: bytes, must_accept: bool, feed: str, dial, witness) -> None:
     stream = dial(HEADER)  # a target of `*` has no query that could carry a key
     try:
-        statuses = send(stream, data, feed, file.id)
+        statuses = send(stream, data, feed, str(file))
         traffic = witness.traffic()
         if must_accept:
             assert statuses[:1] == [200], f"not accepted: {statuses}"
@@ -36,29 +36,29 @@ def judge(file: File, data: bytes, must_accept: bool, feed: str, dial, witness) 
             for connection in traffic.partial:
                 witness.upstream.wait_closed(connection, "an incomplete request is aborted")
     except AssertionError as fault:
-        raise AssertionError(f"{file.id}\nsent     {show(data)}\nreceived {show(stream.received)}\n{fault}") from None
+        raise AssertionError(f"{file}\nsent     {show(data)}\nreceived {show(stream.received)}\n{fault}") from None
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("file", files("invalid"), ids=lambda file: file.id)
+@pytest.mark.parametrize("file", files("invalid"), ids=str)
 def test_invalid(file: File, feed, dial, witness):
     judge(file, file.data, file.name in ACCEPTED and not file.lacks_host, feed, dial, witness)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("file", files("invalid", without_host=True), ids=lambda file: file.id)
+@pytest.mark.parametrize("file", files("invalid", without_host=True), ids=str)
 def test_invalid_with_host(file: File, feed, dial, witness):
     judge(file, file.with_host(), file.name in ACCEPTED, feed, dial, witness)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("file", files("valid"), ids=lambda file: file.id)
+@pytest.mark.parametrize("file", files("valid"), ids=str)
 def test_valid(file: File, feed, dial, witness):
     judge(file, file.data, file.name not in REFUSED and not file.lacks_host, feed, dial, witness)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("file", files("valid", without_host=True), ids=lambda file: file.id)
+@pytest.mark.parametrize("file", files("valid", without_host=True), ids=str)
 def test_valid_with_host(file: File, feed, dial, witness):
     judge(file, file.with_host(), file.name not in REFUSED, feed, dial, witness)
 

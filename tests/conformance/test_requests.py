@@ -19,8 +19,8 @@ def test_request(row, feed, dial, fence, witness):
             fence(stream)
         witness.assert_seen(*row.seen, lease=row.lease, may_have_more=row.aborts)
     except AssertionError as fault:
-        raise AssertionError(
-            f"{row.section}: {row.rule}\nsent     {show(row.sent)}\nreceived {show(stream.received)}\n{fault}") from None
+        raise AssertionError(f"{row.section}: {row.rule}\nsent     {show(row.sent)}\n"
+                             f"received {show(stream.received)}\n{fault}") from None
 
 
 def check_answers(row: Row, stream: Stream) -> None:

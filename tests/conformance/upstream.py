@@ -21,7 +21,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .wire import BOUND, REQUEST_LINE, Fields, Malformed, Silence, decode_chunked, framing_of, parse_fields, pieces, values
+from .wire import (BOUND, REQUEST_LINE, Fields, Malformed, Silence, decode_chunked, framing_of, parse_fields, pieces,
+                   values)
 
 
 class Step(enum.Enum):
@@ -106,17 +107,19 @@ class Connection:
         head = self.head
         if head is None:
             return None
+        body = None
         if head.framing == "chunked":
             body, length = decode_chunked(bytes(self.pending[head.size:]))
         else:
             length = 0 if head.framing == "none" else head.framing
-            body = None
         if length is None or len(self.pending) < head.size + length:
             return None
         raw = bytes(self.pending[:head.size + length])
         del self.pending[:len(raw)]
         self.head = None
-        return Request(**vars(head), body=raw[head.size:] if body is None else body, connection=self, serial=serial, raw=raw)
+        if body is None:
+            body = raw[head.size:]
+        return Request(**vars(head), body=body, connection=self, serial=serial, raw=raw)
 
 
 @dataclass

@@ -35,7 +35,7 @@ credentials:
 
 
 class Workload:
-    """A context: leaving it ends the workload, and with it credfd, which must then report the workload's own success."""
+    """A context. Leaving it ends the workload and with it credfd, which must report the workload's own success."""
 
     def __init__(self, program: Path, folder: Path, key: str, authority: str, *, extra: str = "",
                  credential_extra: str = ""):
@@ -83,6 +83,9 @@ class Workload:
         finally:
             self._errors.close()
         assert status == 0, f"credfd ended with {status}: {self.errors()}"
+        said = (self.folder / "stderr").read_bytes()
+        assert self.key not in said, "the key was logged"
+        assert b"Sanitizer" not in said and b"runtime error" not in said, self.errors()
 
     def errors(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace")[-4000:]

@@ -21,7 +21,7 @@ BAD = {
     "unknown key": ("    allow: all", "    allow: all\n    retries: 3", 7, ["retries"]),
     "unknown key at the top": ("credentials:", "colour: blue\ncredentials:", 1, ["colour"]),
     "unknown key inside": ("{{ query: app_key }}", "{{ query: app_key, body: x }}", 5, ["body"]),
-    "unknown secret source": ("{{ file: {secret} }}", "{{ carrier_pigeon: x }}", 3, ["carrier_pigeon"]),
+    "unknown secret source": ("{{ file: {secret} }}", "{{ carrier_pigeon: x }}", 3, ["secret", "unknown key"]),
     "two secret sources": ("{{ file: {secret} }}", "{{ file: {secret}, env: X }}", 3, ["secret"]),
     "no secret source": ("{{ file: {secret} }}", "{{ }}", 3, ["secret"]),
     "missing secret": ("    secret: {{ file: {secret} }}\n", "", None, ["secret"]),

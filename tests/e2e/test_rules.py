@@ -60,11 +60,23 @@ def test_no_spelling_slips_past_a_path_rule(credfd, target):
 def test_a_refusal_leaves_the_stream_in_order(credfd):
     def mixed():
         with lease.connect() as stream:
-            return [stream.get("/exact").status, stream.get("/other").status,
-                    stream.post("/other", b"a body that nobody wants").status, stream.get("/exact").status]
+            return [stream.get(path).status for path in ("/exact", "/other", "/other", "/exact")]
 
     assert credfd.inside(mixed, allow=ALLOW) == [200, 403, 403, 200]
     assert [seen.path for seen in credfd.upstream.requests] == ["/exact", "/exact"]
+
+
+@pytest.mark.parametrize("length", [3, 10_000, 200_000, 5_000_000])
+def test_a_refused_upload_sees_its_answer(credfd, length):
+    """Whether or not the body was awaited: the answer comes, and either the stream goes on or the answer says that not."""
+    def upload(length):
+        with lease.connect() as stream:
+            answer = stream.post("/other", b"x" * length)
+            closes = answer.field("Connection") == "close"
+            return answer.status, stream.at_end() if closes else stream.get("/exact").status == 200
+
+    assert credfd.inside(upload, length, allow=ALLOW) == [403, True]
+    assert "/other" not in [seen.path for seen in credfd.upstream.requests]
 
 
 def test_the_audit_names_the_rule_and_the_reason(credfd):

@@ -182,7 +182,10 @@ class Stream:
             fields = (*fields, f"Content-Length: {len(body)}")
         self.send_head(method, target, *fields)
         if body:
-            self.send(body)
+            try:
+                self.send(body)
+            except BrokenPipeError:
+                pass  # refused in the middle: the answer is there to be read
         return self.read_response(method)
 
     def get(self, target, *fields):

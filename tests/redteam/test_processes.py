@@ -114,7 +114,6 @@ def test_being_root_opens_no_way(credfd, as_root):
     assert got_through(credfd.inside(steal, using=[call_then])) == {}
 
 
-@pytest.mark.defence("dumpable")
 def test_a_user_namespace_of_its_own_opens_no_way(credfd, user):
     """In there the attacker holds every capability, over nothing that is ours."""
     def steal_from_within():

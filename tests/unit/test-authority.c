@@ -47,8 +47,8 @@ static void bad_ones(void **state) {
         SLICE("::1"), SLICE("[::1"), SLICE("::1]"), SLICE("[]"), SLICE("[a]"), SLICE("[1.2.3.4]"), SLICE("[::1]x"),
         SLICE("[::1]80"), SLICE("[::1]:x"), SLICE("[[::1]]"), SLICE("[fe80::1%1]"), SLICE("[fe80::1%25eth0]"),
         SLICE("[v1.a:b]"), SLICE("[::1\0]"), SLICE("[:::1]"), SLICE("[1:2:3:4:5:6:7:8:9]"),
-        SLICE("[00000:0000:0000:0000:0000:0000:255.255.255.255]"), SLICE("[::1]:65536"), SLICE("x[::1]"), SLICE("a*"),
-        SLICE("*"),
+        SLICE("[00000:0000:0000:0000:0000:0000:255.255.255.255]"), SLICE("[::1]:65536"), SLICE("x[::1]"), SLICE("a,b"),
+        SLICE("a%41"),
         /* clang-format on */
     };
 

@@ -1,0 +1,375 @@
+"""The rows of the egress: a workload's requests through a lease, the same client without one, and the floor."""
+import contextlib
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+
+import machine
+from report import Row
+
+ROLES = {"relay": "credfd-relay", "keeper": "credfd-keeper", "resolver": "credfd-resolver", "client": "load"}
+BROKER = ("relay", "keeper")
+FOREVER_MS = 2**32 - 1
+MIB = 1 << 20
+
+# The second is never used: its name is why there is a resolver, as there is in most people's runs.
+CREDENTIALS = """
+credentials:
+  - name: api
+    secret: {{ file: {folder}/api.key }}
+    upstream: {upstream}
+    {trust}
+    inject: {{ header: Authorization, format: "Bearer {{}}" }}
+    allow: [ "GET /**" ]
+  - name: other
+    secret: {{ file: {folder}/api.key }}
+    upstream: https://api.example
+    inject: {{ header: Authorization, format: "Bearer {{}}" }}
+    allow: [ "GET /**" ]
+"""
+
+
+@dataclass
+class Shape:
+    """What is asked for, and on how many streams. The marks: CPU of relay and keeper, requests/s against direct."""
+    path: str
+    size: str
+    streams: int
+    cpu_mark: float = None
+    ratio_mark: float = None
+
+    @property
+    def name(self):
+        return f"{self.size}, {self.streams} stream{'s' if self.streams > 1 else ''}"
+
+
+SMALL = [Shape("/128", "128 B", 1, 30, 0.45), Shape("/128", "128 B", 16, 22, 0.5)]
+LARGE = [Shape("/16k", "16 KiB", 1), Shape("/16k", "16 KiB", 16)]
+
+
+class Load:
+    """The client, started in one of the ways, with its streams open: a context."""
+
+    def __init__(self, bench, way, streams=1, warm_up=None, requests=0, ms=FOREVER_MS, path="/128"):
+        self.bench, self.way = bench, way
+        place = {"lease": "3", "lease-plain": "3", "direct": str(bench.upstream.tls_port), "floor": bench.pump_path}[way]
+        kind = {"direct": "tls", "floor": "unix"}.get(way, "lease")
+        warm_up = 8 * streams if warm_up is None else warm_up
+        command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms, path]
+        if kind == "lease":
+            command = bench.run_command("plain" if way == "lease-plain" else "tls", command)
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._line()  # "ready"
+        self.pids = self._processes(kind)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        status = self.process.wait()
+        if status != 0:
+            raise RuntimeError(f"the load by way of {self.way} ended with status {status}")
+
+    def _line(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the load by way of {self.way} ended early")
+        return line
+
+    def _processes(self, kind):
+        pids = {"upstream": self.bench.upstream.pid}
+        if kind == "lease":
+            children = machine.children(self.process.pid)
+            pids |= {role: children[name] for role, name in ROLES.items() if name in children}
+            pids["supervisor"] = self.process.pid
+        else:
+            pids["client"] = self.process.pid
+        if self.way == "floor":
+            pids["floor"] = self.bench.pump.pid
+        return pids
+
+    def run(self):
+        """Lets the requests go. What the client saw, and what each process spent on one request meanwhile."""
+        cpu = self.bench.cpu
+        busy, spent = machine.busy_ns(cpu), {role: machine.cpu_ns(pid) for role, pid in self.pids.items()}
+        counters = {"switches": machine.switches, "faults": machine.faults}
+        counted = {name: {role: read(pid) for role, pid in self.pids.items()} for name, read in counters.items()}
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        seen = json.loads(self._line())
+        spent = {role: machine.cpu_ns(pid) - spent[role] for role, pid in self.pids.items()}
+        busy = machine.busy_ns(cpu) - busy
+        n = seen["requests"]
+        seen["rate"] = n / seen["seconds"]
+        seen["cpu_us"] = {role: ns / n / 1000 for role, ns in spent.items()}
+        for name, read in counters.items():
+            seen[name] = {role: (read(pid) - counted[name][role]) / n for role, pid in self.pids.items()}
+        seen["foreign"] = max(0.0, 1 - sum(spent.values()) / busy) if busy else 0.0
+        return seen
+
+
+class Bench:
+    """What all rows share: where things are, and what was measured, round for round."""
+
+    def __init__(self, build, folder, upstream, cpu):
+        self.build, self.folder, self.upstream, self.cpu = build, folder, upstream, cpu
+        self.raw, self.is_reversed = [], False
+        self.pump_path = str(folder / "pump")
+        (folder / "api.key").write_text("bench-key-0f5b0d9c2e11\n")
+        (folder / "api.key").chmod(0o400)
+        self._configure("tls", f"https://127.0.0.1:{upstream.tls_port}", f"ca_file: {upstream.ca_file}")
+        self._configure("plain", f"http://127.0.0.1:{upstream.plain_port}", "")
+        self.pump = subprocess.Popen([self.program("bench/floor-pump"), self.pump_path, str(upstream.plain_port)])
+        while not os.path.exists(self.pump_path) and self.pump.poll() is None:
+            time.sleep(0.005)
+
+    def close(self):
+        self.pump.kill()
+        self.pump.wait()
+
+    def _configure(self, name, url, trust):
+        path = self.folder / f"{name}.yaml"
+        path.write_text(CREDENTIALS.format(folder=self.folder, upstream=url, trust=trust))
+
+    def program(self, name):
+        return str(self.build / name)
+
+    def run_command(self, configuration, command):
+        """With an audit file, as people run it."""
+        return [self.program("credfd"), "run", "-c", self.folder / f"{configuration}.yaml",
+                "--audit", self.folder / "audit.jsonl", "--", *command]
+
+    def in_turn(self, *ways):
+        """The order changes from round to round, so that coming second is nobody's lot."""
+        return reversed(ways) if self.is_reversed else ways
+
+    def measure(self, row, way, **how):
+        with Load(self, way, **how) as load:
+            seen = load.run()
+            seen |= {"row": row, "way": way, "peak_kib": {role: machine.peak_kib(pid) for role, pid in load.pids.items()}}
+        (self.folder / "audit.jsonl").unlink(missing_ok=True)
+        self.raw.append(seen)
+        return seen
+
+    def of(self, row, way):
+        return [seen for seen in self.raw if seen["row"] == row and seen["way"] == way]
+
+
+def median(values):
+    return statistics.median(list(values))
+
+
+def per_request(seen, roles=BROKER):
+    return sum(seen["cpu_us"][role] for role in roles)
+
+
+def by_cpu(ours, others):
+    """Ratios of requests for each second of CPU time that the whole path takes, from the client to the upstream. Where
+    all share one CPU that is the ratio of their rates, and stays so when strangers take turns on it: then the clock's
+    ratio flatters whoever has more processes, for the scheduler shares out by process."""
+    whole = [[sum(seen["cpu_us"].values()) for seen in rounds] for rounds in (ours, others)]
+    return [b / a for a, b in zip(*whole)]
+
+
+class Requests:
+    """Requests one after the other: over TLS against the direct client, and on a plain upstream against the floor."""
+
+    def round(self, bench, ms):
+        for shape in SMALL + LARGE:
+            for way in bench.in_turn("lease", "direct"):
+                bench.measure("tls " + shape.name, way, streams=shape.streams, ms=ms, path=shape.path)
+        for shape in SMALL:
+            for way in bench.in_turn("lease-plain", "floor"):
+                bench.measure("plain " + shape.name, way, streams=shape.streams, ms=ms, path=shape.path)
+
+    def rows(self, bench):
+        for shape in SMALL + LARGE:
+            yield from self._tls_rows(bench, shape)
+        for shape in SMALL:
+            yield from self._plain_rows(bench, shape)
+
+    def _tls_rows(self, bench, shape):
+        group = f"Over TLS, {shape.name}"
+        ours, direct = (bench.of("tls " + shape.name, way) for way in ("lease", "direct"))
+        shares = ", ".join(f"{role} {median(seen['cpu_us'][role] for seen in ours):.1f}"
+                           for role in ("relay", "keeper", "supervisor", "client"))
+        yield Row(group, "CPU a request, relay + keeper", "us", [per_request(seen) for seen in ours],
+                  shape.cpu_mark and ("<=", shape.cpu_mark),
+                  f"{shares}; direct client {median(seen['cpu_us']['client'] for seen in direct):.1f}")
+        yield Row(group, "requests a CPU second, against direct", "", by_cpu(ours, direct),
+                  shape.ratio_mark and (">=", shape.ratio_mark), "what requests/s are on an idle machine")
+        yield Row(group, "requests/s by the clock, against direct", "", [a["rate"] / b["rate"] for a, b in zip(ours, direct)],
+                  None, f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
+        yield Row(group, "latency p50", "us", [seen["p50_us"] for seen in ours], None,
+                  f"direct {median(s['p50_us'] for s in direct):.0f}; "
+                  f"p99 {median(s['p99_us'] for s in ours):.0f}, direct {median(s['p99_us'] for s in direct):.0f}")
+
+    def _plain_rows(self, bench, shape):
+        ours, floor = (bench.of("plain " + shape.name, way) for way in ("lease-plain", "floor"))
+        yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us", [per_request(s) for s in ours],
+                  None, f"the floor {median(s['cpu_us']['floor'] for s in floor):.1f}")
+
+
+class Body:
+    """One large body. The upstream's file says how large."""
+
+    def __init__(self, mib):
+        self.mib = mib
+        self.growth = {role: [] for role in BROKER}
+
+    def round(self, bench, _ms):
+        for way in bench.in_turn("lease", "direct", "lease-plain", "floor"):
+            bench.measure("body", way, warm_up=1 if way == "direct" else 0, requests=1, path="/big")
+
+    def rows(self, bench):
+        group = f"A body of {self.mib} MiB"
+        ways = {way: bench.of("body", way) for way in ("lease", "direct", "lease-plain", "floor")}
+        speed = {way: [seen["bytes"] / MIB / seen["seconds"] for seen in rounds] for way, rounds in ways.items()}
+        for way, against, name, mark in (("lease", "direct", "over TLS", None), ("lease-plain", "floor", "plain", (">=", 0.5))):
+            yield Row(group, f"{name}: by the clock", "MiB/s", speed[way], None, f"{against} {median(speed[against]):,.0f}")
+            yield Row(group, f"{name}: bytes a CPU second, against {against}", "", by_cpu(ways[way], ways[against]), mark)
+        for role in BROKER:
+            yield Row(group, f"peak RSS, {role}", "MiB", [seen["peak_kib"][role] / 1024 for seen in ways["lease"]])
+
+
+class Start:
+    """`credfd run` from nothing, around a command that does nothing."""
+
+    def __init__(self, times):
+        self.times, self.extra = times, []
+
+    def _took_ms(self, command):
+        words = [str(word) for word in command]
+        began = time.perf_counter()
+        pid = os.posix_spawnp(words[0], words, os.environ)
+        _, status = os.waitpid(pid, 0)
+        if status != 0:
+            raise RuntimeError(f"{words} ended with status {status}")
+        return (time.perf_counter() - began) * 1000
+
+    def round(self, bench, _ms):
+        for _ in range(self.times):
+            alone = self._took_ms(["true"])
+            self.extra.append(self._took_ms(bench.run_command("tls", ["true"])) - alone)
+
+    def rows(self, _bench):
+        yield Row("Start", "cold credfd run, more than `true` alone", "ms", self.extra, ("<=", 10), f"of {len(self.extra)}")
+
+
+class Memory:
+    """Proportional set sizes: with one stream that was never used; for each further one that was; and for each further
+    run beside it, whose programs are mapped already."""
+
+    MORE = 63
+    RUNS = 8
+    ORDER = ("relay", "keeper", "resolver", "supervisor")
+
+    def __init__(self):
+        self.idle, self.further, self.beside = {}, {}, {}
+
+    def _sizes(self, bench, streams, warm_up):
+        with Load(bench, "lease", streams=streams, warm_up=warm_up) as load:
+            return self._of(load)
+
+    def _of(self, load):
+        return {role: machine.pss_kib(pid) for role, pid in load.pids.items() if role in self.ORDER}
+
+    def _side_by_side(self, bench):
+        """All roles of several runs, added up."""
+        with contextlib.ExitStack() as stack:
+            loads = [stack.enter_context(Load(bench, "lease", warm_up=0)) for _ in range(self.RUNS)]
+            sizes = [self._of(load) for load in loads]
+            return {role: sum(size[role] for size in sizes) for role in sizes[0]}
+
+    def round(self, bench, _ms):
+        idle, one, many = (self._sizes(bench, *how) for how in ((1, 0), (1, 8), (1 + self.MORE, 8 * (1 + self.MORE))))
+        if None in idle.values():
+            return
+        together = self._side_by_side(bench)
+        for role in idle:
+            self.idle.setdefault(role, []).append(idle[role])
+            self.beside.setdefault(role, []).append((together[role] - idle[role]) / (self.RUNS - 1))
+        for role in BROKER:
+            self.further.setdefault(role, []).append((many[role] - one[role]) / self.MORE)
+
+    def rows(self, _bench):
+        why = "" if self.idle else "only root may look"
+        for role in self.ORDER:
+            beside = self.beside.get(role)
+            yield Row("Memory, PSS", f"{role}, idle", "KiB", self.idle.get(role, []), None,
+                      f"of each further run beside it {median(beside):,.0f}" if beside else why)
+        for role in BROKER:
+            yield Row("Memory, PSS", f"each further idle stream, {role}", "KiB", self.further.get(role, []), None,
+                      why or ("its warm TLS connection included" if role == "keeper" else ""))
+
+
+class Calls:
+    """System calls for each request, counted by strace on the living roles: root may trace them, nobody else may."""
+
+    REQUESTS = 2000
+
+    def __init__(self):
+        self.counts, self.why = {}, ""
+
+    def round(self, bench, _ms):
+        if self.why:
+            return
+        for shape in SMALL:
+            try:
+                self._count(bench, shape)
+            except (OSError, RuntimeError) as error:
+                self.why = str(error)
+
+    def _count(self, bench, shape):
+        with Load(bench, "lease", streams=shape.streams, requests=self.REQUESTS, path=shape.path) as load:
+            tracers = {role: self._attach(bench, role, load.pids[role]) for role in BROKER}
+            load.run()
+            for role, tracer in tracers.items():
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait()
+                text = (bench.folder / f"strace-{role}").read_text()
+                total = int(re.search(r"^100\.00 +[\d.]+ +\d* +(\d+) .*total$", text, re.M).group(1))
+                self.counts.setdefault((shape.name, role), []).append(total / self.REQUESTS)
+
+    def _attach(self, bench, role, pid):
+        tracer = subprocess.Popen(["strace", "-c", "-o", bench.folder / f"strace-{role}", "-p", str(pid)],
+                                  stderr=subprocess.DEVNULL)
+        while machine.status(pid, "TracerPid") == 0:
+            if tracer.poll() is not None:
+                raise RuntimeError("strace could not attach")
+            time.sleep(0.01)
+        return tracer
+
+    def rows(self, _bench):
+        for shape in SMALL:
+            both = [self.counts.get((shape.name, role), []) for role in BROKER]
+            note = ", ".join(f"{role} {median(counts):.1f}" for role, counts in zip(BROKER, both) if counts)
+            yield Row("System calls a request", f"relay + keeper, {shape.name}", "", [sum(pair) for pair in zip(*both)],
+                      None, note or self.why)
+
+
+class Later:
+    """What performance asks for and what is not there yet to be measured."""
+
+    MISSING = [
+        ("fork to first answer, living keeper", "ms", ("<=", 1.8), "needs the runner"),
+        ("each further lease, relay + keeper", "KiB", ("<=", 100), "needs the runner"),
+        ("dispatcher, CPU a request", "us", ("<=", 7.0), "needs the dispatcher; nginx and haproxy in the same run"),
+        ("dispatcher, system calls a request", "", ("<=", 4.2), "needs the dispatcher"),
+        ("dispatcher, idle WebSocket tunnel", "KiB", ("<=", 0.6), "needs the dispatcher"),
+        ("dispatcher, echo on 8 tunnels", "MiB/s", (">=", 1150), "needs the dispatcher"),
+    ]
+
+    def round(self, _bench, _ms):
+        pass
+
+    def rows(self, _bench):
+        for name, unit, mark, why in self.MISSING:
+            yield Row("Not measured yet", name, unit, [], mark, why)

@@ -1,0 +1,102 @@
+"""What the kernel tells about processes and about this machine. Nothing here runs or judges anything."""
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ns(pid):
+    """CPU time of a process with one thread, what interrupts took from it included: by the scheduler's own count, in
+    nanoseconds; on a kernel without it by the clock's ticks."""
+    try:
+        spent = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except FileNotFoundError:
+        spent = 0
+    return spent or sum(map(int, stat(pid)[11:13])) * TICK_NS
+
+
+def stat(pid):
+    """The fields of /proc/PID/stat from the third on: the second is a name, and may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def status(pid, name):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise KeyError(name)
+
+
+def switches(pid):
+    """How often it went to sleep of its own accord."""
+    return status(pid, "voluntary_ctxt_switches")
+
+
+def faults(pid):
+    """Page faults that needed no disk: memory that was given back too early shows here."""
+    return int(stat(pid)[7])
+
+
+def peak_kib(pid):
+    return status(pid, "VmHWM")
+
+
+def pss_kib(pid):
+    """Roles let nobody look at their memory but root: None for others."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except OSError:
+        return None
+
+
+def children(pid):
+    """The living children of a process, by their names."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(stat(folder.name)[1]) == pid:
+                found[(folder / "comm").read_text().strip()] = int(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def busy_ns(cpu):
+    """What one CPU has done for anybody, in ticks' precision; another guest's share of it included."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{cpu}":
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
+            return (user + nice + system + irq + softirq + steal) * TICK_NS
+    raise KeyError(cpu)
+
+
+def pin(cpu):
+    """This process, and all that it starts from now on, to one CPU. Without a number: the last there is."""
+    cpu = max(os.sched_getaffinity(0)) if cpu is None else cpu
+    os.sched_setaffinity(0, {cpu})
+    return cpu
+
+
+def first_line(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return ((done.stdout or done.stderr).splitlines() or [None])[0]
+
+
+def describe(program):
+    models = [line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return {
+        "kernel": platform.release(),
+        "machine": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        "credfd": first_line(program, "version"),
+        "nginx": first_line("nginx", "-v"),
+        "openssl": first_line("openssl", "version"),
+        "load_average": os.getloadavg(),
+    }
