@@ -179,7 +179,7 @@ static void deliver_timers(void) {
         struct timer *timer = loop.heap[1];
 
         heap_remove(timer);
-        if (timer->deadline_ms > loop.now_ms) {
+        if (timer->deadline_ms > timer->queued_ms) { /* moved away: its turn comes in the order of deadlines */
             heap_add(timer);
             continue;
         }

@@ -19,7 +19,7 @@ static char take_decoded(struct slice text, size_t *at, bool *ret_was_escaped) {
     }
     *ret_was_escaped = high >= 0 && low >= 0;
     *at += *ret_was_escaped ? 3 : 1;
-    return *ret_was_escaped ? (char)(high << 4 | low) : text.p[i];
+    return *ret_was_escaped ? (char)((unsigned)high << 4 | (unsigned)low) : text.p[i];
 }
 
 size_t uri_percent_decode(struct slice text, char *to) {
@@ -162,7 +162,8 @@ static const char *parse_upstream_authority(struct slice text, struct uri_upstre
         return "a user name or password has no place in it";
     if (!authority_parse(text, &authority))
         return "the host or the port is malformed";
-    if (!authority.is_ipv6 && (http_char_span(authority.host, HTTP_CHAR_HOST) < authority.host.n || slice_has(authority.host, '_')))
+    if (!authority.is_ipv6 &&
+        (http_char_span(authority.host, HTTP_CHAR_HOST) < authority.host.n || slice_has(authority.host, '_')))
         return "the host may hold letters, digits, '-' and '.' only";
     if (!authority.is_ipv6 && slice_ends_with(authority.host, SLICE(".")))
         return "the host ends in a dot";

@@ -37,7 +37,10 @@ struct uri_upstream {
 
 #define URI_AUTHORITY_MAX 300
 
-/* "host", "host:port" where the port is not the scheme's default, brackets around IPv6: what Host carries. The length. */
+/*
+ * "host", or "host:port" where the port is not the scheme's default, brackets around IPv6: what Host carries. The
+ * length.
+ */
 size_t uri_format_authority(const struct uri_upstream *upstream, char to[static URI_AUTHORITY_MAX]);
 
 /*

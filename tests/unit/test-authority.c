@@ -18,8 +18,9 @@ static void good_ones(void **state) {
         {SLICE("1.2.3.4:5"), "1.2.3.4", false, true, true, 5},
         {SLICE("[::]"), "::", true, false, false, 0},
         {SLICE("[::ffff:1.2.3.4]:5"), "::ffff:1.2.3.4", true, true, true, 5},
-        {SLICE("[0000:0000:0000:0000:0000:0000:255.255.255.255]"), "0000:0000:0000:0000:0000:0000:255.255.255.255", true,
-         false, false, 0},
+        {SLICE("a!$&'()*+;=b:80"), "a!$&'()*+;=b", false, true, true, 80},
+        {SLICE("[0000:0000:0000:0000:0000:0000:255.255.255.255]"), "0000:0000:0000:0000:0000:0000:255.255.255.255",
+         true, false, false, 0},
         {SLICE("[2001:DB8:0:0:0:0:0:1]:"), "2001:DB8:0:0:0:0:0:1", true, true, false, 0},
     };
 
@@ -47,8 +48,7 @@ static void bad_ones(void **state) {
         SLICE("::1"), SLICE("[::1"), SLICE("::1]"), SLICE("[]"), SLICE("[a]"), SLICE("[1.2.3.4]"), SLICE("[::1]x"),
         SLICE("[::1]80"), SLICE("[::1]:x"), SLICE("[[::1]]"), SLICE("[fe80::1%1]"), SLICE("[fe80::1%25eth0]"),
         SLICE("[v1.a:b]"), SLICE("[::1\0]"), SLICE("[:::1]"), SLICE("[1:2:3:4:5:6:7:8:9]"),
-        SLICE("[00000:0000:0000:0000:0000:0000:255.255.255.255]"), SLICE("[::1]:65536"), SLICE("x[::1]"), SLICE("a,b"),
-        SLICE("a%41"),
+        SLICE("[00000:0000:0000:0000:0000:0000:255.255.255.255]"), SLICE("[::1]:65536"), SLICE("x[::1]"), SLICE("a%41"),
         /* clang-format on */
     };
 

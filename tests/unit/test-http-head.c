@@ -333,7 +333,8 @@ static void limit_of_the_target(void **state) {
 
 static void limit_of_the_request_line(void **state) {
     (void)state;
-    check_big(HTTP_REQUEST, padded("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF /", LIMIT_TARGET - 1, " HTTP/1.1\r\n\r\n"), HTTP_OK);
+    check_big(HTTP_REQUEST, padded("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF /", LIMIT_TARGET - 1, " HTTP/1.1\r\n\r\n"),
+              HTTP_OK);
     check_big(HTTP_REQUEST, padded("GET / ", LIMIT_TARGET + LIMIT_METHOD + 9, ""), HTTP_BAD_REQUEST_LINE);
     check_big(HTTP_REQUEST, padded("GET / HTTP/1.1", LIMIT_HEAD, "\r\n\r\n"), HTTP_BAD_REQUEST_LINE);
 }

@@ -402,7 +402,6 @@ static void a_watch_that_asks_for_another_turn(void **state) {
 }
 
 static void again_forever(struct watch *watch) {
-    note(watch);
     watch_again(watch);
 }
 

@@ -191,7 +191,7 @@ static void bad_upstreams(void **state) {
         {SLICE("https://a\0.b"), "malformed"},
         {SLICE("https://a,b"), "malformed"},
         {SLICE("https://a\\b"), "malformed"},
-        {SLICE("https://*.b"), "malformed"},
+        {SLICE("https://*.b"), "letters, digits"},
         {SLICE("https://a_b"), "letters, digits"},
         {SLICE("https://a."), "dot"},
         {SLICE("https://a:"), "port"},
@@ -238,6 +238,32 @@ static void limit_of_the_base_path(void **state) {
     assert_string_equal(uri_parse_upstream(slice_of(url, 10 + LIMIT_BASE_PATH), &found), "the path is too long");
 }
 
+static void formatting_the_authority(void **state) {
+    static const struct {
+        struct slice url;
+        const char *authority;
+    } rows[] = {
+        {SLICE("https://a.b/x"), "a.b"},           {SLICE("https://a.b:443"), "a.b"},
+        {SLICE("https://a.b:80"), "a.b:80"},       {SLICE("http://a.b:80"), "a.b"},
+        {SLICE("http://a.b:443"), "a.b:443"},      {SLICE("wss://a.b:443"), "a.b"},
+        {SLICE("https://[::1]"), "[::1]"},         {SLICE("https://[::1]:8443"), "[::1]:8443"},
+        {SLICE("http://1.2.3.4:1"), "1.2.3.4:1"},  {SLICE("http://a:65535"), "a:65535"},
+    };
+    char longest[LIMIT_HOST + 20], to[URI_AUTHORITY_MAX];
+    struct uri_upstream found;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_row(rows[i].url, uri_parse_upstream(rows[i].url, &found) == NULL);
+        assert_slice(slice_of(to, uri_format_authority(&found, to)), rows[i].authority);
+    }
+    memset(longest, 'a', sizeof(longest));
+    memcpy(longest, "https://", 8);
+    memcpy(longest + 8 + LIMIT_HOST, ":65535", 6);
+    assert_null(uri_parse_upstream(slice_of(longest, 8 + LIMIT_HOST + 6), &found));
+    assert_int_equal(uri_format_authority(&found, to), LIMIT_HOST + 6);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normal_paths),
@@ -246,6 +272,7 @@ int main(void) {
         cmocka_unit_test(good_upstreams),
         cmocka_unit_test(bad_upstreams),
         cmocka_unit_test(limit_of_the_base_path),
+        cmocka_unit_test(formatting_the_authority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
