@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/kernel.h"
+#include "proc/child.h"
 #include "sandbox/harden.h"
 
 /* For a dozen secrets of a page each. */
@@ -134,7 +136,24 @@ static void user(struct finding *ret) {
                     (unsigned)geteuid());
 }
 
+static void programs(struct finding *ret) {
+    static const char *const names[] = {"credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver"};
+    char path[PATH_MAX];
+
+    if (child_find_programs() < 0) {
+        finding_set(ret, FINDING_MISSING, "credfd cannot tell where it lies: is /proc mounted?");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (child_program_path(names[i], path, sizeof(path)) < 0 || access(path, X_OK) < 0) {
+            finding_set(ret, FINDING_MISSING, "%s: %s: install credfd whole, or build it whole", path, strerror(errno));
+            return;
+        }
+    finding_set(ret, FINDING_OK, "each role has its program: %s and the others", path);
+}
+
 const struct probe doctor_place_probes[] = {
+    {"programs", programs},
     {"locked memory", memory_limit},
     {"descriptors", descriptor_limit},
     {"capabilities", capabilities},

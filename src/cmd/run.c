@@ -48,11 +48,13 @@ struct run {
     struct holder *holder;
     struct workload workload;
     int ends[LIMIT_LEASES]; /* the command's ends of the lease channels, until it has them */
+    bool is_broker_ready, is_holder_ready, is_stopping;
     int status;
 };
 
 static void stop_with(struct run *run, int status) {
     run->status = status;
+    run->is_stopping = true;
     broker_stop(run->broker);
 }
 
@@ -62,13 +64,15 @@ static bool set_environment(void *owner) {
     return lease_env_set(run->settings, run->names, run->n_names, 3);
 }
 
-/* The relay listens: now the command may run. */
-static void holder_ready(void *owner) {
-    struct run *run = owner;
+/* Not before every role has hardened itself: what the command could look into by then, it could look into for good. */
+static void start_when_ready(struct run *run) {
     struct workload_plan plan = {
         .argv = run->argv, .leases = run->ends, .n_leases = run->n_names, .set_environment = set_environment};
-    int r = workload_start(&run->workload, &plan);
+    int r;
 
+    if (!run->is_broker_ready || !run->is_holder_ready || run->is_stopping)
+        return;
+    r = workload_start(&run->workload, &plan);
     for (size_t i = 0; i < run->n_names; i++)
         fd_close(&run->ends[i]);
     if (r < 0) {
@@ -77,14 +81,18 @@ static void holder_ready(void *owner) {
     }
 }
 
+static void holder_ready(void *owner) {
+    struct run *run = owner;
+
+    run->is_holder_ready = true;
+    start_when_ready(run);
+}
+
 static void broker_ready(void *owner) {
     struct run *run = owner;
-    int r = broker_grant(run->broker, run->identity, holder_ready, run, run->ends, &run->holder);
 
-    if (r < 0) {
-        log_error("run: the leases cannot be made: %s", strerror(-r));
-        stop_with(run, EXIT_CREDFD);
-    }
+    run->is_broker_ready = true;
+    start_when_ready(run);
 }
 
 /* Before the command runs that is the end; afterwards the command lives on and its requests are told 503. */
@@ -114,6 +122,8 @@ static int supervise(struct run *run) {
     if (r == 0)
         r = broker_start(run->settings, run->names, run->n_names, run->audit ? run->audit : run->settings->audit_file, &owner,
                          &run->broker, &error);
+    if (r == 0) /* at once: the relay starts while the secrets are read */
+        r = broker_grant(run->broker, run->identity, holder_ready, run, run->ends, &run->holder);
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
         if (!run->broker)

@@ -100,7 +100,7 @@ static bool receive_turn(struct channel *c) {
             return false;
         if (r == 1)
             r = ipc_dispatch(c->permits, c->n_permits, c->phase, c->owner, &m);
-        else if (r == 0)
+        else if (r == 0 || r == -ECONNRESET) /* reset: it ended with words of ours unread */
             r = -EPIPE;
         if (!channel_is_open(c))
             return false; /* its handler closed it */

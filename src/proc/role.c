@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +87,16 @@ static int detach_from_terminal(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
 }
 
+/* As many descriptors as the user may have: streams are bounded by our own limits. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int say_hello(void) {
     struct ipc_writer w = ipc_begin(IPC_HELLO);
 
@@ -97,8 +108,10 @@ static int harden(void) {
 
     if (r < 0)
         return r;
-    if (!IS_DIAGNOSTIC && harden_is_traced() != 0)
-        return -EPERM; /* whoever attached before would go on reading */
+    if (!IS_DIAGNOSTIC && harden_is_traced() != 0) {
+        log_error("somebody traces it, and would go on reading: roles do not run so (but in a build with -Dseccomp_trace=true)");
+        return -EPERM;
+    }
     return harden_drop_all_capabilities();
 }
 
@@ -123,8 +136,10 @@ int role_main(const struct role *role) {
         r = adopt_channel(role);
     if (r == 0)
         step = "hardening", r = harden();
-    if (r == 0)
+    if (r == 0) {
         log_set_sink(log_to_supervisor);
+        raise_descriptor_limit();
+    }
     if (r == 0)
         step = "detaching", r = detach_from_terminal();
     if (r == 0)
