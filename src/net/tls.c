@@ -208,10 +208,14 @@ static const struct stream_ops tls_ops = {
     .read = tls_read, .write = tls_write, .shut_write = tls_shut_write, .done = tls_done};
 
 static int name_peer(SSL *ssl, const char *host, bool is_address) {
+    char name[256]; /* the library's macro wants it writable, and copies it */
+
     if (is_address)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 ? 0 : -EINVAL;
+    if (snprintf(name, sizeof(name), "%s", host) >= (int)sizeof(name))
+        return -EINVAL;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1 ? 0 : -EINVAL;
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : -EINVAL;
 }
 
 int tls_start(struct stream *s, struct tls_context *context, const char *host, bool is_address,

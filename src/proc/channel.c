@@ -29,6 +29,22 @@ static void close_with(struct channel *c, int reason) {
     on_closed(owner, reason);
 }
 
+static void take_first(struct channel *c) {
+    struct queued *first = c->queue;
+
+    c->queue = first->next;
+    if (!c->queue)
+        c->queue_end = &c->queue;
+    c->queued--;
+    fd_close(&first->fd);
+    free(first);
+}
+
+static void drop_queue(struct channel *c) {
+    while (c->queue)
+        take_first(c);
+}
+
 static int send_queued(struct channel *c) {
     while (c->queue) {
         struct queued *first = c->queue;
@@ -39,12 +55,7 @@ static int send_queued(struct channel *c) {
         r = ipc_send(c->fd, &w, first->fd);
         if (r < 0)
             return r;
-        c->queue = first->next;
-        if (!c->queue)
-            c->queue_end = &c->queue;
-        c->queued--;
-        fd_close(&first->fd);
-        free(first);
+        take_first(c);
     }
     return 0;
 }
@@ -144,8 +155,10 @@ int channel_init(struct channel *c, int fd, const struct ipc_permit *permits, si
 }
 
 void channel_finish(struct channel *c) {
-    if (channel_is_open(c))
-        (void)shutdown(c->fd, SHUT_WR);
+    if (!channel_is_open(c))
+        return;
+    drop_queue(c); /* it could no longer be sent, and that failure would end our hearing */
+    (void)shutdown(c->fd, SHUT_WR);
 }
 
 void channel_drain(struct channel *c) {
@@ -158,12 +171,6 @@ void channel_done(struct channel *c) {
         return;
     watch_remove(&c->watch);
     fd_close(&c->fd);
-    while (c->queue) {
-        struct queued *first = c->queue;
-
-        c->queue = first->next;
-        fd_close(&first->fd);
-        free(first);
-    }
+    drop_queue(c);
     c->on_closed = NULL;
 }

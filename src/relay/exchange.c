@@ -9,13 +9,6 @@
 #include "relay/problem.h"
 #include "wire/http_write.h"
 
-/* S 9.3.8: TRACE would show the client what we put in. CONNECT is for the proxy door alone. */
-static enum http_fault check_method(struct slice method) {
-    if (slice_equals(method, SLICE("TRACE")))
-        return HTTP_METHOD_NOT_ALLOWED;
-    return slice_equals(method, SLICE("CONNECT")) ? HTTP_BAD_TARGET : HTTP_OK;
-}
-
 static enum http_fault accept_target(const struct http_request *request, struct request_head *ret) {
     struct http_target target;
     enum http_fault fault = http_target_parse(request->method, request->target, &target);
@@ -23,7 +16,7 @@ static enum http_fault accept_target(const struct http_request *request, struct 
     if (fault != HTTP_OK)
         return fault;
     if (target.form != HTTP_TARGET_ORIGIN && target.form != HTTP_TARGET_ASTERISK)
-        return HTTP_BAD_TARGET; /* an authority of the client's own aims the key elsewhere */
+        return HTTP_BAD_TARGET; /* an authority of the client's own, CONNECT's too, aims the key elsewhere */
     ret->method = request->method;
     ret->path = target.path;
     ret->query = target.query;
@@ -74,14 +67,13 @@ static enum http_fault count_forward(struct exchange *x, struct http_request *re
 
 enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
                                       struct request_head *ret, enum http_fault *ret_fault) {
-    enum http_fault fault = check_method(request->method);
+    enum http_fault fault;
     bool ends_here = false;
 
     *ret = (struct request_head){0};
     x->minor = request->minor;
     x->is_head = slice_equals(request->method, SLICE("HEAD"));
-    if (fault == HTTP_OK)
-        fault = accept_target(request, ret);
+    fault = accept_target(request, ret);
     if (fault == HTTP_OK)
         fault = accept_fields(x, request, rules, ret);
     if (fault == HTTP_OK)
@@ -164,9 +156,13 @@ int exchange_write_refusal(struct exchange *x, unsigned status, struct slice rea
                            struct buf *out) {
     char body[PROBLEM_MAX];
     size_t n = problem_body(body, status, lease, reason, SLICE_EMPTY);
-    struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
+    struct http_field fields[] = {
+        {SLICE("Content-Type"), SLICE("application/json")},
+        {SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")}, /* S 15.5.6: a 405 must say */
+    };
+    struct http_framing framing = {HTTP_BODY_LENGTH, n};
     struct response_head response = {
-        .status = status, .fields = &type, .n_fields = 1, .body = {HTTP_BODY_LENGTH, n}, .declared = {HTTP_BODY_LENGTH, n}};
+        .status = status, .fields = fields, .n_fields = status == 405 ? 2 : 1, .body = framing, .declared = framing};
     int r;
 
     x->must_close = x->must_close || !keep;

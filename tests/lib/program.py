@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import queue
+import re
 import secrets
 import shutil
 import signal
@@ -341,6 +342,13 @@ class Credfd:
             for pid in self.session.leftovers():
                 procs.kill(pid)
         assert not hits, f"the canary was found in {hits}"
+        self.require_no_sanitizer_report()
+
+    def require_no_sanitizer_report(self):
+        """In a sanitized build: no fault in any process, even where the test itself did not notice."""
+        for run in self.runs:
+            found = re.search(r"(?:ERROR: \w+Sanitizer|runtime error:).*", run.stderr, re.DOTALL)
+            assert not found, found.group()[:6000]
 
 
 def as_user(user):

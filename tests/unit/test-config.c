@@ -99,7 +99,7 @@ static void refuses_too_many_values(void **state) {
     for (int extra = 0; extra <= 1; extra++) {
         _cleanup_free_ char *error = NULL;
 
-        memcpy(text + n, "0,]" + (extra ? 0 : 2), extra ? 3 : 1);
+        memcpy(text + n, extra ? "0,]" : "]", extra ? 3 : 1);
         assert_int_equal(document_parse("f.yaml", slice_of(text, n + (extra ? 3 : 1)), &document, &error),
                          extra ? -EINVAL : 0);
         if (extra)

@@ -12,25 +12,29 @@
 static struct lease_door door;
 static int workload = -EBADF; /* its end of the lease channel */
 
-/* What the door was asked, and what it is to say. */
+/* What the door was asked, and whether a stream is to be handed out, or refused, at once. */
 static struct {
     unsigned times;
+    uint32_t numbers[LIMIT_STREAMS + LIMIT_DIALS];
     pid_t pid;
-    bool is_taken;  /* on_dial's answer */
-    bool is_served; /* and a stream is handed out at once */
+    bool is_served, is_refused;
 } dials;
 
-static bool on_dial(struct lease_door *asked, pid_t pid, int pidfd) {
+static int stream(void) {
     int ends[2];
 
+    assert_int_equal(fd_pair(SOCK_STREAM, ends), 0);
+    fd_close(&ends[0]);
+    return ends[1];
+}
+
+static void on_dial(struct lease_door *asked, uint32_t dial, pid_t pid, int pidfd) {
     fd_close(&pidfd);
-    dials.times++;
+    assert_true(dials.times < ARRAY_LEN(dials.numbers));
+    dials.numbers[dials.times++] = dial;
     dials.pid = pid;
-    if (dials.is_served && fd_pair(SOCK_STREAM, ends) == 0) {
-        fd_close(&ends[0]);
-        lease_door_answer(asked, ends[1]);
-    }
-    return dials.is_taken;
+    if (dials.is_served || dials.is_refused)
+        lease_door_answer(asked, dial, dials.is_served ? stream() : -EBADF);
 }
 
 static int open_door(void **state) {
@@ -39,7 +43,6 @@ static int open_door(void **state) {
     (void)state;
     memset(&dials, 0, sizeof(dials));
     memset(&door, 0, sizeof(door));
-    dials.is_taken = true;
     if (fd_pair(SOCK_SEQPACKET, ends) < 0 || setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
         return -1;
     workload = ends[1];
@@ -137,30 +140,54 @@ static void a_dial_is_answered_with_a_stream(void **state) {
 }
 
 static void a_dial_is_answered_later(void **state) {
-    int ends[2], fd;
+    int fd;
 
     (void)state;
+    ask();
+    loop_settle();
+    assert_int_equal(dials.times, 1);
+    assert_true(lease_door_is_waiting(&door, dials.numbers[0]));
+    assert_int_equal(answer(&fd), -1);
+    lease_door_answer(&door, dials.numbers[0], stream());
+    assert_false(lease_door_is_waiting(&door, dials.numbers[0]));
+    assert_int_equal(answer(&fd), 1);
+    fd_close(&fd);
+}
+
+/* A workload that asked three times takes the second answer for the second question's. */
+static void answers_leave_in_the_order_of_asking(void **state) {
+    int fd;
+
+    (void)state;
+    ask();
     ask();
     ask();
     loop_settle();
-    assert_int_equal(dials.times, 2);
-    assert_int_equal(answer(&fd), -1);
-    assert_int_equal(fd_pair(SOCK_STREAM, ends), 0);
-    lease_door_answer(&door, fd_steal(&ends[1]));
-    lease_door_answer(&door, -EBADF);
+    assert_int_equal(dials.times, 3);
+    lease_door_answer(&door, dials.numbers[2], stream());
+    lease_door_answer(&door, dials.numbers[1], -EBADF);
+    assert_int_equal(answer(&fd), -1); /* the first has none yet */
+    assert_true(lease_door_is_waiting(&door, dials.numbers[0]));
+    assert_false(lease_door_is_waiting(&door, dials.numbers[1]) || lease_door_is_waiting(&door, dials.numbers[2]));
+    assert_false(lease_door_is_waiting(&door, dials.numbers[2] + 1) || lease_door_is_waiting(&door, UINT32_MAX));
+    ask_with(SLICE("?"), 0); /* known at once, and yet it comes last */
+    loop_settle();
+    lease_door_answer(&door, dials.numbers[0], stream());
     assert_int_equal(answer(&fd), 1);
-    assert_true(fd >= 0);
     fd_close(&fd);
     assert_int_equal(answer(&fd), REFUSED);
-    assert_true(fd < 0);
-    fd_close(&ends[0]);
+    assert_int_equal(answer(&fd), 1);
+    fd_close(&fd);
+    assert_int_equal(answer(&fd), REFUSED);
+    assert_int_equal(answer(&fd), -1);
+    assert_false(lease_door_is_waiting(&door, dials.numbers[0]));
 }
 
-static void a_dial_that_is_not_taken(void **state) {
+static void a_dial_that_is_refused(void **state) {
     (void)state;
-    dials.is_taken = false;
+    dials.is_refused = true;
     ask();
-    assert_refused(SLICE("not taken"));
+    assert_refused(SLICE("refused"));
     assert_int_equal(dials.times, 1);
 }
 
@@ -214,77 +241,101 @@ static void as_many_streams_as_one_lease_may_have(void **state) {
     fd_close(&fd);
 }
 
-/* A workload that asks and does not read its answers makes nobody hold more than one of them; none is lost. */
-static void the_queue_of_answers(void **state) {
-    enum { MANY = 200 };
-    int small = 1, before = next_number(), fd;
-    unsigned answered = 0;
+static void let_answers_through_slowly(void) {
+    int small = 1;
 
-    (void)state;
     assert_int_equal(setsockopt(door.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    dials.is_served = true;
-    for (unsigned i = 0; i < MANY; i++)
-        ask();
-    loop_settle();
-    assert_true(dials.times < MANY);
-    assert_int_equal(door.n_answers, 1);
-    for (unsigned idle = 0; answered < MANY && idle < 100; idle++) {
-        while (answer(&fd) == 1) {
-            assert_true(fd >= 0);
-            fd_close(&fd);
-            answered++;
-            idle = 0;
-        }
-        loop_settle();
-    }
-    assert_int_equal(answered, MANY);
-    assert_int_equal(dials.times, MANY);
-    assert_int_equal(door.n_answers, 0);
-    assert_int_equal(next_number(), before);
 }
 
-/* Every stream that one lease may have can be asked for and answered while nobody reads. */
-static void every_answer_waits(void **state) {
-    int small = 1, before = next_number(), fd;
+/* Reads answers until there are `wanted`; how many came. */
+static unsigned read_answers(unsigned wanted, int byte) {
     unsigned answered = 0;
 
-    (void)state;
-    assert_int_equal(setsockopt(door.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    for (unsigned i = 0; i < LIMIT_STREAMS; i++) {
-        ask();
-        loop_settle();
-        door.n_streams++;
-    }
-    assert_int_equal(dials.times, LIMIT_STREAMS);
-    ask(); /* one more than there may be: refused, and its answer stands with the others */
-    loop_settle();
-    for (unsigned i = 0; i < LIMIT_STREAMS; i++)
-        lease_door_answer(&door, fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-    assert_true(door.n_answers > 0);
-    for (unsigned idle = 0; answered < LIMIT_STREAMS + 1 && idle < 100; idle++) {
-        while (answer(&fd) > 0) {
+    for (unsigned idle = 0; answered < wanted && idle < 100; idle++) {
+        int fd, got;
+
+        while ((got = answer(&fd)) >= 0) {
+            assert_int_equal(got, byte);
+            assert_int_equal(fd >= 0, byte == 1);
             fd_close(&fd);
             answered++;
             idle = 0;
         }
         loop_settle();
     }
-    assert_int_equal(answered, LIMIT_STREAMS + 1);
-    assert_int_equal(next_number(), before);
+    return answered;
+}
+
+/* A workload that asks and does not read its answers is not asked on for ever; and when it reads, none is lost. */
+static void a_workload_that_does_not_read(void **state) {
+    enum { MANY = 2 * LIMIT_DIALS };
+    int before = open_descriptors();
+    unsigned asked = 0;
+
+    (void)state;
+    let_answers_through_slowly();
+    dials.is_served = true;
+    while (asked < MANY && send(workload, DIAL, 1, MSG_DONTWAIT) == 1)
+        asked++;
+    loop_settle();
+    assert_true(dials.times < asked && dials.times >= LIMIT_DIALS);
+    assert_int_equal(open_descriptors(), before + LIMIT_DIALS); /* and it makes us hold no more than these */
+    assert_int_equal(read_answers(asked, 1), asked);
+    assert_int_equal(dials.times, asked);
+    assert_int_equal(open_descriptors(), before);
+}
+
+/* The ring is full of dials that wait: what is asked meanwhile is heard when one of them has its answer. */
+static void as_many_dials_as_may_wait(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < LIMIT_DIALS + 5; i++) {
+        ask();
+        loop_settle();
+    }
+    assert_int_equal(dials.times, LIMIT_DIALS);
+    lease_door_answer(&door, dials.numbers[1], -EBADF); /* not the first: there is still no room */
+    loop_settle();
+    assert_int_equal(dials.times, LIMIT_DIALS);
+    lease_door_answer(&door, dials.numbers[0], -EBADF); /* two leave */
+    loop_settle();
+    assert_int_equal(dials.times, LIMIT_DIALS + 2);
+    for (unsigned i = 2; i < LIMIT_DIALS + 5; i++) {
+        loop_settle();
+        lease_door_answer(&door, dials.numbers[i], -EBADF);
+    }
+    assert_int_equal(read_answers(LIMIT_DIALS + 5, REFUSED), LIMIT_DIALS + 5);
+}
+
+/* Dial numbers go round: what was answered before must not be taken for what waits now. */
+static void numbers_go_round(void **state) {
+    int fd;
+
+    (void)state;
+    door.first_dial = door.next_dial = UINT32_MAX - 1;
+    for (unsigned i = 0; i < 4; i++) {
+        ask();
+        loop_settle();
+        assert_true(lease_door_is_waiting(&door, dials.numbers[i]));
+        lease_door_answer(&door, dials.numbers[i], -EBADF);
+        assert_false(lease_door_is_waiting(&door, dials.numbers[i]));
+        assert_int_equal(answer(&fd), REFUSED);
+    }
+    assert_int_equal(dials.numbers[3], 1);
 }
 
 static void answers_that_wait_are_closed_with_the_door(void **state) {
-    int small = 1, before = next_number();
+    int before = open_descriptors();
 
     (void)state;
-    assert_int_equal(setsockopt(door.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    let_answers_through_slowly();
+    dials.is_served = true;
     for (unsigned i = 0; i < 100; i++)
-        lease_door_answer(&door, fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-    assert_true(door.n_answers > 0);
+        ask();
+    loop_settle();
+    assert_true(open_descriptors() > before);
     lease_door_done(&door);
     lease_door_done(&door); /* harmless */
-    fd_close(&workload);
-    assert_true(next_number() < before); /* the pair itself is gone, too */
+    assert_int_equal(open_descriptors(), before - 1);
 }
 
 /* The last copy of the workload's end is closed: the door closes, and an answer that comes late is for nobody. */
@@ -299,7 +350,7 @@ static void no_one_can_dial_any_more(void **state) {
     assert_int_equal(door.fd, -EBADF);
     before = next_number();
     fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    lease_door_answer(&door, fd);
+    lease_door_answer(&door, dials.numbers[0], fd);
     assert_int_equal(next_number(), before);
 }
 
@@ -318,11 +369,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         door_test(a_dial_is_answered_with_a_stream),
         door_test(a_dial_is_answered_later),
-        door_test(a_dial_that_is_not_taken),
+        door_test(answers_leave_in_the_order_of_asking),
+        door_test(a_dial_that_is_refused),
         door_test(what_is_no_dial),
         door_test(as_many_streams_as_one_lease_may_have),
-        door_test(the_queue_of_answers),
-        door_test(every_answer_waits),
+        door_test(a_workload_that_does_not_read),
+        door_test(as_many_dials_as_may_wait),
+        door_test(numbers_go_round),
         door_test(answers_that_wait_are_closed_with_the_door),
         door_test(no_one_can_dial_any_more),
         door_test(a_descriptor_that_cannot_be_watched),

@@ -23,6 +23,15 @@ static inline bool is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+/* How many there are, of the numbers that a test ever sees. */
+static inline int open_descriptors(void) {
+    int n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += is_open(fd);
+    return n;
+}
+
 static inline bool is_in_valgrind(void) {
     const char *preloaded = getenv("LD_PRELOAD");
 
