@@ -32,6 +32,7 @@
 #define LIMIT_IDENTITIES 65536      /* that one keeper knows */
 #define LIMIT_RULES 256             /* of one credential */
 #define LIMIT_RULE (2 * 1024)       /* one rule's text */
+#define LIMIT_RULES_TEXT (64 * 1024) /* all rules of one credential: they travel in one datagram */
 #define LIMIT_FORMAT 1024           /* what stands around a secret in its field */
 #define LIMIT_AUTHORITY 300         /* host and port */
 #define LIMIT_BASE_PATH 1024

@@ -4,7 +4,6 @@
  */
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,26 +95,8 @@ static int check(const char *config) {
 }
 
 int cmd_check(int argc, char **argv) {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     const char *config = NULL;
-    int option;
+    int status = usage_parse(argc, argv, usage, &config, NULL);
 
-    while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'h':
-            return usage_print(usage);
-        default:
-            return usage_refuse_option(option, argv);
-        }
-    }
-    if (optind < argc)
-        return usage_refuse(argv[0], "it takes no argument");
-    return check(config);
+    return status < 0 ? check(config) : status;
 }

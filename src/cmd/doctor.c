@@ -3,7 +3,6 @@
  */
 #include "cmd/doctor.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,28 +70,12 @@ static bool look_at_settings(const char *path) {
 }
 
 int cmd_doctor(int argc, char **argv) {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     const char *config = NULL;
+    int status = usage_parse(argc, argv, usage, &config, NULL);
     bool is_whole;
-    int option;
 
-    while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'h':
-            return usage_print(usage);
-        default:
-            return usage_refuse_option(option, argv);
-        }
-    }
-    if (optind < argc)
-        return usage_refuse(argv[0], "it takes no argument");
+    if (status >= 0)
+        return status;
     is_whole = run_probes(doctor_kernel_probes);
     is_whole = run_probes(doctor_place_probes) && is_whole;
     if (config)

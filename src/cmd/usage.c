@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/macros.h"
 #include "cmd/cmd.h"
 
 int usage_finish(int status) {
@@ -34,4 +35,34 @@ int usage_refuse_option(int answer, char *const argv[]) {
 
     log_error("%s: %s %s; see credfd %s --help", argv[0], option, fault, argv[0]);
     return EXIT_CREDFD;
+}
+
+int usage_parse(int argc, char **argv, const char *text, const char **ret_config, bool *ret_json) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"json", no_argument, NULL, 'j'}, /* the last, so that a command without it leaves it off */
+        {0},
+    };
+    struct option taken[ARRAY_LEN(options)];
+    int option;
+
+    memcpy(taken, options, sizeof(options));
+    if (!ret_json)
+        taken[ARRAY_LEN(options) - 2] = (struct option){0};
+    while ((option = getopt_long(argc, argv, ":c:", taken, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            *ret_config = optarg;
+            break;
+        case 'j':
+            *ret_json = true;
+            break;
+        case 'h':
+            return usage_print(text);
+        default:
+            return usage_refuse_option(option, argv);
+        }
+    }
+    return optind < argc ? usage_refuse(argv[0], "it takes no argument") : -1;
 }

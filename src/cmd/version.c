@@ -3,7 +3,6 @@
  */
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,32 +39,14 @@ static int print_json(void) {
 }
 
 int cmd_version(int argc, char **argv) {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
+    const char *config = NULL; /* taken as by every command; it changes nothing here */
     bool as_json = false;
-    int option;
+    int status = usage_parse(argc, argv, usage, &config, &as_json);
 
-    while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            as_json = true;
-            break;
-        case 'c':
-            break;
-        case 'h':
-            return usage_print(usage);
-        default:
-            return usage_refuse_option(option, argv);
-        }
-    }
-    if (optind < argc)
-        return usage_refuse(argv[0], "it takes no argument");
+    if (status >= 0)
+        return status;
     if (as_json)
         return print_json();
     (void)printf("credfd %s (%s)\n", CREDFD_VERSION, CREDFD_COMMIT);
-    return usage_finish(0);
+    return usage_finish(EXIT_SUCCESS);
 }

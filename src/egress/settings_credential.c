@@ -224,7 +224,7 @@ static int read_rule(const struct node *node, struct rule *rule) {
 
 static int read_allow(const struct node *node, void *field) {
     struct credential *credential = field;
-    size_t n;
+    size_t n, text = 0;
     int r;
 
     if (node_kind(node) == NODE_SCALAR && slice_equals(node_scalar(node), SLICE("all"))) {
@@ -243,6 +243,9 @@ static int read_allow(const struct node *node, void *field) {
         r = read_rule(item, &credential->allow[credential->n_allow++]);
         if (r < 0)
             return r;
+        text += node_scalar(item).n;
+        if (text > LIMIT_RULES_TEXT)
+            return node_fail(item, "the rules together are too long; use at most %d characters", LIMIT_RULES_TEXT);
     }
     return 0;
 }

@@ -179,13 +179,13 @@ static void the_number_of_rules(void **state) {
 
 /* What the settings permit can be told to the keeper: every rule as long as it may be. */
 static void the_longest_rules(void **state) {
-    static char longest[LIMIT_RULE + 1];
+    static char longest[LIMIT_RULES_TEXT / LIMIT_RULES + 1]; /* as many and as long as the settings let through */
     static struct rule many[LIMIT_RULES];
     struct credential given = sound();
     struct ipc_writer w;
 
     (void)state;
-    memset(longest, 'r', LIMIT_RULE);
+    memset(longest, 'r', sizeof(longest) - 1);
     longest[0] = '/';
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
         many[i] = (struct rule){get, longest};
