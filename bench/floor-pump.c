@@ -1,6 +1,6 @@
 /*
- * The floor: bytes from a unix socket to a TCP port on loopback and back, with epoll, without parsing, without TLS. What
- * the two copies through a second process cost at the least, and so what a broker on a plain upstream is held against.
+ * The floor: bytes from a unix socket to a TCP port on loopback and back, with epoll, without parsing, without TLS.
+ * What two copies through one more process cost at the least, and so what a broker on a plain upstream is held against.
  *
  *     floor-pump SOCKET PORT
  *
@@ -38,7 +38,7 @@ static void need(int result, const char *what) {
 
 static struct side *add_side(int fd) {
     struct side *side = calloc(1, sizeof(*side));
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = side};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = side};
 
     need(side ? 0 : -1, "calloc");
     side->fd = fd;
@@ -60,6 +60,13 @@ static void accept_pair(int listener) {
     b->peer = a;
 }
 
+/* A unix socket becomes writable, and wakes us, whenever its peer has read: asked for only by who is waiting for it. */
+static void wait_for_room(struct side *side) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = side};
+
+    need(epoll_ctl(epoll, EPOLL_CTL_MOD, side->fd, &event), "epoll_ctl");
+}
+
 /* Until there is no more to read, or the peer takes no more: then its next event goes on. */
 static void pump(struct side *side) {
     for (;;) {
@@ -73,8 +80,10 @@ static void pump(struct side *side) {
             side->end = (size_t)n;
         }
         n = send(side->peer->fd, side->bytes + side->start, side->end - side->start, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0)
+        if (n < 0) {
+            wait_for_room(side->peer);
             return;
+        }
         side->start += (size_t)n;
         if (side->start == side->end && side->end < sizeof(side->bytes))
             return;

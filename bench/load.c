@@ -23,6 +23,7 @@
 #include "transport.h"
 
 #define READ_SIZE (64 * 1024)
+#define PATIENCE_MS 30000
 #define SAMPLES_MAX (4 * 1024 * 1024) /* latencies that are kept; more requests than that are only counted */
 
 struct connection {
@@ -149,8 +150,10 @@ static void run(uint64_t n_requests, uint64_t for_ms) {
     for (size_t i = 0; i < load.n_streams; i++)
         begin_request(&load.connections[i], now_ns());
     while (load.n_active > 0) {
-        int n = epoll_wait(load.epoll, events, ARRAY_LEN(events), -1);
+        int n = epoll_wait(load.epoll, events, ARRAY_LEN(events), PATIENCE_MS);
 
+        if (n == 0)
+            fail("no answer", -ETIMEDOUT);
         for (int i = 0; i < n; i++)
             read_stream(events[i].data.ptr);
     }
@@ -184,7 +187,8 @@ static void report(uint64_t wall_ns) {
     size_t n = load.n_latencies;
 
     qsort(load.latencies_ns, n, sizeof(*load.latencies_ns), by_size);
-    (void)printf("{\"requests\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+    (void)printf("{\"requests\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"seconds\": %.6f, \"p50_us\": %.1f, "
+                 "\"p99_us\": %.1f}\n",
                  load.n_done, load.n_bytes, (double)wall_ns / 1e9, n > 0 ? load.latencies_ns[n / 2] / 1e3 : 0.0,
                  n > 0 ? load.latencies_ns[n * 99 / 100] / 1e3 : 0.0);
     (void)fflush(stdout);

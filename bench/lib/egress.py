@@ -60,10 +60,12 @@ class Load:
         place = {"lease": "3", "lease-plain": "3", "direct": str(bench.upstream.tls_port), "floor": bench.pump_path}[way]
         kind = {"direct": "tls", "floor": "unix"}.get(way, "lease")
         warm_up = 8 * streams if warm_up is None else warm_up
-        command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms, path]
+        command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms,
+                   path]
         if kind == "lease":
             command = bench.run_command("plain" if way == "lease-plain" else "tls", command)
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        words = [str(word) for word in command]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._line()  # "ready"
         self.pids = self._processes(kind)
 
@@ -153,7 +155,8 @@ class Bench:
     def measure(self, row, way, **how):
         with Load(self, way, **how) as load:
             seen = load.run()
-            seen |= {"row": row, "way": way, "peak_kib": {role: machine.peak_kib(pid) for role, pid in load.pids.items()}}
+            peaks = {role: machine.peak_kib(pid) for role, pid in load.pids.items()}
+            seen |= {"row": row, "way": way, "peak_kib": peaks}
         (self.folder / "audit.jsonl").unlink(missing_ok=True)
         self.raw.append(seen)
         return seen
@@ -205,16 +208,17 @@ class Requests:
                   f"{shares}; direct client {median(seen['cpu_us']['client'] for seen in direct):.1f}")
         yield Row(group, "requests a CPU second, against direct", "", by_cpu(ours, direct),
                   shape.ratio_mark and (">=", shape.ratio_mark), "what requests/s are on an idle machine")
-        yield Row(group, "requests/s by the clock, against direct", "", [a["rate"] / b["rate"] for a, b in zip(ours, direct)],
-                  None, f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
+        yield Row(group, "requests/s by the clock, against direct", "",
+                  [a["rate"] / b["rate"] for a, b in zip(ours, direct)], None,
+                  f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
         yield Row(group, "latency p50", "us", [seen["p50_us"] for seen in ours], None,
                   f"direct {median(s['p50_us'] for s in direct):.0f}; "
                   f"p99 {median(s['p99_us'] for s in ours):.0f}, direct {median(s['p99_us'] for s in direct):.0f}")
 
     def _plain_rows(self, bench, shape):
         ours, floor = (bench.of("plain " + shape.name, way) for way in ("lease-plain", "floor"))
-        yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us", [per_request(s) for s in ours],
-                  None, f"the floor {median(s['cpu_us']['floor'] for s in floor):.1f}")
+        yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us",
+                  [per_request(seen) for seen in ours], None, f"the floor {median(s['cpu_us']['floor'] for s in floor):.1f}")
 
 
 class Body:
@@ -232,9 +236,12 @@ class Body:
         group = f"A body of {self.mib} MiB"
         ways = {way: bench.of("body", way) for way in ("lease", "direct", "lease-plain", "floor")}
         speed = {way: [seen["bytes"] / MIB / seen["seconds"] for seen in rounds] for way, rounds in ways.items()}
-        for way, against, name, mark in (("lease", "direct", "over TLS", None), ("lease-plain", "floor", "plain", (">=", 0.5))):
-            yield Row(group, f"{name}: by the clock", "MiB/s", speed[way], None, f"{against} {median(speed[against]):,.0f}")
-            yield Row(group, f"{name}: bytes a CPU second, against {against}", "", by_cpu(ways[way], ways[against]), mark)
+        pairs = [("lease", "direct", "over TLS", None), ("lease-plain", "floor", "plain", (">=", 0.5))]
+        for way, against, name, mark in pairs:
+            yield Row(group, f"{name}: by the clock", "MiB/s", speed[way], None,
+                      f"{against} {median(speed[against]):,.0f}")
+            yield Row(group, f"{name}: bytes a CPU second, against {against}", "", by_cpu(ways[way], ways[against]),
+                      mark)
         for role in BROKER:
             yield Row(group, f"peak RSS, {role}", "MiB", [seen["peak_kib"][role] / 1024 for seen in ways["lease"]])
 
@@ -260,7 +267,8 @@ class Start:
             self.extra.append(self._took_ms(bench.run_command("tls", ["true"])) - alone)
 
     def rows(self, _bench):
-        yield Row("Start", "cold credfd run, more than `true` alone", "ms", self.extra, ("<=", 10), f"of {len(self.extra)}")
+        yield Row("Start", "cold credfd run, more than `true` alone", "ms", self.extra, ("<=", 10),
+                  f"of {len(self.extra)}")
 
 
 class Memory:

@@ -91,7 +91,8 @@ def first_line(*command):
 
 
 def describe(program):
-    models = [line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return {
         "kernel": platform.release(),
         "machine": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",

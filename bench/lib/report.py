@@ -51,7 +51,7 @@ def print_table(rows):
     right = (1, 3)
 
     def show(line):
-        parts = [text.rjust(width) if i in right else text.ljust(width) for i, (text, width) in enumerate(zip(line, widths))]
+        parts = [text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)]
         print("  " + "  ".join(parts).rstrip())
 
     show(head)

@@ -56,7 +56,8 @@ int usage_parse(int argc, char **argv, const char *text, const char **ret_config
             *ret_config = optarg;
             break;
         case 'j':
-            *ret_json = true;
+            if (ret_json)
+                *ret_json = true;
             break;
         case 'h':
             return usage_print(text);

@@ -64,7 +64,7 @@ static int receive(struct lease_door *door, struct dial_request *ret) {
     union {
         char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
-    } control;
+    } control = {0};
     char bytes[2] = {0};
     struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr message = {
@@ -176,7 +176,7 @@ static void door_ready(struct watch *watch) {
     if (watch->ready & EPOLLOUT)
         send_answers(door);
     for (unsigned i = 0; i < DOOR_TURN; i++) {
-        struct dial_request request;
+        struct dial_request request = {.pidfd = -EBADF};
         int r;
 
         if (!has_room(door) || !(watch->ready & (EPOLLIN | EPOLLRDHUP)))

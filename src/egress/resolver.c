@@ -23,6 +23,9 @@
 #define TTL_OF_HOSTS_FILE 5 /* seconds: it has none of its own, and people edit it */
 
 static ares_channel ares;
+
+/* The keeper numbers its queries from 0; c-ares hands back a pointer, and the pointer's place is the number. */
+static char queries[LIMIT_LEASES];
 static struct channel keeper;
 
 /* c-ares tells which sockets it waits on; it is told back when one is ready, and asked when it wants to be called. */
@@ -109,7 +112,7 @@ static struct slice bytes_of(const struct ares_addrinfo_node *node) {
 }
 
 static void resolved(void *argument, int status, int timeouts, struct ares_addrinfo *result) {
-    uint32_t query = (uint32_t)(uintptr_t)argument;
+    uint32_t query = (uint32_t)((char *)argument - queries);
     uint32_t ttl = TTL_OF_HOSTS_FILE;
     struct ipc_writer w;
     uint8_t n = 0;
@@ -150,11 +153,11 @@ static int on_lookup(void *owner, struct ipc_message *m) {
     char name[LIMIT_HOST + 1];
 
     (void)owner;
-    if (ipc_end(m) < 0 || host.n == 0 || slice_has(host, '\0'))
+    if (ipc_end(m) < 0 || query >= sizeof(queries) || host.n == 0 || slice_has(host, '\0'))
         return -EPROTO;
     memcpy(name, host.p, host.n);
     name[host.n] = '\0';
-    ares_getaddrinfo(ares, name, NULL, &hints, resolved, (void *)(uintptr_t)query);
+    ares_getaddrinfo(ares, name, NULL, &hints, resolved, &queries[query]);
     schedule_retry();
     return 0;
 }

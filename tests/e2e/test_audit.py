@@ -7,10 +7,8 @@ import socket
 import subprocess
 import sys
 
-import pytest
-
-FIELDS = {"time", "lease", "identity", "pid", "executable", "method", "authority", "path", "status", "bytes_in", "bytes_out",
-          "duration_ms", "rule", "masked"}
+FIELDS = {"time", "lease", "identity", "pid", "executable", "method", "authority", "path", "status", "bytes_in",
+          "bytes_out", "duration_ms", "rule", "masked"}
 
 
 def post_and_tell(body_length):
@@ -100,8 +98,8 @@ def test_a_grandchild_is_named_by_its_own_pid_and_executable(credfd):
                 "print('grandchild', os.getpid(), flush=True)")
         environment = {**os.environ, "PYTHONHOME": "/usr"}
         where = os.path.dirname(lease.__file__)
-        middle = os.spawnve(os.P_WAIT, "/bin/sh", ["sh", "-c", f'{executable} -S -c "$0" {where}; true', code], environment)
-        return middle
+        middle = ["sh", "-c", f'{executable} -S -c "$0" {where}; true', code]
+        return os.spawnve(os.P_WAIT, "/bin/sh", middle, environment)
 
     executable = another_python(credfd)
     run = credfd.start_inside(ask_from_a_grandchild, str(executable))

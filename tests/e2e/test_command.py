@@ -1,4 +1,4 @@
-"""The command runs as if credfd were not there: exit status, signals, descriptors, terminal. And nothing stays behind."""
+"""The command runs as if credfd were not there: exit status, signals, descriptors, terminal. Nothing stays behind."""
 import fcntl
 import inspect
 import json
@@ -70,7 +70,8 @@ def test_credfd_that_failed_is_125(credfd):
     assert not (run.folder / "started").exists()
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "--"], ["run", "--no-such-option", "--", "true"], ["no-such-command"]])
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--"], ["run", "--no-such-option", "--", "true"],
+                                       ["no-such-command"]], ids=" ".join)
 def test_a_wrong_command_line_is_125_and_starts_nothing(credfd, arguments):
     done = credfd.command(*arguments)
     assert done.returncode == 125 and done.stderr
@@ -105,7 +106,8 @@ def test_signals_limits_ids_and_folder_are_as_without_credfd(credfd):
     run = credfd.start_inside(standing, preexec=before)
     inside = run.result()
     code = "import os, json\n" + inspect.getsource(standing) + "\nprint(json.dumps(standing()))"
-    done = subprocess.run([sys.executable, "-S", "-c", code], preexec_fn=before, cwd=run.folder, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-S", "-c", code], preexec_fn=before, cwd=run.folder, capture_output=True,
+                          check=True)
     outside = json.loads(done.stdout)
     assert inside == outside
 
@@ -400,5 +402,6 @@ def test_the_terminals_settings_and_size_are_the_same(credfd, terminal):
     terminal.type(f"stty rows 33 cols 77; {credfd.session.path} run -c {config} -- stty size; stty size; echo end\n")
     terminal.expect("33 77")
     terminal.expect("33 77")
-    terminal.type(f"{credfd.session.path} run -c {config} -- sh -c 'test -t 0 && test -t 1 && echo is a $((1)) terminal'\n")
+    asking = "test -t 0 && test -t 1 && echo is a $((1)) terminal"
+    terminal.type(f"{credfd.session.path} run -c {config} -- sh -c '{asking}'\n")
     terminal.expect("is a 1 terminal")

@@ -37,11 +37,13 @@ BAD = {
     "wrong type, text for a list": ("    allow: all", "    allow: some", 6, ["allow"]),
     "wrong type, mapping for text": ("name: api", "name: {{ a: b }}", 2, ["name"]),
     "wrong type, list for a mapping": ("{{ query: app_key }}", "[ query ]", 5, ["inject"]),
-    "wrong type, text for a flag": ("    allow: all", "    allow: all\n    allow_private: perhaps", 7, ["allow_private"]),
+    "wrong type, text for a flag": ("    allow: all", "    allow: all\n    allow_private: perhaps", 7,
+                                    ["allow_private"]),
     "wrong type, text for credentials": (None, "credentials: none\n", 1, ["credentials"]),
     "bad duration": ("    allow: all", "    allow: all\n    response_timeout: soon", 7, ["response_timeout"]),
     "negative duration": ("    allow: all", "    allow: all\n    response_timeout: -1s", 7, ["response_timeout"]),
-    "endless duration": ("    allow: all", "    allow: all\n    response_timeout: 99999999999999999999s", 7, ["response_timeout"]),
+    "endless duration": ("    allow: all", "    allow: all\n    response_timeout: 99999999999999999999s", 7,
+                         ["response_timeout"]),
     "bad rule": ("allow: all", "allow: [ \"/no/method\" ]", 6, ["allow"]),
     "bad rule path": ("allow: all", "allow: [ \"GET relative\" ]", 6, ["allow"]),
     "duplicate key": ("    allow: all", "    allow: all\n    allow: all", 7, ["allow"]),
@@ -121,8 +123,8 @@ def test_a_secret_of_a_newline_alone_is_refused(bad):
     bad(GOOD, 3, ["empty"], secret="\n")
 
 
-@pytest.mark.parametrize("secret", ["canary\nmore", "canary\n\n", "\ncanary", "canary\r\nmore", "canary\rmore", "canary\0more"],
-                         ids=repr)
+@pytest.mark.parametrize("secret", ["canary\nmore", "canary\n\n", "\ncanary", "canary\r\nmore", "canary\rmore",
+                                    "canary\0more"], ids=repr)
 def test_a_secret_with_a_line_break_inside_is_refused(bad, secret):
     _, complaint = bad(GOOD, 3, [], secret=secret.replace("canary", "distinct-secret"))
     assert "distinct-secret" not in complaint

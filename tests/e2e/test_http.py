@@ -316,7 +316,8 @@ def test_pipelined_requests_are_answered_in_order(credfd):
 
 def test_the_answers_fields_are_passed_on(credfd, serve):
     upstream = serve(answers("HTTP/1.1 418 Short And Stout\r\nX-One: 1\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n"
-                             "Connection: X-Hop\r\nX-Hop: dropped\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n"))
+                             "Connection: X-Hop\r\nX-Hop: dropped\r\nKeep-Alive: timeout=5\r\n"
+                             "Content-Length: 0\r\n\r\n"))
 
     def look():
         with lease.connect() as stream:

@@ -20,7 +20,8 @@ def asked(credfd, target, *fields, **how):
 
 
 @pytest.mark.parametrize("target", [
-    "/it", "/it?", "/it?a=1", f"/it?app_key={SENTINEL}", f"/it?app_key={SENTINEL}&a=1", f"/it?a=1&app_key={SENTINEL}&b=2",
+    "/it", "/it?", "/it?a=1", f"/it?app_key={SENTINEL}", f"/it?app_key={SENTINEL}&a=1",
+    f"/it?a=1&app_key={SENTINEL}&b=2",
     "/it?app_key=", "/it?app_key", f"/it?my_app_key={SENTINEL}", f"/it?app_key2={SENTINEL}",
 ])
 def test_upstream_sees_exactly_one_real_key_in_the_query(credfd, target):
@@ -46,9 +47,11 @@ def test_a_second_or_a_disguised_key_is_a_400_that_names_the_reason(credfd, targ
 
 
 @pytest.mark.parametrize("target", [
-    f"/it?app_key[]={SENTINEL}", f"/it?a=1;app_key={SENTINEL}", f"/it?app_key={SENTINEL};app_key=x", f"/it?app_key=a%00b",
+    f"/it?app_key[]={SENTINEL}", f"/it?a=1;app_key={SENTINEL}", f"/it?app_key={SENTINEL};app_key=x",
+    "/it?app_key=a%00b",
     f"/it?a=%00&app_key={SENTINEL}", f"/it?app_key=x#&app_key={SENTINEL}", f"/it?app+key={SENTINEL}",
-    f"/it?app_key={SENTINEL}%26app_key=x", f"/it?app_key%00={SENTINEL}", f"/it?%2561pp_key={SENTINEL}", f"/it?APP_KEY={SENTINEL}",
+    f"/it?app_key={SENTINEL}%26app_key=x", f"/it?app_key%00={SENTINEL}", f"/it?%2561pp_key={SENTINEL}",
+    f"/it?APP_KEY={SENTINEL}",
 ])
 def test_odd_spellings_give_a_400_or_exactly_one_key(credfd, target):
     status, _, requests = asked(credfd, target)

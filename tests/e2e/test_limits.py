@@ -1,4 +1,4 @@
-"""Out of descriptors or memory, in the workload or in our roles: that one request is refused, nothing leaks, the rest goes on."""
+"""Out of descriptors or memory, in the workload or in our roles: that one request is refused, and the rest goes on."""
 import resource
 
 import pytest

@@ -48,7 +48,8 @@ def test_a_name_is_resolved_by_the_hosts_file(resolve):
 REFUSED = {
     "loopback": ["127.0.0.1"], "loopback, IPv6": ["::1"], "another loopback": ["127.7.7.7"], "this host": ["0.0.0.0"],
     "unspecified": ["::"], "private 10": ["10.1.2.3"], "private 172": ["172.16.0.1"], "private 192": ["192.168.1.1"],
-    "shared": ["100.64.0.1"], "metadata": ["169.254.169.254"], "link-local, IPv6": ["fe80::1"], "local, IPv6": ["fd00::1"],
+    "shared": ["100.64.0.1"], "metadata": ["169.254.169.254"], "link-local, IPv6": ["fe80::1"],
+    "local, IPv6": ["fd00::1"],
     "mapped loopback": ["::ffff:127.0.0.1"], "mapped metadata": ["::ffff:169.254.169.254"], "multicast": ["224.0.0.1"],
     "broadcast": ["255.255.255.255"], "translated loopback": ["64:ff9b::7f00:1"],
 }

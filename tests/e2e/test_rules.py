@@ -68,7 +68,7 @@ def test_a_refusal_leaves_the_stream_in_order(credfd):
 
 @pytest.mark.parametrize("length", [3, 10_000, 200_000, 5_000_000])
 def test_a_refused_upload_sees_its_answer(credfd, length):
-    """Whether or not the body was awaited: the answer comes, and either the stream goes on or the answer says that not."""
+    """Whether or not the body was awaited, the answer comes; then the stream goes on, or the answer says it ends."""
     def upload(length):
         with lease.connect() as stream:
             answer = stream.post("/other", b"x" * length)

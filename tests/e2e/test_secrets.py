@@ -1,4 +1,4 @@
-"""Where a secret comes from: a file, a variable of credfd's own environment, a descriptor. And where it is not after that."""
+"""Where a secret comes from: a file, a variable of credfd's own environment, a descriptor. And where it is not then."""
 import ctypes
 import os
 import subprocess
@@ -85,7 +85,7 @@ def test_a_descriptor_is_read_and_is_gone_from_the_command(credfd):
 
 @pytest.mark.parametrize("source", ["file", "env", "fd"])
 def test_only_the_keeper_ever_maps_the_secret(credfd, source, sees_into_processes, no_sanitizer):
-    """Seen from outside with every right: the supervisor, the relay and the command do not hold it; not even in environ."""
+    """Seen from outside with every right: supervisor, relay and command do not hold it anywhere, nor in environ."""
     def call_and_wait():
         status = call_once()
         say("called")

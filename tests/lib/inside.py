@@ -2,8 +2,8 @@
 
     python3 inside.py FILE NAME REPORT ARGUMENTS     FILE holds the function's source, REPORT takes its JSON answer
 
-The function sees the names of this module: `lease`, `attack`, `say` and `hear`, and the usual modules. Standard
-input, output and error stay the test's: `say` and `hear` are how a test and its workload keep in step.
+The function sees the names of this module: `lease`, `attack`, `say` and `hear`, and every module imported here.
+Standard input, output and error stay the test's: `say` and `hear` are how a test and its workload keep in step.
 """
 import ctypes
 import errno

@@ -63,8 +63,8 @@ def wrapper(folder, hosts="", nameserver=ADDRESS):
     """The front of a command line: it sees these /etc/hosts and /etc/resolv.conf. As root, with mount namespaces."""
     (folder / "hosts").write_text(hosts)
     (folder / "resolv.conf").write_text(f"nameserver {nameserver}\noptions timeout:1 attempts:1\n")
-    script = f"mount --bind {folder}/hosts /etc/hosts && mount --bind {folder}/resolv.conf /etc/resolv.conf && exec \"$@\""
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+    mounts = " && ".join(f"mount --bind {folder}/{name} /etc/{name}" for name in ("hosts", "resolv.conf"))
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
 
 
 def why_not(folder):

@@ -1,8 +1,7 @@
 """Upstreams for the tests: a certificate authority, nginx, and a small server whose behaviour a test writes itself.
 
-Everything that reaches one of them is on record as Seen: with the key, exactly as it came. The records live in memory or
-in the session's
-`test-upstream` folder, one of the two places where the key may be written (see leaks.KEPT).
+Everything that reaches one of them is on record as Seen: with the key, exactly as it came. The records live in memory,
+or in the session's `test-upstream` folder, one of the two places where the key may be written (see leaks.KEPT).
 """
 import dataclasses
 import hashlib
@@ -341,7 +340,8 @@ http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    client_max_body_size 200m; keepalive_requests 100000; ssl_session_cache shared:all:1m; ssl_protocols TLSv1.2 TLSv1.3;
+    client_max_body_size 200m; keepalive_requests 100000;
+    ssl_session_cache shared:all:1m; ssl_protocols TLSv1.2 TLSv1.3;
     types {{ }} default_type application/octet-stream;
     upstream origin {{ server unix:{folder}/origin; keepalive 16; }}
     {servers}
@@ -369,7 +369,7 @@ _SERVER = """
 
 
 class Nginx:
-    """nginx with TLS, one port for each way a certificate can be, before an origin of ours that records what arrives."""
+    """nginx with TLS, a port for each way a certificate can be, before an origin of ours that records what arrives."""
 
     def __init__(self, session, authority, folder):
         self.folder, self.authority, self.ca_file = folder, authority, authority.ca_file

@@ -47,7 +47,8 @@ def _call(number, *arguments):
     ctypes.set_errno(0)
     if isinstance(number, dict):
         number = number[os.uname().machine]
-    value = _libc.syscall(ctypes.c_long(number), *(ctypes.c_long(one) if isinstance(one, int) else one for one in arguments))
+    wide = (ctypes.c_long(one) if isinstance(one, int) else one for one in (number, *arguments))
+    value = _libc.syscall(*wide)
     if value < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return value
@@ -254,7 +255,7 @@ def in_new_namespaces(function, *arguments):
 # Environments.
 
 def environments(stop):
-    """{pid: [name, what its environ gave]} of ourselves, our ancestors below `stop`, and what the supervisor started."""
+    """{pid: [name, what its environ gave]} of ourselves, our ancestors below `stop`, and what the supervisor ran."""
     def read(pid):
         with open(f"/proc/{pid}/environ", "rb") as file:
             return file.read().decode("latin-1")

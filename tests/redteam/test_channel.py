@@ -29,7 +29,8 @@ def send_oddities(rounds):
     null, pair = os.open("/dev/null", os.O_RDONLY), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     oddities = [(b"", ()), (b"\x01\x01", ()), (b"\x02", ()), (b"x" * 1000, ()), (b"x" * 100_000, ()),
                 (b"\x01", (null,)), (b"\x01", (null,) * 253), (b"", (null,)), (b"xx", (null,) * 253),
-                (b"\x01", (3,)), (b"\x01", (pair[0].fileno(), pair[1].fileno())), (b"\x01", (channel.socket.fileno(), 3))]
+                (b"\x01", (3,)), (b"\x01", (pair[0].fileno(), pair[1].fileno())),
+                (b"\x01", (channel.socket.fileno(), 3))]
     answers = set()
     for _ in range(rounds):
         for data, fds in oddities:

@@ -4,7 +4,6 @@ Changes kernel.core_pattern while it runs, and puts it back whatever happens: on
 """
 import contextlib
 import fcntl
-import os
 import resource
 import signal
 import subprocess
@@ -52,7 +51,7 @@ class Cores:
 
 @contextlib.contextmanager
 def core_pattern(text):
-    """The machine's pattern for a while. The lock keeps two runs from restoring each other's instead of the machine's."""
+    """The machine's pattern for a while. The lock keeps two runs from taking each other's for the machine's own."""
     with open(PATTERN, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = PATTERN.read_text()

@@ -1,4 +1,4 @@
-"""What a command inherits: 0, 1, 2 and its leases, and nothing else. And what a lease is worth outside of its command."""
+"""What a command inherits: 0, 1, 2 and its leases, nothing else. And what a lease is worth outside of its command."""
 import os
 import socket
 import subprocess

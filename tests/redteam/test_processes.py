@@ -46,7 +46,7 @@ def test_no_environment_that_can_be_read_holds_the_key(credfd, user):
     report = credfd.inside(look_at_environments, os.getpid(), using=[call_then], user=user, **by_variable(credfd))
     assert len(report) >= 4, f"ourselves, supervisor, keeper and relay: {report}"
     for pid, (name, outcome) in report.items():
-        assert not credfd.session.search.is_in(outcome.encode("latin-1")), f"the key is in the environ of {pid} ({name})"
+        assert not credfd.session.search.is_in(outcome.encode("latin-1")), f"the key is in the environ of {pid} {name}"
 
 
 @pytest.mark.defence("dumpable")
@@ -155,7 +155,8 @@ def test_a_root_workload_cannot_get_them_back(credfd, as_root):
     def look_again():
         script = "grep CapEff /proc/self/status"
         runs = (["sh", "-c", script], ["setsid", "sh", "-c", script], ["setpriv", "--reuid=0", "sh", "-c", script])
-        return [int(subprocess.run(one, capture_output=True, text=True, check=True).stdout.split()[1], 16) for one in runs]
+        outputs = [subprocess.run(one, capture_output=True, text=True, check=True).stdout for one in runs]
+        return [int(output.split()[1], 16) for output in outputs]
 
     for bits in credfd.inside(look_again):
         assert not [name for name, bit in DROPPED.items() if bits >> bit & 1]
