@@ -120,6 +120,6 @@ def sees_into_processes():
 
 @pytest.fixture
 def no_sanitizer(session):
-    """Where memory is measured or descriptors run out: a sanitizer needs its own of both."""
+    """Where memory is measured, descriptors run out or a crash is left to the kernel: a sanitizer comes in between."""
     if session.is_sanitized:
-        pytest.skip("a sanitizer has memory and descriptors of its own")
+        pytest.skip("a sanitizer has memory, descriptors and a crash handler of its own")

@@ -57,8 +57,8 @@ class Load:
 
     def __init__(self, bench, way, streams=1, warm_up=None, requests=0, ms=FOREVER_MS, path="/128"):
         self.bench, self.way = bench, way
-        place = {"lease": "3", "lease-plain": "3", "direct": str(bench.upstream.tls_port), "floor": bench.pump_path}[way]
         kind = {"direct": "tls", "floor": "unix"}.get(way, "lease")
+        place = {"lease": 3, "tls": bench.upstream.tls_port, "unix": bench.pump_path}[kind]
         warm_up = 8 * streams if warm_up is None else warm_up
         command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms,
                    path]
@@ -207,7 +207,7 @@ class Requests:
                   shape.cpu_mark and ("<=", shape.cpu_mark),
                   f"{shares}; direct client {median(seen['cpu_us']['client'] for seen in direct):.1f}")
         yield Row(group, "requests a CPU second, against direct", "", by_cpu(ours, direct),
-                  shape.ratio_mark and (">=", shape.ratio_mark), "what requests/s are on an idle machine")
+                  shape.ratio_mark and (">=", shape.ratio_mark), "of requests/s, on an idle machine")
         yield Row(group, "requests/s by the clock, against direct", "",
                   [a["rate"] / b["rate"] for a, b in zip(ours, direct)], None,
                   f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
@@ -218,7 +218,8 @@ class Requests:
     def _plain_rows(self, bench, shape):
         ours, floor = (bench.of("plain " + shape.name, way) for way in ("lease-plain", "floor"))
         yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us",
-                  [per_request(seen) for seen in ours], None, f"the floor {median(s['cpu_us']['floor'] for s in floor):.1f}")
+                  [per_request(seen) for seen in ours], None,
+                  f"the floor {median(seen['cpu_us']['floor'] for seen in floor):.1f}")
 
 
 class Body:

@@ -53,7 +53,7 @@ static bool may_carry_credential(struct slice name) {
 
 /* A compressed response could not be masked: it is asked for as it is (S 12.5.3). */
 static bool is_stripped(const struct credential *credential, struct slice name) {
-    return may_carry_credential(name) || slice_equals_nocase(name, SLICE("Accept-Encoding")) ||
+    return may_carry_credential(name) || is_alias(name, SLICE("Accept-Encoding")) ||
            (credential->inject.kind == INJECT_HEADER && is_alias(name, slice_of_string(credential->inject.name)));
 }
 

@@ -143,7 +143,7 @@ bool lease_door_is_waiting(const struct lease_door *door, uint32_t dial) {
 }
 
 void lease_door_answer(struct lease_door *door, uint32_t dial, int fd) {
-    if (door->fd < 0) {
+    if (!lease_door_is_waiting(door, dial)) { /* nobody can hear it any more */
         fd_close(&fd);
         return;
     }

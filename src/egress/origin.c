@@ -117,6 +117,7 @@ void origin_give_back(struct origin *origin, struct client *client) {
         warm_free(warm);
         return;
     }
+    client_rest(client);
     client_attach(client, NULL, idle_ready);
     warm->next = origin->idle;
     origin->idle = warm;

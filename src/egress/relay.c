@@ -124,7 +124,7 @@ static int on_stream(void *owner, struct ipc_message *m) {
     struct lease_stream *s;
 
     (void)owner;
-    if (ipc_end(m) < 0)
+    if (ipc_end(m) < 0 || !door)
         return -EPROTO;
     s = fd >= 0 ? calloc(1, sizeof(*s)) : NULL;
     if (!s || keeper_link_init(&s->link, fd_steal(&fd), stream_answered) < 0) {
@@ -145,7 +145,7 @@ static int on_no_stream(void *owner, struct ipc_message *m) {
     struct lease_door *door = get_dial(m, &dial);
 
     (void)owner;
-    if (ipc_end(m) < 0)
+    if (ipc_end(m) < 0 || !door)
         return -EPROTO;
     refuse_dial(door, dial);
     return 0;

@@ -258,6 +258,11 @@ int client_receive(struct client *c, struct upstream_event *ret) {
     return -EAGAIN;
 }
 
+void client_rest(struct client *c) {
+    drop_delivered(c);
+    buf_release(&c->out);
+}
+
 bool client_is_stale(struct client *c) {
     char byte;
     ssize_t n = stream_read(&c->stream, &byte, 1);

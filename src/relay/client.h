@@ -77,5 +77,8 @@ static inline bool client_is_reusable(const struct client *c) {
     return c->state == CLIENT_IDLE && !c->must_close;
 }
 
+/* Between exchanges it needs no memory: gives it back. What the last event showed is gone. */
+void client_rest(struct client *c);
+
 /* While it is idle: whether the other side has closed, or says something unasked. Session tickets are taken in. */
 bool client_is_stale(struct client *c);

@@ -236,6 +236,21 @@ def test_killing_credfd_leaves_nothing(credfd):
         procs.kill(pid)
 
 
+@pytest.mark.parametrize("stage", ["anything", "credfd-keeper", "credfd-relay", "sleep"])
+def test_killing_credfd_while_it_starts_leaves_nothing(credfd, stage):
+    """A child asks to die with its parent only once it runs: the parent may be gone by then."""
+    def has_come():
+        return any(stage in ("anything", procs.comm(pid)) for pid in procs.children(run.pid))
+
+    for _ in range(12):
+        run = credfd.start(["sleep", "60"])
+        while run.process.poll() is None and not has_come():
+            pass  # no pause: the moment itself is what is looked for
+        run.kill(signal.SIGKILL)
+        run.wait()
+        credfd.require_nothing_left()
+
+
 @pytest.mark.parametrize("role", ["keeper", "relay"])
 def test_a_role_that_dies_takes_no_other_along_for_ever(credfd, role):
     """A killed role: requests fail, and when the command ends nothing is left."""

@@ -67,7 +67,7 @@ def core_pattern(text):
 
 # A plain core of a role fails for another reason too: its sandbox lets it create no file.
 @pytest.fixture(params=["plain", pytest.param("piped", marks=pytest.mark.defence("core"))])
-def cores(request, credfd, as_root, user):
+def cores(request, credfd, as_root, user, no_sanitizer):
     made = Cores(credfd.session.new_folder(), request.param)
     with core_pattern(made.pattern):
         if not made.control(user):

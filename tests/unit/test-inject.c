@@ -5,6 +5,9 @@
 
 #include "unit.h"
 
+/* In every head: the keeper must be able to read what comes back. */
+#define IDENTITY "Accept-Encoding: identity\r\n"
+
 static char app_key[] = "app_key", x_api_key[] = "X-Api-Key", authorization[] = "Authorization", plain[] = "{}",
             bearer[] = "Bearer {}", quoted[] = "Key \"{}\";v=1";
 static char url[512];
@@ -64,12 +67,12 @@ static void query_absent(void **state) {
                         others = get_with(SLICE("/a"), SLICE("x=y&z")), trailing = get_with(SLICE("/a"), SLICE("x=y&"));
 
     (void)state;
-    assert_head(&credential, SLICE("k3y"), &none, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
-    assert_head(&credential, SLICE("k3y"), &empty, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+    assert_head(&credential, SLICE("k3y"), &none, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k3y"), &empty, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k3y"), &others,
-                "GET /a?x=y&z&app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /a?x=y&z&app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k3y"), &trailing,
-                "GET /a?x=y&app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /a?x=y&app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
 }
 
 /* The sentinel is replaced where it stands; nothing of it goes out. */
@@ -94,7 +97,7 @@ static void query_once(void **state) {
         struct request_head request = get_with(SLICE("/a"), rows[i].query);
         char expected[256];
 
-        (void)snprintf(expected, sizeof(expected), "GET %s HTTP/1.1\r\nHost: api.example.org\r\n\r\n", rows[i].target);
+        (void)snprintf(expected, sizeof(expected), "GET %s HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n", rows[i].target);
         assert_head(&credential, SLICE("k3y"), &request, expected);
     }
 }
@@ -122,7 +125,7 @@ static void queries_that_cannot_carry_it(void **state) {
 
         assert_row(rows[i], inject_check(&header, &request) == NULL);
     }
-    assert_head(&header, SLICE("k3y"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n\r\n");
+    assert_head(&header, SLICE("k3y"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
 }
 
 /* Whatever a key is made of, it stays one parameter's value. */
@@ -133,13 +136,13 @@ static void a_secret_is_escaped_in_a_query(void **state) {
 
     (void)state;
     assert_head(&credential, SLICE("a&b=c#d e%f+g/h?i;j\"k"), &request,
-                "GET /a?app_key=a%26b%3Dc%23d%20e%25f%2Bg%2Fh%3Fi%3Bj%22k HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /a?app_key=a%26b%3Dc%23d%20e%25f%2Bg%2Fh%3Fi%3Bj%22k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("\r\nHost: evil\0\xff"), &request,
-                "GET /a?app_key=%0D%0AHost%3A%20evil%00%FF HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /a?app_key=%0D%0AHost%3A%20evil%00%FF HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("AZaz09-._~"), &request,
-                "GET /a?app_key=AZaz09-._~ HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /a?app_key=AZaz09-._~ HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     credential.inject.name = odd_name;
-    assert_head(&credential, SLICE("k"), &request, "GET /a?the%20key%26x=k HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+    assert_head(&credential, SLICE("k"), &request, "GET /a?the%20key%26x=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
 }
 
 static void headers(void **state) {
@@ -148,14 +151,14 @@ static void headers(void **state) {
 
     (void)state;
     assert_head(&credential, SLICE("k3y"), &request,
-                "GET /a?x=y HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n\r\n");
-    assert_head(&credential, SLICE("k3y"), &empty, "GET /? HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n\r\n");
+                "GET /a?x=y HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k3y"), &empty, "GET /? HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
     credential.inject = (struct inject){INJECT_HEADER, authorization, bearer};
     assert_head(&credential, SLICE("k {} 3y"), &empty,
-                "GET /? HTTP/1.1\r\nHost: api.example.org\r\nAuthorization: Bearer k {} 3y\r\n\r\n");
+                "GET /? HTTP/1.1\r\nHost: api.example.org\r\nAuthorization: Bearer k {} 3y\r\n" IDENTITY "\r\n");
     credential.inject.format = quoted;
     assert_head(&credential, SLICE("k"), &empty,
-                "GET /? HTTP/1.1\r\nHost: api.example.org\r\nAuthorization: Key \"k\";v=1\r\n\r\n");
+                "GET /? HTTP/1.1\r\nHost: api.example.org\r\nAuthorization: Key \"k\";v=1\r\n" IDENTITY "\r\n");
 }
 
 /* A byte that a field cannot hold must not split the head, wherever the secret came from. */
@@ -203,6 +206,7 @@ static void what_could_carry_another_credential(void **state) {
         SLICE("Api-Key"),       SLICE("Apikey"),        SLICE("X-Auth-Token"),  SLICE("X_Auth_Token"),
         SLICE("X-Access-Token"), SLICE("X-Token"),      SLICE("Private-Token"), SLICE("PRIVATE_TOKEN"),
         SLICE("X-Vault-Token"), SLICE("X-Goog-Api-Key"), SLICE("X-Amz-Security-Token"),
+        SLICE("Accept-Encoding"), SLICE("accept_encoding"), /* it carries none, but could hide one in what comes back */
     };
     static const struct slice kept[] = {
         SLICE("Accept"),      SLICE("X-Api-Keys"),     SLICE("XApiKey"), SLICE("X-Request-Id"), SLICE("Authorizations"),
@@ -218,11 +222,11 @@ static void what_could_carry_another_credential(void **state) {
     request.n_fields = 1;
     for (size_t i = 0; i < ARRAY_LEN(stripped); i++) {
         field.name = stripped[i];
-        assert_head(&credential, SLICE("k"), &request, "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+        assert_head(&credential, SLICE("k"), &request, "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     }
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         field.name = kept[i];
-        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n%.*s: v\r\n\r\n",
+        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n%.*s: v\r\n" IDENTITY "\r\n",
                        SLICE_ARG(kept[i]));
         assert_head(&credential, SLICE("k"), &request, expected);
     }
@@ -241,7 +245,7 @@ static void the_injected_field_stands_there_once(void **state) {
     request.fields = fields;
     request.n_fields = ARRAY_LEN(fields);
     assert_head(&credential, SLICE("k"), &request,
-                "GET / HTTP/1.1\r\nHost: api.example.org\r\nX-Custom-Secrets: kept\r\nX-Custom-Secret: Bearer k\r\n\r\n");
+                "GET / HTTP/1.1\r\nHost: api.example.org\r\nX-Custom-Secrets: kept\r\nX-Custom-Secret: Bearer k\r\n" IDENTITY "\r\n");
 }
 
 static void hosts(void **state) {
@@ -267,7 +271,7 @@ static void hosts(void **state) {
         struct credential credential = made(rows[i].upstream, INJECT_QUERY, app_key, NULL);
         char expected[256];
 
-        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n\r\n", rows[i].host);
+        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n", rows[i].host);
         assert_head(&credential, SLICE("k"), &request, expected);
     }
 }
@@ -282,7 +286,7 @@ static void the_longest_host(void **state) {
         upstream[8 + i] = i % 60 == 59 ? '.' : 'a';
     (void)snprintf(upstream + 8 + LIMIT_HOST - 2, 7, ":65535");
     credential = made(upstream, INJECT_QUERY, app_key, NULL);
-    (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n\r\n", upstream + 8);
+    (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n", upstream + 8);
     assert_head(&credential, SLICE("k"), &request, expected);
 }
 
@@ -292,11 +296,11 @@ static void base_paths(void **state) {
                         asterisk = {.method = SLICE("OPTIONS"), .path = SLICE("*"), .query = SLICE_EMPTY};
 
     (void)state;
-    assert_head(&credential, SLICE("k"), &root, "GET /base/v1/?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+    assert_head(&credential, SLICE("k"), &root, "GET /base/v1/?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k"), &deep,
-                "GET /base/v1/a/b?x=y&app_key=k HTTP/1.1\r\nHost: api.example.org\r\n\r\n");
+                "GET /base/v1/a/b?x=y&app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     credential = made("https://api.example.org/base", INJECT_HEADER, x_api_key, plain);
-    assert_head(&credential, SLICE("k"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n\r\n");
+    assert_head(&credential, SLICE("k"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "\r\n");
 }
 
 static void framing(void **state) {
@@ -307,16 +311,16 @@ static void framing(void **state) {
     request.method = SLICE("PUT");
     request.body = (struct http_framing){HTTP_BODY_LENGTH, 0};
     assert_head(&credential, SLICE("k"), &request,
-                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\nContent-Length: 0\r\n\r\n");
+                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "Content-Length: 0\r\n\r\n");
     request.body.length = UINT64_MAX;
     request.expects_continue = true;
     assert_head(&credential, SLICE("k"), &request,
-                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\nContent-Length: 18446744073709551615\r\n"
+                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "Content-Length: 18446744073709551615\r\n"
                 "Expect: 100-continue\r\n\r\n");
     request.body = (struct http_framing){HTTP_BODY_CHUNKED, 0};
     request.expects_continue = false;
     assert_head(&credential, SLICE("k"), &request,
-                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n");
+                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "Transfer-Encoding: chunked\r\n\r\n");
 }
 
 /* A field that would split the head is refused here once more, whoever let it through before. */
