@@ -81,14 +81,16 @@ static void socket_wanted(void *data, ares_socket_t fd, int readable, int writab
             watch_remove(&w->watch);
         return;
     }
-    if (w)
-        return;
-    w = watch_of(ARES_SOCKET_BAD);
-    if (!w || watch_add(&w->watch, fd, socket_ready) < 0) {
-        log_error("too many sockets to name servers");
-        return;
+    if (!w) {
+        w = watch_of(ARES_SOCKET_BAD);
+        if (!w || watch_add(&w->watch, fd, socket_ready) < 0) {
+            log_error("too many sockets to name servers");
+            return;
+        }
+        w->fd = fd;
     }
-    w->fd = fd;
+    if (writable)
+        watch_not_ready(&w->watch, EPOLLOUT);
 }
 
 static void answer_failure(uint32_t query, int status) {

@@ -85,6 +85,8 @@ static void attempt_start(struct dial *dial) {
     }
     (void)setsockopt(attempt->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* heads and bodies come whole */
     r = watch_add(&attempt->watch, attempt->fd, attempt_ready);
+    if (r == 0)
+        watch_not_ready(&attempt->watch, EPOLLOUT); /* it becomes writable when it is connected (connect(2)) */
     if (r == 0 && connect(attempt->fd, &address->any, address->n) < 0 && errno != EINPROGRESS)
         r = -errno;
     if (r < 0)

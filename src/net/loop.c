@@ -46,14 +46,44 @@ void loop_stop(void) {
     loop.is_stopped = true;
 }
 
-int watch_add(struct watch *watch, int fd, void (*on_ready)(struct watch *watch)) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = watch};
+static int ask_kernel(struct watch *watch, int operation) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = watch};
 
-    if (epoll_ctl(loop.epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-        return -errno;
-    *watch = (struct watch){.fd = fd, .on_ready = on_ready};
+    if (watch->awaits_out)
+        event.events |= EPOLLOUT;
+    return epoll_ctl(loop.epoll, operation, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+int watch_add(struct watch *watch, int fd, void (*on_ready)(struct watch *watch)) {
+    int r;
+
+    *watch = (struct watch){.fd = fd, .ready = EPOLLOUT};
+    r = ask_kernel(watch, EPOLL_CTL_ADD);
+    if (r < 0)
+        return r;
+    watch->on_ready = on_ready;
     loop.n_watches++;
     return 0;
+}
+
+/*
+ * A unix socket calls itself writable each time its peer has read: asked for all the time, EPOLLOUT would wake the sender
+ * of every message for nothing. So it is asked for once a write has had to wait, and until it comes for no one.
+ */
+void watch_not_ready(struct watch *watch, uint32_t events) {
+    watch->ready &= ~events;
+    if ((events & EPOLLOUT) && !watch->awaits_out && watch->on_ready) {
+        watch->awaits_out = true;
+        (void)ask_kernel(watch, EPOLL_CTL_MOD); /* cannot fail for a descriptor that is in the set (epoll_ctl(2)) */
+    }
+}
+
+static void note_ready(struct watch *watch, uint32_t events) {
+    if ((events & watch->ready & EPOLLOUT) && watch->awaits_out) {
+        watch->awaits_out = false;
+        (void)ask_kernel(watch, EPOLL_CTL_MOD);
+    }
+    watch->ready |= events;
 }
 
 static void forget_again(struct watch *watch) {
@@ -207,7 +237,7 @@ static void deliver_events(void) {
 
         if (!watch)
             continue;
-        watch->ready |= loop.batch[loop.at].events;
+        note_ready(watch, loop.batch[loop.at].events);
         watch->on_ready(watch);
     }
     loop.n = 0;

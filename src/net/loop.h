@@ -2,8 +2,8 @@
  * The event loop: edge-triggered epoll over watches, and timers. One for each process, single-threaded.
  *
  * A watch remembers what it is ready for. Its owner's one step function is called when something changed; it does all
- * it can, and clears a readiness with watch_not_ready when the kernel says EAGAIN. There is no epoll_ctl after the
- * first: whoever does not want to read simply does not, and comes back to `ready` later.
+ * it can, and clears a readiness with watch_not_ready when the kernel says EAGAIN. Whoever does not want to read simply
+ * does not, and comes back to `ready` later: there is no epoll_ctl after the first, but where a writer had to wait.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct watch {
     void (*on_ready)(struct watch *watch);
     struct watch *next_again; /* the loop's: see watch_again */
     bool is_again;
+    bool awaits_out; /* the loop's: the kernel was asked to say when it can be written to */
 };
 
 struct timer {
@@ -38,18 +39,17 @@ void loop_stop(void);
 uint64_t loop_now_ms(void);
 
 /*
- * Starts to watch `fd` for everything. `watch` must stay where it is until watch_remove. It starts out as ready for
- * nothing; the kernel reports the present state on the next turn. 0 or -errno (EPERM: a descriptor that is always
- * ready, such as a plain file).
+ * Starts to watch `fd`. `watch` must stay where it is until watch_remove. It starts out as ready to be written to, until
+ * a write says otherwise; what can be read the kernel reports on the next turn. 0 or -errno (EPERM: a descriptor that is
+ * always ready, such as a plain file).
  */
 int watch_add(struct watch *watch, int fd, void (*on_ready)(struct watch *watch));
 
 /* Harmless on a watch that is not added. After it no event of this watch is delivered, not even one already fetched. */
 void watch_remove(struct watch *watch);
 
-static inline void watch_not_ready(struct watch *watch, uint32_t events) {
-    watch->ready &= ~events;
-}
+/* The kernel said EAGAIN: no longer ready for these. With EPOLLOUT it is asked to say when that changes. */
+void watch_not_ready(struct watch *watch, uint32_t events);
 
 /* Calls the watch on the next turn although nothing changed: for work cut short so that others get theirs. */
 void watch_again(struct watch *watch);

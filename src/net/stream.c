@@ -66,7 +66,7 @@ int stream_init(struct stream *s, int fd, void (*on_ready)(struct watch *watch))
 }
 
 int stream_move(struct stream *from, struct stream *to, void (*on_ready)(struct watch *watch)) {
-    uint32_t ready = from->watch.ready;
+    uint32_t ready = from->watch.ready & ~(uint32_t)EPOLLOUT;
     int r;
 
     watch_remove(&from->watch);
@@ -76,7 +76,7 @@ int stream_move(struct stream *from, struct stream *to, void (*on_ready)(struct 
     if (r < 0)
         stream_done(to);
     else
-        to->watch.ready = ready; /* at worst the kernel says EAGAIN */
+        to->watch.ready |= ready; /* at worst the kernel says EAGAIN */
     return r;
 }
 

@@ -86,6 +86,7 @@ int tls_context_new(struct slice pem, const char *directory, struct tls_context 
     (void)SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_read_ahead(ssl, 1); /* a record's header and its content in one read; we read until EAGAIN anyway */
     (void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                     SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -158,34 +159,39 @@ static ssize_t tls_read(struct stream *s, void *to, size_t size) {
     return result == 1 ? (ssize_t)n : map_error(s, result);
 }
 
-/* One record where the parts fit into one: a head and its first bytes of body then travel together. */
-static ssize_t tls_write(struct stream *s, const struct slice *parts, size_t n_parts) {
-    char record[TLS_RECORD];
-    const char *bytes = parts[0].p;
-    size_t size = parts[0].n, written = 0;
+static ssize_t write_record(struct stream *s, struct slice bytes) {
+    size_t written = 0;
     int result;
 
-    if (n_parts > 1) {
-        size = 0;
-        for (size_t i = 0; i < n_parts && size < sizeof(record); i++) {
-            size_t n = MIN_OF(parts[i].n, sizeof(record) - size);
-            if (n > 0)
-                memcpy(record + size, parts[i].p, n);
-            size += n;
-        }
-        bytes = record;
-    }
-    if (size == 0)
-        return 0;
     ERR_clear_error();
     errno = 0;
-    result = SSL_write_ex(s->tls->ssl, bytes, size, &written);
-    if (bytes == record)
-        explicit_bzero(record, size);
+    result = SSL_write_ex(s->tls->ssl, bytes.p, bytes.n, &written);
     if (result == 1)
         return (ssize_t)written;
     result = map_error(s, result);
     return result == 0 ? -EPIPE : result;
+}
+
+/* One record where the parts fit into one: a head and its first bytes of body then travel together. */
+static ssize_t write_joined(struct stream *s, const struct slice *parts, size_t n_parts) {
+    char record[TLS_RECORD];
+    size_t size = 0;
+    ssize_t written;
+
+    for (size_t i = 0; i < n_parts; i++) {
+        size_t n = MIN_OF(parts[i].n, sizeof(record) - size);
+
+        if (n > 0)
+            memcpy(record + size, parts[i].p, n);
+        size += n;
+    }
+    written = write_record(s, slice_of(record, size));
+    explicit_bzero(record, size);
+    return written;
+}
+
+static ssize_t tls_write(struct stream *s, const struct slice *parts, size_t n_parts) {
+    return n_parts == 1 ? write_record(s, parts[0]) : write_joined(s, parts, n_parts);
 }
 
 static void tls_shut_write(struct stream *s) {

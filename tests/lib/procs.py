@@ -13,14 +13,14 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def wait_until(condition, what, timeout=PATIENCE):
-    """Polls until `condition()` is true and returns its value; fails with `what` at the deadline."""
+    """Polls until `condition()` is true and returns its value; fails with `what`, a text or its maker, at the deadline."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout:g} s: {what}")
+            raise AssertionError(f"not within {timeout:g} s: {what() if callable(what) else what}")
         time.sleep(0.005)
 
 

@@ -321,7 +321,7 @@ class Credfd:
         """Every run has ended: so has every process that it started, whatever it is."""
         assert not self.living(), "a run still lives"
         leftovers = self.session.leftovers
-        wait_until(lambda: not leftovers(), "no process is left: " + "; ".join(map(procs.describe, leftovers())))
+        wait_until(lambda: not leftovers(), lambda: f"the end of {'; '.join(map(procs.describe, leftovers()))}")
 
     def leaks(self):
         search = self.session.search
