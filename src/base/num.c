@@ -74,3 +74,13 @@ int num_parse_duration(struct slice text, uint64_t max_ms, uint64_t *ret_ms) {
     }
     return -EINVAL;
 }
+
+struct slice num_format(uint64_t value, char digits[static NUM_DIGITS]) {
+    size_t at = NUM_DIGITS;
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return slice_of(digits + at, NUM_DIGITS - at);
+}

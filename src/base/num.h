@@ -19,3 +19,7 @@ int num_hex_digit(char c);
 
 /* A duration: digits and one of `ms`, `s`, `m`, `h`, `d`. In milliseconds, at most `max_ms`. Errors as num_parse. */
 int num_parse_duration(struct slice text, uint64_t max_ms, uint64_t *ret_ms);
+
+/* Decimal digits of a number, for its writers: they end at the end of `digits`. */
+#define NUM_DIGITS 20 /* of UINT64_MAX */
+struct slice num_format(uint64_t value, char digits[static NUM_DIGITS]);

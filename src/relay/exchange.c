@@ -1,11 +1,8 @@
 #include "relay/exchange.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "base/macros.h"
-#include "base/num.h"
 #include "relay/problem.h"
 #include "wire/http_write.h"
 
@@ -58,10 +55,8 @@ static enum http_fault count_forward(struct exchange *x, struct http_request *re
     if (num_parse(field->value, UINT32_MAX, &left) < 0)
         return HTTP_BAD_FIELD;
     *ret_ends_here = left == 0;
-    if (left > 0) {
-        (void)snprintf(x->max_forwards, sizeof(x->max_forwards), "%" PRIu64, left - 1);
-        request->fields.at[at].value = slice_of_string(x->max_forwards);
-    }
+    if (left > 0)
+        request->fields.at[at].value = num_format(left - 1, x->max_forwards);
     return HTTP_OK;
 }
 

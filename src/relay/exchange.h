@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/num.h"
 #include "relay/upstream.h"
 #include "wire/http_body.h"
 
@@ -23,7 +24,7 @@ struct exchange {
     bool must_close; /* after this exchange */
     struct http_body request_body;
     bool is_request_sent;  /* all of it has gone to the upstream */
-    char max_forwards[24]; /* what is left of it, as text */
+    char max_forwards[NUM_DIGITS]; /* what is left of it, as text */
     /* of the response */
     unsigned interims;
     bool is_begun;              /* its head has gone to the client */

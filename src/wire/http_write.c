@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/num.h"
+
 #include "base/macros.h"
 #include "wire/http_char.h"
 
@@ -52,14 +54,9 @@ int http_write_field(struct buf *to, struct slice name, struct slice value) {
 }
 
 int http_write_field_number(struct buf *to, struct slice name, uint64_t value) {
-    char digits[20]; /* of UINT64_MAX */
-    size_t at = sizeof(digits);
+    char digits[NUM_DIGITS];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return http_write_field(to, name, slice_of(digits + at, sizeof(digits) - at));
+    return http_write_field(to, name, num_format(value, digits));
 }
 
 int http_write_fields(struct buf *to, const struct http_field *fields, size_t n) {

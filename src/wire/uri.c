@@ -1,6 +1,5 @@
 #include "wire/uri.h"
 
-#include <stdio.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
@@ -217,9 +216,19 @@ const char *uri_parse_upstream(struct slice url, struct uri_upstream *ret) {
 
 size_t uri_format_authority(const struct uri_upstream *upstream, char to[static URI_AUTHORITY_MAX]) {
     bool is_default = upstream->port == (upstream->is_tls ? 443 : 80);
-    int n = snprintf(to, URI_AUTHORITY_MAX, upstream->is_ipv6_literal ? "[%.*s]" : "%.*s", SLICE_ARG(upstream->host));
+    char digits[NUM_DIGITS];
+    const struct slice parts[] = {
+        upstream->is_ipv6_literal ? SLICE("[") : SLICE_EMPTY, upstream->host,
+        upstream->is_ipv6_literal ? SLICE("]") : SLICE_EMPTY, is_default ? SLICE_EMPTY : SLICE(":"),
+        is_default ? SLICE_EMPTY : num_format(upstream->port, digits),
+    };
+    size_t n = 0;
 
-    if (n > 0 && n < URI_AUTHORITY_MAX && !is_default)
-        n += snprintf(to + n, (size_t)(URI_AUTHORITY_MAX - n), ":%u", upstream->port);
-    return n > 0 && n < URI_AUTHORITY_MAX ? (size_t)n : 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i].n > URI_AUTHORITY_MAX - 1 - n)
+            return 0;
+        memcpy(to + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    return n;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/slice.h"
 
 /*
@@ -35,7 +36,7 @@ struct uri_upstream {
     struct slice base_path; /* "" or "/x/y": no trailing slash */
 };
 
-#define URI_AUTHORITY_MAX 300
+#define URI_AUTHORITY_MAX LIMIT_AUTHORITY
 
 /*
  * "host", or "host:port" where the port is not the scheme's default, brackets around IPv6: what Host carries. The
