@@ -118,9 +118,11 @@ static int exec_failure(const char *command, int error) {
     return is_absent ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-static void become_command(const struct workload_plan *plan, void *owner) {
+static void become_command(const struct workload_plan *plan, void *owner, pid_t parent) {
     /* our end is its end, as the end of whoever it was started by would not be: nobody is left to reap it */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* the end came before the request to share it */
+        _exit(EXIT_CREDFD);
     if (!place_leases(plan->leases, plan->n_leases)) {
         log_error("run: no descriptor is left for a lease: %s", strerror(errno));
         _exit(EXIT_CREDFD);
@@ -137,12 +139,12 @@ static void become_command(const struct workload_plan *plan, void *owner) {
 }
 
 int workload_start(struct workload *workload, const struct workload_plan *plan) {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
 
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become_command(plan, workload->owner);
+        become_command(plan, workload->owner, parent);
     workload->pid = pid;
     return 0;
 }

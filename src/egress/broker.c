@@ -56,7 +56,7 @@ void broker_account(struct broker *broker, const struct stream_entry *entry, con
     char authority[URI_AUTHORITY_MAX];
     struct audit_subject subject = {
         .lease = credential->name,
-        .identity = holder_identity(entry->holder),
+        .identity = entry->identity,
         .authority = authority,
         .pid = entry->asker.pid,
         .executable = entry->asker.executable[0] ? entry->asker.executable : NULL,

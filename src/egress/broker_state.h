@@ -30,6 +30,5 @@ void broker_account(struct broker *broker, const struct stream_entry *entry, con
 /* A holder's relay has gone: the broker may be waiting for it. */
 void broker_holder_gone(struct broker *broker, struct holder *holder);
 
-const char *holder_identity(const struct holder *holder);
 struct holder **holder_next(struct holder *holder);
 void holder_free(struct holder *holder);

@@ -25,10 +25,6 @@ struct holder {
     bool is_ending;
 };
 
-const char *holder_identity(const struct holder *holder) {
-    return holder->identity;
-}
-
 struct holder **holder_next(struct holder *holder) {
     return &holder->next;
 }
@@ -94,7 +90,7 @@ static int on_dial(void *owner, struct ipc_message *m) {
 
     if (ipc_end(m) < 0 || lease >= broker->n_credentials)
         return -EPROTO;
-    entry = stream_table_add(&broker->streams, holder, lease);
+    entry = stream_table_add(&broker->streams, holder, holder->identity, lease);
     if (!entry)
         return refuse_dial(holder, lease, dial);
     asker_identify(&entry->asker, pid, pidfd);

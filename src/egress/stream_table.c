@@ -1,5 +1,6 @@
 #include "egress/stream_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/macros.h"
@@ -22,19 +23,25 @@ static bool grow(struct stream_table *table) {
     return true;
 }
 
-struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, uint32_t lease) {
+struct stream_entry *stream_table_add(struct stream_table *table, const struct holder *holder, const char *identity,
+                                      uint32_t lease) {
+    struct stream_entry *entry;
     uint32_t row = 0;
 
     if (table->n_used == table->n_rows && !grow(table))
         return NULL;
     while (table->rows[row])
         row++;
-    table->rows[row] = calloc(1, sizeof(struct stream_entry));
-    if (!table->rows[row])
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
         return NULL;
-    *table->rows[row] = (struct stream_entry){.id = make_id(table, row), .holder = holder, .lease = lease};
+    entry->id = make_id(table, row);
+    entry->holder = holder;
+    entry->lease = lease;
+    (void)snprintf(entry->identity, sizeof(entry->identity), "%s", identity);
+    table->rows[row] = entry;
     table->n_used++;
-    return table->rows[row];
+    return entry;
 }
 
 struct stream_entry *stream_table_find(const struct stream_table *table, uint64_t id) {
@@ -67,10 +74,12 @@ void stream_table_side_gone(struct stream_table *table, const struct holder *hol
     for (uint32_t row = 0; row < table->n_rows; row++) {
         if (!table->rows[row])
             continue;
-        if (!holder)
+        if (!holder) {
             stream_table_keeper_done(table, table->rows[row]);
-        else if (table->rows[row]->holder == holder)
+        } else if (table->rows[row]->holder == holder) {
+            table->rows[row]->holder = NULL;
             stream_table_relay_done(table, table->rows[row]);
+        }
     }
 }
 

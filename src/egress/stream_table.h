@@ -7,13 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "egress/asker.h"
 
 struct holder;
 
 struct stream_entry {
     uint64_t id;
-    struct holder *holder; /* NULL: the row is free */
+    const struct holder *holder; /* NULL once its relay has gone: the keeper may still report */
+    char identity[LIMIT_NAME + 1];
     uint32_t lease;
     struct asker asker;
     bool is_keeper_done, is_relay_done;
@@ -26,8 +28,12 @@ struct stream_table {
     uint32_t serial;
 };
 
-/* NULL without memory. The entry stays where it is until both sides are done with it. */
-struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, uint32_t lease);
+/*
+ * NULL without memory. The entry stays where it is until both sides are done with it. `identity` is a name of at most
+ * LIMIT_NAME bytes.
+ */
+struct stream_entry *stream_table_add(struct stream_table *table, const struct holder *holder, const char *identity,
+                                      uint32_t lease);
 
 /* NULL for an id that is not, or no longer, given out. */
 struct stream_entry *stream_table_find(const struct stream_table *table, uint64_t id);

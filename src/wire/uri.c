@@ -1,6 +1,5 @@
 #include "wire/uri.h"
 
-
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"

@@ -89,7 +89,8 @@ static bool is_small(const struct request_head *request) {
     return n < LIMIT_FIELD_LINE;
 }
 
-static void require_good_head(const struct credential *credential, struct slice bytes, const struct request_head *request) {
+static void require_good_head(const struct credential *credential, struct slice bytes,
+                              const struct request_head *request) {
     struct secret *secret = NULL;
     struct http_head_scan scan = {0};
     enum http_fault fault;

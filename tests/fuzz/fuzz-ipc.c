@@ -102,7 +102,8 @@ static void try_event(struct ipc_message m, struct slice in) {
     REQUIRE(slice_equals(again.data, event.data) && slice_equals(again.reason, event.reason));
     require_equal_framing(again.response.body, event.response.body);
     require_equal_framing(again.response.declared, event.response.declared);
-    require_equal_fields(again.response.fields, again.response.n_fields, event.response.fields, event.response.n_fields);
+    require_equal_fields(again.response.fields, again.response.n_fields, event.response.fields,
+                         event.response.n_fields);
 }
 
 static void require_equal_credentials(const struct credential *a, const struct credential *b) {
@@ -144,7 +145,8 @@ static void try_record(struct ipc_message m, struct slice in) {
     w = record_encode(stream, &record);
     m = arrive(&w, SLICE_EMPTY);
     REQUIRE(record_decode(&m, &again_stream, &again) == 0);
-    REQUIRE(again_stream == stream && slice_equals(again.method, record.method) && slice_equals(again.path, record.path));
+    REQUIRE(again_stream == stream && slice_equals(again.method, record.method) &&
+            slice_equals(again.path, record.path));
     REQUIRE(slice_equals(again.rule, record.rule) && slice_equals(again.reason, record.reason));
     REQUIRE(again.status == record.status && again.bytes_in == record.bytes_in && again.bytes_out == record.bytes_out);
     REQUIRE(again.duration_ms == record.duration_ms && again.masked == record.masked);

@@ -13,7 +13,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def wait_until(condition, what, timeout=PATIENCE):
-    """Polls until `condition()` is true and returns its value; fails with `what`, a text or its maker, at the deadline."""
+    """Polls until `condition()` is true and returns its value; fails at the deadline with `what` or what it returns."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

@@ -102,7 +102,7 @@ def test_a_crash_writes_no_core(credfd, cores, user, role, number):
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT], ids=["SEGV", "ABRT"])
 def test_a_crash_of_the_supervisor_writes_no_core(credfd, cores, number):
     run = credfd.start(["sleep", "60"], preexec=unlimited)
-    run.role("relay")
+    run.command()
     run.kill(number)
     run.wait()
     assert cores.of(run.pid) == []

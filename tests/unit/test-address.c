@@ -67,38 +67,103 @@ static void texts_that_are_none(void **state) {
 /* The first, one within and the last of every block of the IANA special-purpose registries (RFC 6890, RFC 8190). */
 static void addresses_that_are_special(void **state) {
     static const char *const rows[] = {
-        "0.0.0.0", "0.1.2.3", "0.255.255.255",                            /* this network */
-        "10.0.0.0", "10.20.30.40", "10.255.255.255",                      /* private */
-        "100.64.0.0", "100.100.100.200", "100.127.255.255",               /* shared */
-        "127.0.0.0", "127.0.0.1", "127.255.255.255",                      /* loopback */
-        "169.254.0.0", "169.254.169.254", "169.254.255.255",              /* link-local */
-        "172.16.0.0", "172.17.0.1", "172.31.255.255",                     /* private */
-        "192.0.0.0", "192.0.0.170", "192.0.0.255",                        /* protocol assignments */
-        "192.0.2.0", "192.0.2.1", "192.0.2.255",                          /* documentation */
-        "192.88.99.0", "192.88.99.1", "192.88.99.255",                    /* 6to4 relays */
-        "192.168.0.0", "192.168.1.1", "192.168.255.255",                  /* private */
-        "198.18.0.0", "198.18.0.1", "198.19.255.255",                     /* benchmarks */
-        "198.51.100.0", "198.51.100.7", "198.51.100.255",                 /* documentation */
-        "203.0.113.0", "203.0.113.9", "203.0.113.255",                    /* documentation */
-        "224.0.0.0", "239.255.255.250", "239.255.255.255",                /* multicast */
-        "240.0.0.0", "250.1.1.1", "255.255.255.254", "255.255.255.255",   /* reserved, broadcast */
-        "::", "::1",                                                      /* unspecified, loopback */
-        "::127.0.0.1", "::8.8.8.8",                                       /* IPv4-compatible */
-        "::ffff:0.0.0.0", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:8.8.8.8", /* mapped */
-        "::ffff:0:127.0.0.1",                                             /* translated (RFC 2765) */
-        "64:ff9b::127.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b::8.8.8.8", /* NAT64 */
-        "64:ff9b:1::127.0.0.1", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff",     /* local NAT64 (RFC 8215) */
-        "100::", "100::ffff:ffff:ffff:ffff", "100:0:0:1::1",              /* discard */
-        "2001::", "2001:0:7f00:1::", "2001:1::1", "2001:2::1", "2001:10::", "2001:20::1", "2001:30::1",
-        "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",                         /* Teredo, benchmarks, ORCHID, DRIP */
-        "2001:db8::", "2001:db8::1", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", /* documentation */
-        "2002::", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* 6to4 */
-        "3fff::", "3fff:1::1", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",  /* documentation (RFC 9637) */
-        "4000::", "5f00::1", "1fff:ffff::", "e000::",                     /* not allocated; SRv6 (RFC 9602) */
-        "fc00::", "fd12:3456::1", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* unique local */
-        "fd00:ec2::254",                                                  /* a cloud's metadata service */
-        "fe80::", "fe80::1", "febf:ffff::1", "fec0::1",                   /* link-local, site-local */
-        "ff00::", "ff02::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",   /* multicast */
+        "0.0.0.0",
+        "0.1.2.3",
+        "0.255.255.255", /* this network */
+        "10.0.0.0",
+        "10.20.30.40",
+        "10.255.255.255", /* private */
+        "100.64.0.0",
+        "100.100.100.200",
+        "100.127.255.255", /* shared */
+        "127.0.0.0",
+        "127.0.0.1",
+        "127.255.255.255", /* loopback */
+        "169.254.0.0",
+        "169.254.169.254",
+        "169.254.255.255", /* link-local */
+        "172.16.0.0",
+        "172.17.0.1",
+        "172.31.255.255", /* private */
+        "192.0.0.0",
+        "192.0.0.170",
+        "192.0.0.255", /* protocol assignments */
+        "192.0.2.0",
+        "192.0.2.1",
+        "192.0.2.255", /* documentation */
+        "192.88.99.0",
+        "192.88.99.1",
+        "192.88.99.255", /* 6to4 relays */
+        "192.168.0.0",
+        "192.168.1.1",
+        "192.168.255.255", /* private */
+        "198.18.0.0",
+        "198.18.0.1",
+        "198.19.255.255", /* benchmarks */
+        "198.51.100.0",
+        "198.51.100.7",
+        "198.51.100.255", /* documentation */
+        "203.0.113.0",
+        "203.0.113.9",
+        "203.0.113.255", /* documentation */
+        "224.0.0.0",
+        "239.255.255.250",
+        "239.255.255.255", /* multicast */
+        "240.0.0.0",
+        "250.1.1.1",
+        "255.255.255.254",
+        "255.255.255.255", /* reserved, broadcast */
+        "::",
+        "::1", /* unspecified, loopback */
+        "::127.0.0.1",
+        "::8.8.8.8", /* IPv4-compatible */
+        "::ffff:0.0.0.0",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "::ffff:8.8.8.8",     /* mapped */
+        "::ffff:0:127.0.0.1", /* translated (RFC 2765) */
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b::8.8.8.8", /* NAT64 */
+        "64:ff9b:1::127.0.0.1",
+        "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", /* local NAT64 (RFC 8215) */
+        "100::",
+        "100::ffff:ffff:ffff:ffff",
+        "100:0:0:1::1", /* discard */
+        "2001::",
+        "2001:0:7f00:1::",
+        "2001:1::1",
+        "2001:2::1",
+        "2001:10::",
+        "2001:20::1",
+        "2001:30::1",
+        "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", /* Teredo, benchmarks, ORCHID, DRIP */
+        "2001:db8::",
+        "2001:db8::1",
+        "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", /* documentation */
+        "2002::",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::1",
+        "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* 6to4 */
+        "3fff::",
+        "3fff:1::1",
+        "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", /* documentation (RFC 9637) */
+        "4000::",
+        "5f00::1",
+        "1fff:ffff::",
+        "e000::", /* not allocated; SRv6 (RFC 9602) */
+        "fc00::",
+        "fd12:3456::1",
+        "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* unique local */
+        "fd00:ec2::254",                           /* a cloud's metadata service */
+        "fe80::",
+        "fe80::1",
+        "febf:ffff::1",
+        "fec0::1", /* link-local, site-local */
+        "ff00::",
+        "ff02::1",
+        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* multicast */
     };
 
     (void)state;

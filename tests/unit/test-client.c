@@ -122,64 +122,71 @@ static const struct row {
      "R200 C E ", "hello, world", false, false, REUSABLE},
     {SLICE("trailers"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n"), "R200 C E ", "x",
      false, false, REUSABLE},
-    {SLICE("fields"), SLICE(OK "Server: s\r\nConnection: x\r\nX: gone\r\nKeep-Alive: 5\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n"
-                            "Content-Length: 0\r\n\r\n"),
+    {SLICE("fields"),
+     SLICE(OK "Server: s\r\nConnection: x\r\nX: gone\r\nKeep-Alive: 5\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n"
+              "Content-Length: 0\r\n\r\n"),
      "R200 Server=s Set-Cookie=a Set-Cookie=b L0 E ", "", false, false, REUSABLE},
     {SLICE("until it closes"), SLICE(OK "\r\nhello"), "R200 C E ", "hello", false, true, SPENT},
     {SLICE("nothing until it closes"), SLICE(OK "\r\n"), "R200 C E ", "", false, true, SPENT},
-    {SLICE("asks to close"), SLICE(OK "Connection: close\r\nContent-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false, false,
+    {SLICE("asks to close"), SLICE(OK "Connection: close\r\nContent-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false,
+     false, SPENT},
+    {SLICE("HTTP/1.0"), SLICE("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false, false,
      SPENT},
-    {SLICE("HTTP/1.0"), SLICE("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false, false, SPENT},
     {SLICE("HTTP/1.0 that stays"), SLICE("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi"),
      "R200 L2 E ", "hi", false, false, REUSABLE},
     {SLICE("HTTP/1.0 until it closes"), SLICE("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nhi"), "R200 C E ", "hi",
      false, true, SPENT},
-    {SLICE("it closes behind a whole one"), SLICE(OK "Content-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false, true, REUSABLE},
+    {SLICE("it closes behind a whole one"), SLICE(OK "Content-Length: 2\r\n\r\nhi"), "R200 L2 E ", "hi", false, true,
+     REUSABLE},
 
     {SLICE("204"), SLICE("HTTP/1.1 204 No Content\r\n\r\n"), "R204 N E ", "", false, false, REUSABLE},
-    {SLICE("204 with a length"), SLICE("HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n"), "R204 N E ", "", false, false,
+    {SLICE("204 with a length"), SLICE("HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n"), "R204 N E ", "", false,
+     false, REUSABLE},
+    {SLICE("304"), SLICE("HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n"), "R304 ETag=x N E ", "", false, false,
      REUSABLE},
-    {SLICE("304"), SLICE("HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n"), "R304 ETag=x N E ", "", false, false, REUSABLE},
-    {SLICE("304 with a length"), SLICE("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"), "R304 N declared=7 E ", "",
-     false, false, REUSABLE},
+    {SLICE("304 with a length"), SLICE("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"),
+     "R304 N declared=7 E ", "", false, false, REUSABLE},
     {SLICE("HEAD"), SLICE(OK "Content-Length: 7\r\n\r\n"), "R200 N declared=7 E ", "", true, false, REUSABLE},
     {SLICE("HEAD with chunks"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n"), "R200 N E ", "", true, false, REUSABLE},
     {SLICE("HEAD without a word"), SLICE(OK "\r\n"), "R200 N E ", "", true, false, REUSABLE},
-    {SLICE("HEAD with a body all the same"), SLICE(OK "Content-Length: 2\r\n\r\nhi"), "R200 N declared=2 E ", "", true, false,
-     SPENT},
+    {SLICE("HEAD with a body all the same"), SLICE(OK "Content-Length: 2\r\n\r\nhi"), "R200 N declared=2 E ", "", true,
+     false, SPENT},
 
     {SLICE("an interim"), SLICE("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK "Content-Length: 1\r\n\r\nx"),
      "I103 Link=x R200 L1 E ", "x", false, false, REUSABLE},
-    {SLICE("continue"), SLICE("HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 0\r\n\r\n"), "I100 R200 L0 E ", "", false,
-     false, REUSABLE},
+    {SLICE("continue"), SLICE("HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 0\r\n\r\n"), "I100 R200 L0 E ", "",
+     false, false, REUSABLE},
     {SLICE("as many interims as may be"),
      SLICE(INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM OK "Content-Length: 0\r\n\r\n"),
      "I102 I102 I102 I102 I102 I102 I102 I102 R200 L0 E ", "", false, false, REUSABLE},
     {SLICE("one interim too many"), SLICE(INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM INTERIM),
      "I102 I102 I102 I102 I102 I102 I102 I102 A502 ", "", false, false, SPENT},
-    {SLICE("a switch that nobody asked for"), SLICE("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "A502 ", "",
-     false, false, SPENT},
+    {SLICE("a switch that nobody asked for"), SLICE("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "A502 ",
+     "", false, false, SPENT},
     {SLICE("an interim and the end"), SLICE(INTERIM), "I102 A502 ", "", false, true, SPENT},
 
     {SLICE("nothing"), SLICE(""), "A502 ", "", false, true, SPENT},
     {SLICE("half a head"), SLICE(OK "Content-Le"), "A502 ", "", false, true, SPENT},
-    {SLICE("less than its length"), SLICE(OK "Content-Length: 5\r\n\r\nhel"), "R200 L5 A502 ", "hel", false, true, SPENT},
+    {SLICE("less than its length"), SLICE(OK "Content-Length: 5\r\n\r\nhel"), "R200 L5 A502 ", "hel", false, true,
+     SPENT},
     {SLICE("nothing of its length"), SLICE(OK "Content-Length: 5\r\n\r\n"), "R200 L5 A502 ", "", false, true, SPENT},
-    {SLICE("half a chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"), "R200 C A502 ", "hel", false, true, SPENT},
-    {SLICE("no last chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), "R200 C A502 ", "hello", false,
-     true, SPENT},
-    {SLICE("half a last chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r"), "R200 C A502 ", "hello",
+    {SLICE("half a chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"), "R200 C A502 ", "hel", false, true,
+     SPENT},
+    {SLICE("no last chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), "R200 C A502 ", "hello",
      false, true, SPENT},
+    {SLICE("half a last chunk"), SLICE(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r"), "R200 C A502 ",
+     "hello", false, true, SPENT},
 
     {SLICE("not HTTP"), SLICE("SSH-2.0-OpenSSH_9\r\n"), "A502 ", "", false, false, SPENT},
     {SLICE("HTTP/2"), SLICE("HTTP/2 200 OK\r\n\r\n"), "A502 ", "", false, false, SPENT},
     {SLICE("a line feed alone"), SLICE("HTTP/1.1 200 OK\n\n"), "A502 ", "", false, false, SPENT},
-    {SLICE("two lengths"), SLICE(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), "A502 ", "", false, false, SPENT},
-    {SLICE("a length and chunks"), SLICE(OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), "A502 ", "", false,
-     false, SPENT},
-    {SLICE("a length that is none"), SLICE(OK "Content-Length: +1\r\n\r\n"), "A502 ", "", false, false, SPENT},
-    {SLICE("a coding that we do not know"), SLICE(OK "Transfer-Encoding: gzip, chunked\r\n\r\n"), "A502 ", "", false, false,
+    {SLICE("two lengths"), SLICE(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), "A502 ", "", false, false,
      SPENT},
+    {SLICE("a length and chunks"), SLICE(OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), "A502 ", "",
+     false, false, SPENT},
+    {SLICE("a length that is none"), SLICE(OK "Content-Length: +1\r\n\r\n"), "A502 ", "", false, false, SPENT},
+    {SLICE("a coding that we do not know"), SLICE(OK "Transfer-Encoding: gzip, chunked\r\n\r\n"), "A502 ", "", false,
+     false, SPENT},
     {SLICE("a field without a colon"), SLICE(OK "Server\r\n\r\n"), "A502 ", "", false, false, SPENT},
     {SLICE("a folded field"), SLICE(OK "A: b\r\n c\r\n\r\n"), "A502 ", "", false, false, SPENT},
     {SLICE("a status that is none"), SLICE("HTTP/1.1 099 Low\r\n\r\n"), "A502 ", "", false, false, SPENT},
@@ -241,7 +248,8 @@ static void responses_byte_by_byte(void **state) {
 
 /* Bytes behind a response: nobody knows what they answer. */
 static void more_than_was_asked_for(void **state) {
-    static const struct slice extras[] = {SLICE("x"), SLICE("\r\n"), SLICE("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")};
+    static const struct slice extras[] = {SLICE("x"), SLICE("\r\n"),
+                                          SLICE("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")};
     static const struct slice heads[] = {
         SLICE("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), SLICE("HTTP/1.1 204 No Content\r\n\r\n"),
         SLICE("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")};
@@ -344,7 +352,8 @@ static void chunks_of_a_request(void **state) {
 
     (void)state;
     stream_look(&client.stream);
-    assert_int_equal(client_begin(&client, SLICE("HEAD\r\n\r\n"), false, (struct http_framing){HTTP_BODY_CHUNKED, 0}, false), 0);
+    assert_int_equal(
+        client_begin(&client, SLICE("HEAD\r\n\r\n"), false, (struct http_framing){HTTP_BODY_CHUNKED, 0}, false), 0);
     assert_int_equal(client_send(&client, SLICE("hello"), false), 0);
     assert_int_equal(client_send(&client, SLICE_EMPTY, false), 0); /* an empty chunk would be the last */
     assert_int_equal(client_send(&client, SLICE("0123456789abcdef"), false), 0);
@@ -352,7 +361,8 @@ static void chunks_of_a_request(void **state) {
     (void)hear(upstream, said, 0, sizeof(said));
     assert_string_equal(said, "HEAD\r\n\r\n5\r\nhello\r\n10\r\n0123456789abcdef\r\n1\r\n!\r\n0\r\n\r\n");
 
-    assert_int_equal(client_begin(&client, SLICE("HEAD\r\n\r\n"), false, (struct http_framing){HTTP_BODY_CHUNKED, 0}, false), 0);
+    assert_int_equal(
+        client_begin(&client, SLICE("HEAD\r\n\r\n"), false, (struct http_framing){HTTP_BODY_CHUNKED, 0}, false), 0);
     assert_int_equal(client_send(&client, SLICE_EMPTY, true), 0);
     (void)hear(upstream, said, 0, sizeof(said));
     assert_string_equal(said, "HEAD\r\n\r\n0\r\n\r\n");

@@ -135,7 +135,8 @@ static void closed(struct connection *c) {
 
 static const struct exchange_rules rules = {.lease = "alpha"};
 static struct connection_timeouts timeouts;
-static const struct connection_owner owner = {.rules = &rules, .timeouts = &timeouts, .refused = refused, .closed = closed};
+static const struct connection_owner owner = {
+    .rules = &rules, .timeouts = &timeouts, .refused = refused, .closed = closed};
 
 static int open_connection(void **state) {
     int ends[2];
@@ -243,14 +244,16 @@ static void the_upstream_wakes_it(void **state) {
 
 static void what_belongs_to_one_hop_stays_here(void **state) {
     (void)state;
-    send_and_step(SLICE("GET / HTTP/1.1\r\n" HOST "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+    send_and_step(SLICE("GET / HTTP/1.1\r\n" HOST
+                        "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
                         "Proxy-Authorization: x\r\nX-Kept: 2\r\n\r\n"));
     assert_string_equal(far.trace, "GET / none X-Kept=2 end ");
 }
 
 static void a_request_byte_by_byte(void **state) {
     static const struct slice request =
-        SLICE("POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x\r\n world\r\n0\r\nX: y\r\n\r\n");
+        SLICE("POST /a HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x\r\n world\r\n0\r\nX: y\r\n\r\n");
 
     (void)state;
     far.answers_itself = true;
@@ -378,7 +381,8 @@ static void interims(void **state) {
     assert_said(""); /* it is not ours to say */
     answer(&go_on);
     answer(&go_on); /* once is enough */
-    answer(&(struct upstream_event){.type = UPSTREAM_INTERIM, .response = {.status = 103, .fields = link, .n_fields = 1}});
+    answer(
+        &(struct upstream_event){.type = UPSTREAM_INTERIM, .response = {.status = 103, .fields = link, .n_fields = 1}});
     step();
     assert_said("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
     forget_what_was_said();
@@ -490,7 +494,8 @@ static void a_bad_request_behind_a_good_one(void **state) {
     assert_said("");
     answer(&event);
     step();
-    assert_true(slice_starts_with(slice_of(said, said_n), SLICE("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 400 ")));
+    assert_true(
+        slice_starts_with(slice_of(said, said_n), SLICE("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 400 ")));
     assert_string_equal(far.trace, "GET /1 none end ");
     assert_closes();
 }
@@ -654,7 +659,8 @@ static void a_client_that_is_slow(void **state) {
     connection_step(&connection);
     answer(&event);
     for (unsigned i = 1; i <= 10; i++)
-        answer(&(struct upstream_event){.type = UPSTREAM_DATA, .data = slice_of(block, sizeof(block)), .is_end = i == 10});
+        answer(
+            &(struct upstream_event){.type = UPSTREAM_DATA, .data = slice_of(block, sizeof(block)), .is_end = i == 10});
     for (unsigned i = 0; i < 10; i++) {
         stream_look(&connection.client);
         connection_step(&connection);
@@ -688,7 +694,8 @@ static void an_upstream_that_takes_no_request(void **state) {
 static void an_abort_before_the_response(void **state) {
     (void)state;
     send_and_step(SLICE(GET("/")));
-    answer(&(struct upstream_event){.type = UPSTREAM_ABORT, .status = 504, .reason = SLICE("it took \"too\" long\r\n")});
+    answer(
+        &(struct upstream_event){.type = UPSTREAM_ABORT, .status = 504, .reason = SLICE("it took \"too\" long\r\n")});
     step();
     assert_non_null(strstr(said, "HTTP/1.1 504 Gateway Timeout\r\n"));
     assert_true(slice_starts_with(
@@ -722,7 +729,8 @@ static void an_abort_within_the_response(void **state) {
         answer(&starts[i]);
         answer(&(struct upstream_event){.type = UPSTREAM_ABORT, .status = 502, .reason = SLICE("cut")});
         step();
-        assert_true(slice_ends_with(slice_of(said, said_n), i == 0 ? SLICE("\r\n\r\n3\r\nhel\r\n") : SLICE("\r\n\r\nhel")));
+        assert_true(
+            slice_ends_with(slice_of(said, said_n), i == 0 ? SLICE("\r\n\r\n3\r\nhel\r\n") : SLICE("\r\n\r\nhel")));
         assert_int_equal(owner_heard.closed, 1);
         assert_true(is_at_end());
         assert_int_equal(close_connection(NULL), 0);
@@ -736,25 +744,31 @@ static void an_upstream_that_counts_wrongly(void **state) {
         struct slice name;
         struct upstream_event events[2];
     } rows[] = {
-        {SLICE("too much"), {{.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 2}}, .data = SLICE("123")}}},
+        {SLICE("too much"),
+         {{.type = UPSTREAM_RESPONSE,
+           .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 2}},
+           .data = SLICE("123")}}},
         {SLICE("too little"),
-         {{.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 2}}, .data = SLICE("1"), .is_end = true}}},
+         {{.type = UPSTREAM_RESPONSE,
+           .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 2}},
+           .data = SLICE("1"),
+           .is_end = true}}},
         {SLICE("too much, later"),
          {{.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 2}}, .data = SLICE("1")},
           {.type = UPSTREAM_DATA, .data = SLICE("23"), .is_end = true}}},
         {SLICE("two responses"),
          {{.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_CHUNKED, 0}}, .data = SLICE("1")},
-          {.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 0}}, .data = SLICE_EMPTY, .is_end = true}}},
+          {.type = UPSTREAM_RESPONSE,
+           .response = {.status = 200, .body = {HTTP_BODY_LENGTH, 0}},
+           .data = SLICE_EMPTY,
+           .is_end = true}}},
         {SLICE("an interim within"),
          {{.type = UPSTREAM_RESPONSE, .response = {.status = 200, .body = {HTTP_BODY_CHUNKED, 0}}, .data = SLICE("1")},
           {.type = UPSTREAM_INTERIM, .response = {.status = 103}}}},
         {SLICE("data before a response"), {{.type = UPSTREAM_DATA, .data = SLICE("123"), .is_end = true}}},
         {SLICE("a field that ends its line"),
          {{.type = UPSTREAM_RESPONSE,
-           .response = {.status = 200,
-                        .fields = splitting,
-                        .n_fields = 1,
-                        .body = {HTTP_BODY_LENGTH, 0}},
+           .response = {.status = 200, .fields = splitting, .n_fields = 1, .body = {HTTP_BODY_LENGTH, 0}},
            .data = SLICE_EMPTY,
            .is_end = true}}},
     };

@@ -166,7 +166,8 @@ static void queries_that_are_none(void **state) {
     request = sound();
     request.has_query = false; /* and yet there is one */
     assert_refused(SLICE("a query without its mark"), &request, SLICE_EMPTY, false);
-    request = (struct request_head){.method = SLICE("OPTIONS"), .path = SLICE("*"), .query = SLICE("a"), .has_query = true};
+    request =
+        (struct request_head){.method = SLICE("OPTIONS"), .path = SLICE("*"), .query = SLICE("a"), .has_query = true};
     assert_refused(SLICE("a query behind the asterisk"), &request, SLICE_EMPTY, true);
 }
 
@@ -192,9 +193,20 @@ static void fields_that_are_none(void **state) {
         {SLICE("a"), SLICE("\tx")},
     };
     static const struct slice reserved[] = {
-        SLICE("Host"), SLICE("hOST"),       SLICE("Content-Length"), SLICE("content-length"), SLICE("Transfer-Encoding"),
-        SLICE("TRANSFER-ENCODING"), SLICE("Connection"), SLICE("Expect"), SLICE("Upgrade"), SLICE("TE"),
-        SLICE("te"),   SLICE("Trailer"),    SLICE("Keep-Alive"),     SLICE("Proxy-Connection"),
+        SLICE("Host"),
+        SLICE("hOST"),
+        SLICE("Content-Length"),
+        SLICE("content-length"),
+        SLICE("Transfer-Encoding"),
+        SLICE("TRANSFER-ENCODING"),
+        SLICE("Connection"),
+        SLICE("Expect"),
+        SLICE("Upgrade"),
+        SLICE("TE"),
+        SLICE("te"),
+        SLICE("Trailer"),
+        SLICE("Keep-Alive"),
+        SLICE("Proxy-Connection"),
     };
     struct http_field spoilt[3] = {{SLICE("Accept"), SLICE("*/*")}, {SLICE("X"), SLICE("y")}, {SLICE("Z"), SLICE("z")}};
     struct request_head request = sound();
@@ -301,11 +313,13 @@ static int pass_event(const struct upstream_event *event, struct upstream_event 
 static void events_come_back(void **state) {
     static const struct http_field some[] = {{SLICE("Server"), SLICE("x")}, {SLICE("Set-Cookie"), SLICE("a=b")}};
     const struct upstream_event events[] = {
-        {.type = UPSTREAM_INTERIM,
-         .response = {.status = 103, .fields = some, .n_fields = 2},
-         .data = SLICE_EMPTY},
+        {.type = UPSTREAM_INTERIM, .response = {.status = 103, .fields = some, .n_fields = 2}, .data = SLICE_EMPTY},
         {.type = UPSTREAM_RESPONSE,
-         .response = {.status = 200, .fields = some, .n_fields = 2, .body = {HTTP_BODY_LENGTH, 5}, .declared = {HTTP_BODY_LENGTH, 5}},
+         .response = {.status = 200,
+                      .fields = some,
+                      .n_fields = 2,
+                      .body = {HTTP_BODY_LENGTH, 5},
+                      .declared = {HTTP_BODY_LENGTH, 5}},
          .data = SLICE("12345"),
          .is_end = true},
         {.type = UPSTREAM_RESPONSE,
@@ -333,7 +347,8 @@ static void events_come_back(void **state) {
         assert_true(got.response.body.length == event->response.body.length);
         assert_int_equal(got.response.declared.kind, event->response.declared.kind);
         assert_true(got.response.declared.length == event->response.declared.length);
-        assert_equal_fields(got.response.fields, got.response.n_fields, event->response.fields, event->response.n_fields);
+        assert_equal_fields(got.response.fields, got.response.n_fields, event->response.fields,
+                            event->response.n_fields);
         assert_true(slice_equals(got.data, event->data));
         assert_true(slice_equals(got.reason, event->reason));
     }

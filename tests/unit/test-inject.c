@@ -67,8 +67,10 @@ static void query_absent(void **state) {
                         others = get_with(SLICE("/a"), SLICE("x=y&z")), trailing = get_with(SLICE("/a"), SLICE("x=y&"));
 
     (void)state;
-    assert_head(&credential, SLICE("k3y"), &none, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
-    assert_head(&credential, SLICE("k3y"), &empty, "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k3y"), &none,
+                "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k3y"), &empty,
+                "GET /a?app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k3y"), &others,
                 "GET /a?x=y&z&app_key=k3y HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k3y"), &trailing,
@@ -97,7 +99,8 @@ static void query_once(void **state) {
         struct request_head request = get_with(SLICE("/a"), rows[i].query);
         char expected[256];
 
-        (void)snprintf(expected, sizeof(expected), "GET %s HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n", rows[i].target);
+        (void)snprintf(expected, sizeof(expected), "GET %s HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n",
+                       rows[i].target);
         assert_head(&credential, SLICE("k3y"), &request, expected);
     }
 }
@@ -125,7 +128,8 @@ static void queries_that_cannot_carry_it(void **state) {
 
         assert_row(rows[i], inject_check(&header, &request) == NULL);
     }
-    assert_head(&header, SLICE("k3y"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
+    assert_head(&header, SLICE("k3y"), &asterisk,
+                "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
 }
 
 /* Whatever a key is made of, it stays one parameter's value. */
@@ -135,14 +139,17 @@ static void a_secret_is_escaped_in_a_query(void **state) {
     struct request_head request = get(SLICE("/a"));
 
     (void)state;
-    assert_head(&credential, SLICE("a&b=c#d e%f+g/h?i;j\"k"), &request,
-                "GET /a?app_key=a%26b%3Dc%23d%20e%25f%2Bg%2Fh%3Fi%3Bj%22k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(
+        &credential, SLICE("a&b=c#d e%f+g/h?i;j\"k"), &request,
+        "GET /a?app_key=a%26b%3Dc%23d%20e%25f%2Bg%2Fh%3Fi%3Bj%22k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY
+        "\r\n");
     assert_head(&credential, SLICE("\r\nHost: evil\0\xff"), &request,
                 "GET /a?app_key=%0D%0AHost%3A%20evil%00%FF HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("AZaz09-._~"), &request,
                 "GET /a?app_key=AZaz09-._~ HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     credential.inject.name = odd_name;
-    assert_head(&credential, SLICE("k"), &request, "GET /a?the%20key%26x=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k"), &request,
+                "GET /a?the%20key%26x=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
 }
 
 static void headers(void **state) {
@@ -152,7 +159,8 @@ static void headers(void **state) {
     (void)state;
     assert_head(&credential, SLICE("k3y"), &request,
                 "GET /a?x=y HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
-    assert_head(&credential, SLICE("k3y"), &empty, "GET /? HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k3y"), &empty,
+                "GET /? HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k3y\r\n" IDENTITY "\r\n");
     credential.inject = (struct inject){INJECT_HEADER, authorization, bearer};
     assert_head(&credential, SLICE("k {} 3y"), &empty,
                 "GET /? HTTP/1.1\r\nHost: api.example.org\r\nAuthorization: Bearer k {} 3y\r\n" IDENTITY "\r\n");
@@ -222,11 +230,13 @@ static void what_could_carry_another_credential(void **state) {
     request.n_fields = 1;
     for (size_t i = 0; i < ARRAY_LEN(stripped); i++) {
         field.name = stripped[i];
-        assert_head(&credential, SLICE("k"), &request, "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+        assert_head(&credential, SLICE("k"), &request,
+                    "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     }
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         field.name = kept[i];
-        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n%.*s: v\r\n" IDENTITY "\r\n",
+        (void)snprintf(expected, sizeof(expected),
+                       "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n%.*s: v\r\n" IDENTITY "\r\n",
                        SLICE_ARG(kept[i]));
         assert_head(&credential, SLICE("k"), &request, expected);
     }
@@ -235,8 +245,9 @@ static void what_could_carry_another_credential(void **state) {
 static void the_injected_field_stands_there_once(void **state) {
     static char custom[] = "X-Custom-Secret";
     static const struct http_field fields[] = {
-        {SLICE("X-Custom-Secret"), SLICE("a")}, {SLICE("x-custom-secret"), SLICE("b")}, {SLICE("X_Custom_Secret"), SLICE("c")},
-        {SLICE("X-Custom_secret"), SLICE("d")}, {SLICE("X-Custom-Secrets"), SLICE("kept")}, {SLICE("Cookie"), SLICE("e")},
+        {SLICE("X-Custom-Secret"), SLICE("a")},     {SLICE("x-custom-secret"), SLICE("b")},
+        {SLICE("X_Custom_Secret"), SLICE("c")},     {SLICE("X-Custom_secret"), SLICE("d")},
+        {SLICE("X-Custom-Secrets"), SLICE("kept")}, {SLICE("Cookie"), SLICE("e")},
     };
     struct credential credential = made("https://api.example.org", INJECT_HEADER, custom, bearer);
     struct request_head request = get(SLICE("/"));
@@ -244,8 +255,10 @@ static void the_injected_field_stands_there_once(void **state) {
     (void)state;
     request.fields = fields;
     request.n_fields = ARRAY_LEN(fields);
-    assert_head(&credential, SLICE("k"), &request,
-                "GET / HTTP/1.1\r\nHost: api.example.org\r\nX-Custom-Secrets: kept\r\nX-Custom-Secret: Bearer k\r\n" IDENTITY "\r\n");
+    assert_head(
+        &credential, SLICE("k"), &request,
+        "GET / HTTP/1.1\r\nHost: api.example.org\r\nX-Custom-Secrets: kept\r\nX-Custom-Secret: Bearer k\r\n" IDENTITY
+        "\r\n");
 }
 
 static void hosts(void **state) {
@@ -271,7 +284,8 @@ static void hosts(void **state) {
         struct credential credential = made(rows[i].upstream, INJECT_QUERY, app_key, NULL);
         char expected[256];
 
-        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n", rows[i].host);
+        (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n",
+                       rows[i].host);
         assert_head(&credential, SLICE("k"), &request, expected);
     }
 }
@@ -286,7 +300,8 @@ static void the_longest_host(void **state) {
         upstream[8 + i] = i % 60 == 59 ? '.' : 'a';
     (void)snprintf(upstream + 8 + LIMIT_HOST - 2, 7, ":65535");
     credential = made(upstream, INJECT_QUERY, app_key, NULL);
-    (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n", upstream + 8);
+    (void)snprintf(expected, sizeof(expected), "GET /?app_key=k HTTP/1.1\r\nHost: %s\r\n" IDENTITY "\r\n",
+                   upstream + 8);
     assert_head(&credential, SLICE("k"), &request, expected);
 }
 
@@ -296,11 +311,13 @@ static void base_paths(void **state) {
                         asterisk = {.method = SLICE("OPTIONS"), .path = SLICE("*"), .query = SLICE_EMPTY};
 
     (void)state;
-    assert_head(&credential, SLICE("k"), &root, "GET /base/v1/?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k"), &root,
+                "GET /base/v1/?app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     assert_head(&credential, SLICE("k"), &deep,
                 "GET /base/v1/a/b?x=y&app_key=k HTTP/1.1\r\nHost: api.example.org\r\n" IDENTITY "\r\n");
     credential = made("https://api.example.org/base", INJECT_HEADER, x_api_key, plain);
-    assert_head(&credential, SLICE("k"), &asterisk, "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "\r\n");
+    assert_head(&credential, SLICE("k"), &asterisk,
+                "OPTIONS * HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "\r\n");
 }
 
 static void framing(void **state) {
@@ -315,12 +332,14 @@ static void framing(void **state) {
     request.body.length = UINT64_MAX;
     request.expects_continue = true;
     assert_head(&credential, SLICE("k"), &request,
-                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "Content-Length: 18446744073709551615\r\n"
+                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY
+                "Content-Length: 18446744073709551615\r\n"
                 "Expect: 100-continue\r\n\r\n");
     request.body = (struct http_framing){HTTP_BODY_CHUNKED, 0};
     request.expects_continue = false;
     assert_head(&credential, SLICE("k"), &request,
-                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY "Transfer-Encoding: chunked\r\n\r\n");
+                "PUT / HTTP/1.1\r\nHost: api.example.org\r\nX-Api-Key: k\r\n" IDENTITY
+                "Transfer-Encoding: chunked\r\n\r\n");
 }
 
 /* A field that would split the head is refused here once more, whoever let it through before. */

@@ -21,7 +21,7 @@ static void note_timer(struct timer *timer) {
 
 static void note_watch(struct watch *watch) {
     note(watch);
-    watch_not_ready(watch, watch->ready);
+    watch_not_ready(watch, EPOLLIN);
 }
 
 static size_t calls_of(const void *what) {
@@ -237,20 +237,20 @@ static void remove_watch(struct watch *watch) {
     watch_remove(watch);
 }
 
-/* The kernel tells the present state first, and then each change once. */
+/* What stands there already is told first, and then each change once. */
 static void a_watch_remembers(void **state) {
     struct watch watch;
     int ends[2];
 
     (void)state;
     make_pair(ends);
+    say(ends[1]);
     assert_int_equal(watch_add(&watch, ends[0], note_watch), 0);
-    assert_int_equal(watch.ready, 0);
+    assert_int_equal(watch.ready, EPOLLOUT); /* until a write says otherwise */
     loop_settle();
     assert_int_equal(n_calls, 1);
     loop_settle();
     assert_int_equal(n_calls, 1); /* nothing changed */
-
     say(ends[1]);
     loop_settle();
     assert_int_equal(n_calls, 2);
@@ -280,19 +280,60 @@ static void readiness_adds_up(void **state) {
     (void)state;
     make_pair(ends);
     assert_int_equal(watch_add(&watch, ends[0], keep_ready), 0);
-    loop_settle();
-    assert_int_equal(seen_ready, EPOLLOUT);
     say(ends[1]);
     loop_settle();
     assert_int_equal(seen_ready, EPOLLOUT | EPOLLIN);
-    watch_not_ready(&watch, EPOLLOUT);
-    assert_int_equal(watch.ready, EPOLLIN);
+    watch_not_ready(&watch, EPOLLIN);
+    assert_int_equal(watch.ready, EPOLLOUT);
     assert_int_equal(shutdown(ends[1], SHUT_WR), 0);
     loop_settle();
     assert_true(seen_ready & EPOLLRDHUP);
     watch_remove(&watch);
     close_pair(ends);
     assert_int_equal(watch.ready, 0);
+}
+
+static void fill(int fd) {
+    static char much[10000];
+
+    while (send(fd, much, sizeof(much), MSG_DONTWAIT) > 0) {
+    }
+}
+
+static void drain(int fd) {
+    static char much[10000];
+
+    while (recv(fd, much, sizeof(much), MSG_DONTWAIT) > 0) {
+    }
+}
+
+/* It is woken when there is room again, each time that it had to wait, and not for every byte that the other end reads. */
+static void a_writer_that_had_to_wait(void **state) {
+    struct watch watch;
+    int ends[2];
+
+    (void)state;
+    make_pair(ends);
+    assert_int_equal(watch_add(&watch, ends[0], keep_ready), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        n_calls = 0;
+        fill(ends[0]);
+        watch_not_ready(&watch, EPOLLOUT);
+        assert_int_equal(watch.ready & EPOLLOUT, 0);
+        loop_settle();
+        assert_int_equal(n_calls, 0);
+        drain(ends[1]);
+        loop_settle();
+        assert_true(n_calls > 0 && (watch.ready & EPOLLOUT));
+    }
+    for (unsigned i = 0; i < 20; i++) { /* which never waits */
+        say(ends[0]);
+        drain(ends[1]);
+        loop_settle();
+    }
+    assert_true(n_calls <= 4);
+    watch_remove(&watch);
+    close_pair(ends);
 }
 
 static struct watch *other_watch;
@@ -396,6 +437,7 @@ static void a_watch_that_asks_for_another_turn(void **state) {
     (void)state;
     make_pair(ends);
     assert_int_equal(watch_add(&watch, ends[0], again_until_five), 0);
+    watch_again(&watch);
     run();
     assert_int_equal(n_calls, 5);
     close_pair(ends);
@@ -424,6 +466,8 @@ static void others_get_their_turn(void **state) {
     assert_int_equal(watch_add(&busy, a[0], again_forever), 0);
     assert_int_equal(watch_add(&quiet, b[0], remove_watch), 0);
     timer_set(&timer, 1);
+    watch_again(&busy);
+    say(b[1]);
     run();
     assert_int_equal(calls_of(&quiet), 1);
     assert_int_equal(calls_of(&timer), 1);
@@ -434,7 +478,7 @@ static void others_get_their_turn(void **state) {
 static void again_then_remove_other(struct watch *watch) {
     note(watch);
     if (n_calls <= 2) {
-        watch_again(watch); /* the first two calls tell the present state: both stand in the list now */
+        watch_again(watch); /* now both stand in the list */
         return;
     }
     watch_remove(&other_watch[0]);
@@ -451,6 +495,8 @@ static void removed_while_it_waits_for_its_turn(void **state) {
     other_watch = watches;
     assert_int_equal(watch_add(&watches[0], a[0], again_then_remove_other), 0);
     assert_int_equal(watch_add(&watches[1], b[0], again_then_remove_other), 0);
+    say(a[1]);
+    say(b[1]);
     run();
     assert_int_equal(n_calls, 3);
     close_pair(a);
@@ -489,6 +535,7 @@ int main(void) {
         cmocka_unit_test_setup(many_timers, forget_calls),
         cmocka_unit_test_setup(a_watch_remembers, forget_calls),
         cmocka_unit_test_setup(readiness_adds_up, forget_calls),
+        cmocka_unit_test_setup(a_writer_that_had_to_wait, forget_calls),
         cmocka_unit_test_setup(a_watch_that_removes_another, forget_calls),
         cmocka_unit_test_setup(a_watch_that_frees_itself, forget_calls),
         cmocka_unit_test_setup(a_removed_watch_with_a_copy_of_its_descriptor, forget_calls),

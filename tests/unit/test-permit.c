@@ -63,8 +63,8 @@ static void nothing_else_is_heard(void **state) {
     (void)state;
     for (unsigned type = 0; type < 256; type++) {
         for (unsigned phase = 0; phase <= 4; phase++) {
-            bool is_permitted = (type == IPC_HELLO && (phase & START)) || (type == IPC_LOG && (phase & (START | WORK))) ||
-                                (type == IPC_SECRET && (phase & WORK));
+            bool is_permitted = (type == IPC_HELLO && (phase & START)) ||
+                                (type == IPC_LOG && (phase & (START | WORK))) || (type == IPC_SECRET && (phase & WORK));
             char byte = (char)type;
 
             if (is_permitted)

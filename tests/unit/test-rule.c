@@ -84,8 +84,14 @@ static void paths_with_two_readings(void **state) {
         SLICE("/x;v=1/y"),   SLICE("/x/y;v=1"),
     };
     static const struct slice nobody_can_say[] = {
-        SLICE("/public/%252e%252e/secret"), SLICE("/public/%252e/x"),  SLICE("/public/a%252fb"), SLICE("/public/a%255cb"),
-        SLICE("/public/a%253bb"),           SLICE("/public/a%2500b"),  SLICE("/public/a%00b"),   SLICE("/public/%25252e"),
+        SLICE("/public/%252e%252e/secret"),
+        SLICE("/public/%252e/x"),
+        SLICE("/public/a%252fb"),
+        SLICE("/public/a%255cb"),
+        SLICE("/public/a%253bb"),
+        SLICE("/public/a%2500b"),
+        SLICE("/public/a%00b"),
+        SLICE("/public/%25252e"),
         SLICE("/secret/%252e%252e"),
     };
 
@@ -133,7 +139,8 @@ static void what_is_no_path(void **state) {
     memset(longest, 'a', sizeof(longest));
     memcpy(longest, "/public/", 8);
     assert_int_equal(rule_decide(&credential, SLICE("GET"), slice_of(longest, LIMIT_TARGET), &rule), RULE_ALLOWS);
-    assert_int_equal(rule_decide(&credential, SLICE("GET"), slice_of(longest, LIMIT_TARGET + 1), &rule), RULE_AMBIGUOUS);
+    assert_int_equal(rule_decide(&credential, SLICE("GET"), slice_of(longest, LIMIT_TARGET + 1), &rule),
+                     RULE_AMBIGUOUS);
     assert_int_equal(rule_decide(&credential, SLICE("OPTIONS"), SLICE("*"), &rule), RULE_AMBIGUOUS);
     assert_int_equal(rule_decide(&credential, SLICE("GET"), SLICE("public/x"), &rule), RULE_AMBIGUOUS);
     assert_int_equal(rule_decide(&credential, SLICE("GET"), SLICE_EMPTY, &rule), RULE_AMBIGUOUS);

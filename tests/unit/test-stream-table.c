@@ -15,7 +15,7 @@ static void an_entry_lives_until_both_sides_are_done(void **state) {
 
     (void)state;
     for (unsigned order = 0; order < 2; order++) {
-        entry = stream_table_add(&table, &alice, 3);
+        entry = stream_table_add(&table, &alice, "alice", 3);
         assert_non_null(entry);
         id = entry->id;
         assert_int_not_equal(id, 0);
@@ -44,7 +44,7 @@ static void an_id_is_never_given_twice(void **state) {
 
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
-        struct stream_entry *entry = stream_table_add(&table, &alice, 0);
+        struct stream_entry *entry = stream_table_add(&table, &alice, "alice", 0);
 
         assert_non_null(entry);
         assert_true(entry->id > last);
@@ -64,7 +64,7 @@ static void ids_that_were_never_given(void **state) {
     (void)state;
     assert_null(stream_table_find(&table, 0));
     assert_null(stream_table_find(&table, UINT64_MAX));
-    entry = stream_table_add(&table, &alice, 0);
+    entry = stream_table_add(&table, &alice, "alice", 0);
     assert_non_null(entry);
     assert_null(stream_table_find(&table, 0));
     assert_null(stream_table_find(&table, entry->id + 1));
@@ -84,7 +84,7 @@ static void growth(void **state) {
 
     (void)state;
     for (uint32_t i = 0; i < MANY; i++) {
-        entries[i] = stream_table_add(&table, i % 2 ? &alice : &bob, i);
+        entries[i] = stream_table_add(&table, i % 2 ? &alice : &bob, "alice", i);
         assert_non_null(entries[i]);
         ids[i] = entries[i]->id;
     }
@@ -95,7 +95,7 @@ static void growth(void **state) {
     }
     stream_table_keeper_done(&table, entries[40]);
     stream_table_relay_done(&table, entries[40]);
-    assert_non_null(stream_table_add(&table, &alice, 7));
+    assert_non_null(stream_table_add(&table, &alice, "alice", 7));
     assert_int_equal(table.n_used, MANY);
     assert_null(stream_table_find(&table, ids[40]));
     stream_table_done(&table);
@@ -103,7 +103,7 @@ static void growth(void **state) {
 
 static void one_relay_is_gone(void **state) {
     struct stream_table table = {0};
-    struct stream_entry *hers = stream_table_add(&table, &alice, 0), *his = stream_table_add(&table, &bob, 0);
+    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0), *his = stream_table_add(&table, &bob, 0);
     uint64_t her_id = hers->id, his_id = his->id;
 
     (void)state;
@@ -118,8 +118,8 @@ static void one_relay_is_gone(void **state) {
 
 static void the_keeper_is_gone(void **state) {
     struct stream_table table = {0};
-    struct stream_entry *hers = stream_table_add(&table, &alice, 0);
-    const struct stream_entry *his = stream_table_add(&table, &bob, 0);
+    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0);
+    const struct stream_entry *his = stream_table_add(&table, &bob, "alice", 0);
 
     (void)state;
     stream_table_relay_done(&table, hers);
