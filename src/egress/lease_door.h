@@ -30,7 +30,7 @@ struct lease_door {
     } answers[LIMIT_DIALS];
 };
 
-/* Takes `fd` over, even on failure; SO_PASSCRED is set on it. 0 or -errno. */
+/* Takes `fd` over, even on failure. Its SO_PASSCRED is on: whoever made it saw to that. 0 or -errno. */
 int lease_door_init(struct lease_door *door, int fd,
                     void (*on_dial)(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd));
 void lease_door_done(struct lease_door *door);

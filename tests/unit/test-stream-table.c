@@ -103,7 +103,7 @@ static void growth(void **state) {
 
 static void one_relay_is_gone(void **state) {
     struct stream_table table = {0};
-    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0), *his = stream_table_add(&table, &bob, 0);
+    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0), *his = stream_table_add(&table, &bob, "alice", 0);
     uint64_t her_id = hers->id, his_id = his->id;
 
     (void)state;
