@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/macros.h"
+
 /* Closes a descriptor >= 0 and sets it to -EBADF; errno is kept. */
 void fd_close(int *fd);
 #define _cleanup_close_ _cleanup_(fd_close)

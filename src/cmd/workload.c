@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "cmd/cmd.h"
@@ -19,7 +20,9 @@
 
 #define FIRST_LEASE 3 /* docs/protocol.md: 3 upward */
 
-static sigset_t mask_before; /* what credfd was started with, and the command gets */
+/* What credfd was started with, and the command gets. */
+static sigset_t mask_before;
+static struct sigaction child_before;
 
 /* ^Z stops the whole group, but credfd blocks the signal: it stops itself so that the shell sees the job stopped. */
 static void follow_stop(int stop_signal) {
@@ -69,6 +72,9 @@ int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *
     int r;
 
     *workload = (struct workload){.owner = owner, .on_exit = on_exit, .signal_fd = -EBADF};
+    /* ignored, as whoever started us may have left it, it would reap our children without a word (wait(2), NOTES) */
+    if (sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &child_before) < 0)
+        return -errno;
     sigfillset(&all);
     /* a fault of our own must end us, not wait */
     sigdelset(&all, SIGSEGV);
@@ -95,19 +101,18 @@ void workload_done(struct workload *workload) {
 
 /* Out of the way first: a lease's descriptor may have the number that another is to get. */
 static bool place_leases(const int *leases, size_t n) {
-    int first_free = FIRST_LEASE + (int)n;
+    int copies[LIMIT_LEASES];
 
     for (size_t i = 0; i < n; i++) {
-        int copy = fcntl(leases[i], F_DUPFD_CLOEXEC, first_free);
-
-        if (copy < 0 || (copy != first_free + (int)i && dup3(copy, first_free + (int)i, O_CLOEXEC) < 0))
+        copies[i] = fcntl(leases[i], F_DUPFD_CLOEXEC, FIRST_LEASE + (int)n);
+        if (copies[i] < 0)
             return false;
     }
     for (size_t i = 0; i < n; i++)
-        if (dup2(first_free + (int)i, FIRST_LEASE + (int)i) < 0)
+        if (dup2(copies[i], FIRST_LEASE + (int)i) < 0)
             return false;
     if (!WEAKENED_CLOSE_RANGE)
-        (void)close_range((unsigned)first_free, ~0U, 0);
+        (void)close_range((unsigned)(FIRST_LEASE + (int)n), ~0U, 0);
     return true;
 }
 
@@ -133,6 +138,7 @@ static void become_command(const struct workload_plan *plan, void *owner, pid_t 
     }
     if (harden_drop_workload_capabilities() < 0)
         log_warning("run: the command keeps capabilities with which root can read any process; run credfd as a plain user");
+    (void)sigaction(SIGCHLD, &child_before, NULL);
     (void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
     (void)execvp(plan->argv[0], plan->argv);
     _exit(exec_failure(plan->argv[0], errno));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +72,8 @@ static json_t *line_of(const struct audit_subject *subject, const struct exchang
     json_t *line;
 
     format_time(now);
-    line = json_pack("{s:s, s:s, s:s, s:i, s:o?, s:o, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:i}", "time", now, "lease",
-                     subject->lease, "identity", subject->identity, "pid", (int)subject->pid, "executable",
+    line = json_pack("{s:s, s:s, s:o, s:i, s:o?, s:o, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:i}", "time", now, "lease",
+                     subject->lease, "identity", text_value(slice_of_string(subject->identity)), "pid", (int)subject->pid, "executable",
                      subject->executable ? text_value(slice_of_string(subject->executable)) : json_null(), "method",
                      text_value(record->method), "authority", subject->authority, "path", text_value(record->path), "status",
                      (int)record->status, "bytes_in", (json_int_t)record->bytes_in, "bytes_out",
@@ -81,6 +82,23 @@ static json_t *line_of(const struct audit_subject *subject, const struct exchang
     if (line && record->reason.n > 0)
         (void)json_object_set_new(line, "reason", text_value(record->reason));
     return line;
+}
+
+/* Standard error may have been made non-blocking by somebody who has it too: waited for, never given up. */
+static int write_line(int fd, const char *line, size_t n) {
+    while (n > 0) {
+        ssize_t written = write(fd, line, n);
+
+        if (written >= 0) {
+            line += written;
+            n -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
 }
 
 int audit_write(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record) {
@@ -99,7 +117,7 @@ int audit_write(struct audit *audit, const struct audit_subject *subject, const 
         return -ENOMEM;
     n = strlen(text);
     text[n] = '\n'; /* in the place of the NUL: one write, so that lines of several writers do not mix */
-    r = fd_write_all(audit->fd, text, n + 1);
+    r = write_line(audit->fd, text, n + 1);
     free(text);
     return r;
 }

@@ -45,7 +45,7 @@ static void stop_late(struct timer *timer) {
     go_on_stopping(broker);
 }
 
-static void fail(struct broker *broker, const char *error) {
+void broker_fail(struct broker *broker, const char *error) {
     if (!broker->is_told && !broker->is_stopping)
         broker->owner.failed(broker->owner.owner, error);
     broker->is_told = true;
@@ -125,7 +125,7 @@ static void role_exited(struct child *child, int wait_status) {
     if (!broker->is_stopping) {
         (void)snprintf(error, sizeof(error), "%s ended unexpectedly (status %#x)", child->name, (unsigned)wait_status);
         log_error("%s", error);
-        fail(broker, error);
+        broker_fail(broker, error);
     }
     go_on_stopping(broker);
 }
@@ -229,7 +229,7 @@ static void become_ready(struct broker *broker) {
     r = send_settings(broker);
     if (r < 0) {
         (void)snprintf(error, sizeof(error), "the keeper cannot be given its credentials: %s", strerror(-r));
-        fail(broker, error);
+        broker_fail(broker, error);
         return;
     }
     broker->is_ready = true;
@@ -241,7 +241,7 @@ static void resolved(struct resolution *resolution, int sealed, const char *erro
 
     broker->sealed[resolution - broker->resolutions] = sealed;
     if (sealed < 0)
-        fail(broker, error);
+        broker_fail(broker, error);
     else
         become_ready(broker);
     go_on_stopping(broker);

@@ -27,6 +27,9 @@ struct broker {
 /* How a line in the audit is written, or how its loss is said. */
 void broker_account(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record);
 
+/* It cannot go on: tells its owner, once. */
+void broker_fail(struct broker *broker, const char *error);
+
 /* A holder's relay has gone: the broker may be waiting for it. */
 void broker_holder_gone(struct broker *broker, struct holder *holder);
 

@@ -40,7 +40,7 @@ static struct http_framing get_framing(struct ipc_message *m) {
     uint8_t kind = ipc_get_u8(m);
     struct http_framing framing = {.length = ipc_get_u64(m)};
 
-    if (kind > HTTP_BODY_CHUNKED)
+    if (kind > HTTP_BODY_CHUNKED || framing.length > INT64_MAX)
         ipc_fail(m);
     else
         framing.kind = (enum http_body_kind)kind;
@@ -84,7 +84,8 @@ static bool is_reserved(struct slice name) {
 
 /* S 9.3.8: TRACE would be answered with the key in it. S 9.3.6: CONNECT would turn its connection into a tunnel. */
 static bool is_sound_method(struct slice method) {
-    return http_is_token(method) && !slice_equals(method, SLICE("TRACE")) && !slice_equals(method, SLICE("CONNECT"));
+    return http_is_token(method) && !slice_equals_nocase(method, SLICE("TRACE")) &&
+           !slice_equals_nocase(method, SLICE("TRACK")) && !slice_equals(method, SLICE("CONNECT"));
 }
 
 static bool is_sound(const struct request_head *r, struct slice data, bool is_end) {

@@ -19,6 +19,7 @@ struct holder {
     struct broker *broker;
     struct child relay;
     char identity[LIMIT_NAME + 1];
+    unsigned n_open[LIMIT_LEASES]; /* streams of each lease that the relay has not ended */
     uint32_t identity_number; /* in the keeper: connections are never shared between two */
     void (*on_ready)(void *owner);
     void *owner;
@@ -77,6 +78,11 @@ static int introduce(struct holder *holder, const struct stream_entry *entry, ui
     return tell_relay(holder, entry, dial, relay_end);
 }
 
+static void relay_done(struct holder *holder, struct stream_entry *entry) {
+    holder->n_open[entry->lease]--;
+    stream_table_relay_done(&holder->broker->streams, entry);
+}
+
 static int on_dial(void *owner, struct ipc_message *m) {
     struct child *child = owner;
     struct holder *holder = child->owner;
@@ -90,16 +96,19 @@ static int on_dial(void *owner, struct ipc_message *m) {
 
     if (ipc_end(m) < 0 || lease >= broker->n_credentials)
         return -EPROTO;
+    if (holder->n_open[lease] == LIMIT_STREAMS)
+        return -EPROTO; /* a relay of ours keeps the limit itself, and says what has ended before it dials again */
     entry = stream_table_add(&broker->streams, holder, holder->identity, lease);
     if (!entry)
         return refuse_dial(holder, lease, dial);
+    holder->n_open[lease]++;
     asker_identify(&entry->asker, pid, pidfd);
     r = introduce(holder, entry, dial);
     if (r == 0)
         return 0;
     log_warning("lease %s: a dial is refused: %s", broker->credentials[lease]->name, strerror(-r));
     entry->is_keeper_done = true; /* should the keeper have heard of it, its report comes too late to count */
-    stream_table_relay_done(&broker->streams, entry);
+    relay_done(holder, entry);
     return refuse_dial(holder, lease, dial);
 }
 
@@ -135,7 +144,7 @@ static int on_stream_ended(void *owner, struct ipc_message *m) {
 
     if (ipc_end(m) < 0)
         return -EPROTO;
-    stream_table_relay_done(&holder->broker->streams, entry);
+    relay_done(holder, entry);
     return 0;
 }
 
@@ -160,6 +169,8 @@ static void relay_exited(struct child *child, int wait_status) {
 
     if (!holder->is_ending)
         log_error("credfd-relay ended unexpectedly (status %#x): its leases are gone", (unsigned)wait_status);
+    if (!holder->is_ending && !child->is_ready)
+        broker_fail(holder->broker, "credfd-relay could not be started");
     broker_holder_gone(holder->broker, holder);
 }
 

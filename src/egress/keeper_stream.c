@@ -128,7 +128,7 @@ static void stream_free(struct keeper_stream *s, const char *reason) {
 /* 0, also when the kernel has no room and the message is kept; -errno when the relay is gone. */
 static int tell_relay(struct keeper_stream *s, const struct upstream_event *event) {
     struct ipc_writer w = event_encode(event);
-    int r = ipc_send(s->fd, &w, -EBADF);
+    int r = buf_is_empty(&s->held_back) ? ipc_send(s->fd, &w, -EBADF) : -EPIPE; /* nothing overtakes, nothing joins */
 
     if (r != -EAGAIN)
         return r;
@@ -193,7 +193,9 @@ static int upstream_failed(struct keeper_stream *s, unsigned status, const char 
 
 /* The time that the upstream has for what is waited for now. While the workload is slow, it has all the time. */
 static void set_deadline(struct keeper_stream *s) {
-    if (!buf_is_empty(&s->client->out))
+    if (!buf_is_empty(&s->held_back))
+        timer_cancel(&s->deadline);
+    else if (!buf_is_empty(&s->client->out))
         timer_set(&s->deadline, s->timeouts->write);
     else if (s->x.status != 0)
         timer_set(&s->deadline, s->timeouts->stream);
@@ -433,9 +435,18 @@ static int move_request(struct keeper_stream *s) {
     return r < 0 ? r : 1;
 }
 
-static int deliver(struct keeper_stream *s, const struct upstream_event *event) {
+/* A session that the upstream opens for the key would outlive the lease in the workload's hands. */
+static void strip_cookies(struct keeper_stream *s, struct upstream_event *event) {
+    (void)http_fields_remove(&s->client->response.fields, SLICE("Set-Cookie"));
+    (void)http_fields_remove(&s->client->response.fields, SLICE("Set-Cookie2"));
+    event->response.n_fields = s->client->response.fields.n;
+}
+
+static int deliver(struct keeper_stream *s, struct upstream_event *event) {
     int r;
 
+    if (event->type == UPSTREAM_RESPONSE || event->type == UPSTREAM_INTERIM)
+        strip_cookies(s, event);
     if (event->type == UPSTREAM_RESPONSE)
         s->x.status = event->response.status;
     s->x.bytes_out += event->data.n;
@@ -449,14 +460,17 @@ static int deliver(struct keeper_stream *s, const struct upstream_event *event) 
 
 /* What waits for the upstream. Before the relay's next message: that one is only taken when nothing waits. */
 static void move_waiting(struct keeper_stream *s) {
+    uint64_t sent;
     int r;
 
     if (s->state != WAIT_RESPONSE || buf_is_empty(&s->client->out))
         return;
+    sent = s->client->sent;
     r = client_flush(s->client);
     if (r < 0 && r != -EAGAIN)
         s->x.is_upload_off = true;
-    set_deadline(s);
+    if (s->client->sent > sent || r != -EAGAIN)
+        set_deadline(s);
 }
 
 /* The upstream's next event, when the relay has room for it. 1, 0 or -errno as above. */
@@ -481,6 +495,8 @@ static void stream_step(struct keeper_stream *s) {
 
         if (!buf_is_empty(&s->held_back) && (s->watch.ready & EPOLLOUT))
             r = send_held_back(s);
+        if (r == 0 && s->state == WAIT_RESPONSE && !timer_is_set(&s->deadline))
+            set_deadline(s);
         move_waiting(s);
         if (r == 0 || r == -EAGAIN)
             request = move_request(s);

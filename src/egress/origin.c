@@ -258,9 +258,11 @@ static bool written_addresses(const struct origin *origin, struct lookup_result 
 
     *ret = (struct lookup_result){0};
     if (slice_equals_nocase(slice_of_string(origin->host), SLICE("localhost"))) {
-        (void)address_parse(SLICE("::1"), port, &ret->addresses[0]);
-        (void)address_parse(SLICE("127.0.0.1"), port, &ret->addresses[1]);
-        ret->n = 2; /* RFC 6761 §6.3: never asked of a name server */
+        /* RFC 6761 §6.3: never asked of a name server. Without a certificate to tell who answers, one address only: the
+         * server that is meant listens there, and the command could listen on the other. */
+        if (origin->credential->authority.is_tls)
+            (void)address_parse(SLICE("::1"), port, &ret->addresses[ret->n++]);
+        (void)address_parse(SLICE("127.0.0.1"), port, &ret->addresses[ret->n++]);
     } else if (address_parse(slice_of_string(origin->host), port, &ret->addresses[0]) == 0) {
         ret->n = 1;
     }

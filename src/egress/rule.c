@@ -22,11 +22,14 @@ enum rule_verdict rule_decide(const struct credential *credential, struct slice 
     ptrdiff_t n;
 
     *ret_rule = NULL;
-    if (credential->allows_all)
+    /* nothing to bound: every path of the authority is allowed */
+    if (credential->allows_all && (credential->authority.base_path.n == 0 || slice_equals(path, SLICE("*"))))
         return RULE_ALLOWS;
     n = path.n <= LIMIT_TARGET ? uri_normalise_path(path, normalised) : -1;
     if (n < 0)
         return RULE_AMBIGUOUS;
+    if (credential->allows_all)
+        return RULE_ALLOWS;
     as_sent = first_match(credential, method, path);
     as_read = first_match(credential, method, slice_of(normalised, (size_t)n));
     if (!as_sent && !as_read)

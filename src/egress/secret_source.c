@@ -124,14 +124,14 @@ int resolution_start(struct resolution *resolution, const struct secret_source *
 }
 
 void secret_source_forget(const struct secret_source *from) {
-    char *value;
+    size_t n;
 
     if (from->kind != SECRET_ENV || WEAKENED_ENV)
         return;
-    value = getenv(from->variable);
-    if (!value)
-        return;
-    /* /proc/PID/environ shows these very bytes, for as long as the process lives */
-    explicit_bzero(value, strlen(value));
+    n = strlen(from->variable);
+    /* every copy: /proc/PID/environ shows these very bytes, for as long as the process lives */
+    for (char **entry = environ; entry && *entry; entry++)
+        if (strncmp(*entry, from->variable, n) == 0 && (*entry)[n] == '=')
+            explicit_bzero(*entry + n + 1, strlen(*entry + n + 1));
     (void)unsetenv(from->variable);
 }

@@ -19,7 +19,7 @@ enum ipc_type {
     IPC_INVALID = 0,
 
     /* every role -> S */
-    IPC_HELLO, /* hardened and listening */
+    IPC_HELLO, /* u32 pid, fd: its pidfd: hardened and listening */
     IPC_LOG,   /* u8 level, bytes text */
 
     /* S <-> C */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "proc/role.h"
+#include "sandbox/weaken.h"
 
 static char program_directory[PATH_MAX];
 
@@ -59,19 +60,34 @@ static void become_role(const char *path, const char *name, const char *argument
     _exit(127);
 }
 
+static void forget_process(struct child *child) {
+    watch_remove(&child->exit);
+    fd_close(&child->pidfd);
+    child->pid = 0;
+}
+
+static void finish(struct child *child, int wait_status) {
+    timer_cancel(&child->deadline);
+    channel_done(&child->channel);
+    child->is_between = false;
+    child->on_exited(child, wait_status);
+}
+
+/* The first process of a role ends well before the role has begun: its copy goes on, and will say hello. */
 static void exited(struct watch *watch) {
     struct child *child = container_of(watch, struct child, exit);
+    bool was_copied = !child->is_ready;
     int status = 0;
 
     if (waitpid(child->pid, &status, WNOHANG) != child->pid)
         return;
+    forget_process(child);
+    child->is_between = was_copied && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
     channel_drain(&child->channel);
-    watch_remove(&child->exit);
-    fd_close(&child->pidfd);
-    timer_cancel(&child->deadline);
-    channel_done(&child->channel);
-    child->pid = 0;
-    child->on_exited(child, status);
+    if (child->pid > 0)
+        return; /* the hello was among what it drained */
+    if (!child->is_between || !channel_is_open(&child->channel))
+        finish(child, status);
 }
 
 static void too_late(struct timer *timer) {
@@ -85,12 +101,14 @@ static void too_late(struct timer *timer) {
 static void channel_ended(void *owner, int reason) {
     struct child *child = owner;
 
-    if (reason == 0) {
+    if (reason != 0) {
+        log_error("%s broke the rules of its channel and is killed: %s", child->name, strerror(-reason));
+        child_kill(child);
+    } else if (child->is_between) {
+        finish(child, 0);
+    } else {
         timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
-        return;
     }
-    log_error("%s broke the rules of its channel and is killed: %s", child->name, strerror(-reason));
-    child_kill(child);
 }
 
 static int watch_child(struct child *child) {
@@ -146,20 +164,45 @@ void child_stop(struct child *child) {
     timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
 }
 
+/* A copy that has not told its number yet ends when its channel does. */
 void child_kill(struct child *child) {
-    if (child_is_running(child))
+    if (child->pid > 0) {
         (void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+    } else if (child->is_between) {
+        channel_done(&child->channel);
+        finish(child, SIGKILL);
+    }
+}
+
+/* Reaps the process that was started, if it has not been: its work was to make the copy. */
+static void reap_first(struct child *child) {
+    if (child->pid == 0)
+        return;
+    if (WEAKENED_COPY) {
+        forget_process(child);
+        return;
+    }
+    (void)waitpid(child->pid, NULL, 0); /* it exits right after the copy was made */
+    forget_process(child);
 }
 
 int child_on_hello(void *owner, struct ipc_message *m) {
     struct child *child = owner;
+    pid_t pid = (pid_t)ipc_get_u32(m);
+    _cleanup_close_ int pidfd = ipc_get_fd(m);
+    siginfo_t info;
 
-    if (child->is_ready)
+    /* a process that is no child of ours cannot be waited for */
+    if (ipc_end(m) < 0 || child->is_ready || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         return -EPROTO;
+    reap_first(child);
+    child->pid = pid;
+    child->pidfd = fd_steal(&pidfd);
+    child->is_between = false;
     child->is_ready = true;
     if (!child->is_stopping)
         timer_cancel(&child->deadline);
-    return ipc_end(m);
+    return watch_add(&child->exit, child->pidfd, exited);
 }
 
 int child_on_log(void *owner, struct ipc_message *m) {

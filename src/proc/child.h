@@ -21,8 +21,13 @@ struct child {
     child_exited *on_exited;
     struct watch exit;
     struct timer deadline;
+    /*
+     * First of the process that was started; since its hello, of the copy in which the role goes on (role.c). In between
+     * the first has exited and the copy is only known by its channel: then `pid` is 0 and `is_between` true.
+     */
     pid_t pid;
     int pidfd;
+    bool is_between;
     bool is_ready; /* it said hello: hardened, and listening */
     bool is_stopping;
 };
@@ -53,7 +58,7 @@ void child_stop(struct child *child);
 void child_kill(struct child *child);
 
 static inline bool child_is_running(const struct child *child) {
-    return child->pid > 0;
+    return child->pid > 0 || child->is_between;
 }
 
 int child_on_hello(void *owner, struct ipc_message *m);

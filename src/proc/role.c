@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,12 +10,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "sandbox/harden.h"
+#include "sandbox/weaken.h"
 
 /* A sanitizer, or the trace of system calls, has something to say. */
 #if defined(CREDFD_SANITIZED) || defined(CREDFD_SECCOMP_TRACE)
@@ -108,14 +111,36 @@ static void keep_pages(void) {
 }
 
 static int say_hello(void) {
+    _cleanup_close_ int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     struct ipc_writer w = ipc_begin(IPC_HELLO);
 
-    return channel_send(&channel, &w, -EBADF);
+    if (self < 0)
+        return -errno;
+    ipc_put_u32(&w, (uint32_t)getpid());
+    return channel_send(&channel, &w, self);
+}
+
+/*
+ * From its exec until it hardened itself this process was dumpable, and a descriptor of its /proc/PID/mem that somebody
+ * opened in that moment goes on reading (the right is asked for at open, proc(5)). So the role goes on in a copy of the
+ * process: that memory was never open to anybody. The copy is the supervisor's child as the original was.
+ */
+static int leave_watched_memory(void) {
+    struct clone_args how = {.flags = CLONE_PARENT};
+    long pid = syscall(SYS_clone3, &how, sizeof(how));
+
+    if (pid < 0)
+        return -errno;
+    if (pid > 0)
+        _exit(EXIT_SUCCESS);
+    return 0;
 }
 
 static int harden(void) {
     int r = harden_role();
 
+    if (r == 0 && !WEAKENED_COPY)
+        r = leave_watched_memory();
     if (r < 0)
         return r;
     if (!IS_DIAGNOSTIC && harden_is_traced() != 0) {

@@ -121,13 +121,10 @@ static void next_request(struct connection *c) {
         finish_with_close(c);
         return;
     }
-    set_state(c, WAIT_REQUEST);
-    if (buf_is_empty(&c->in)) {
+    if (buf_is_empty(&c->in))
         buf_release(&c->in);
-        timer_set(&c->read_timer, timeouts_of(c)->idle_ms);
-    } else {
-        timer_set(&c->read_timer, timeouts_of(c)->head_ms);
-    }
+    timer_cancel(&c->read_timer); /* the client's time begins when it has its answer */
+    set_state(c, WAIT_REQUEST);
 }
 
 /* Content is moved together at the front of `in`, to be sent on in one piece. False when the framing is broken. */
@@ -209,6 +206,8 @@ static bool wait_request(struct connection *c) {
 
     if (!buf_is_empty(&c->out))
         return false; /* answers leave in order, and the last one has not left yet */
+    if (!timer_is_set(&c->read_timer))
+        timer_set(&c->read_timer, buf_is_empty(&c->in) ? timeouts_of(c)->idle_ms : timeouts_of(c)->head_ms);
     if (!buf_is_empty(&c->in)) {
         head_length = http_head_scan(&c->scan, HTTP_REQUEST, buf_slice(&c->in), &fault);
         if (head_length > 0)

@@ -168,8 +168,10 @@ enum http_fault http_request_parse(struct slice head, struct http_request *ret) 
     ret->method = parts.method;
     ret->target = parts.target;
     ret->minor = parts.minor;
-    /* TRACE would echo what we put into the request (S 9.3.8). */
-    return slice_equals(ret->method, SLICE("TRACE")) ? HTTP_METHOD_NOT_ALLOWED : HTTP_OK;
+    /* it would echo what we put into the request (S 9.3.8); some servers know it by another name, or in other letters */
+    if (slice_equals_nocase(ret->method, SLICE("TRACE")) || slice_equals_nocase(ret->method, SLICE("TRACK")))
+        return HTTP_METHOD_NOT_ALLOWED;
+    return HTTP_OK;
 }
 
 enum http_fault http_response_parse(struct slice head, struct http_response *ret) {

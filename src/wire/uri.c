@@ -121,6 +121,8 @@ ptrdiff_t uri_normalise_path(struct slice path, char *to) {
         if (slice_equals(segment, SLICE("."))) {
             segment.n = 0;
         } else if (slice_equals(segment, SLICE(".."))) {
+            if (n == 0)
+                return -1;
             n = parent_length(to, n);
             segment.n = 0;
         } else if (segment.n > 0) {

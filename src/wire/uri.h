@@ -13,8 +13,8 @@
 /*
  * The path as the most liberal server could read it, for matching rules on: escapes decoded once, backslash as a
  * slash, empty segments merged, path parameters (`;…`) cut from each segment, dot segments resolved. `to` has room for
- * `path.n + 1` bytes. Returns the length, or -1 when it does not start with a slash, holds a NUL, or when decoding
- * again would reveal a NUL, another slash, backslash, semicolon or dot segment (`%252e`), or one more escape: nobody
+ * `path.n + 1` bytes. Returns the length, or -1 when it does not start with a slash, holds a NUL, climbs above its
+ * root (or out of a base path before it), or when decoding again would reveal a NUL, another slash, backslash, semicolon or dot segment (`%252e`), or one more escape: nobody
  * can say what such a path means.
  */
 ptrdiff_t uri_normalise_path(struct slice path, char *to);

@@ -85,3 +85,26 @@ def test_the_audit_names_the_rule_and_the_reason(credfd):
     allowed, refused = run.audit(2)
     assert "/incident/**" in allowed["rule"] and not allowed.get("reason")
     assert refused["status"] == 403 and refused["reason"]
+
+
+@pytest.mark.parametrize("allow", ["all", ["GET /projects/**"]])
+@pytest.mark.parametrize("target", [
+    "/../../other/v1/x", "/projects/../../../projects/list", "/projects/%2e%2e/%2e%2e/%2e%2e/projects/list", "/..;/x",
+])
+def test_no_path_climbs_out_of_the_upstreams_base_path(credfd, allow, target):
+    """The key is bound to what stands in `upstream`, base path and all."""
+    statuses, _ = credfd.inside(ask_each, [["GET", target]], allow=allow, upstream=credfd.upstream.url + "/tenant/v1")
+    assert statuses == [403]
+    assert credfd.upstream.requests == []
+
+
+@pytest.mark.parametrize("field", ["X-HTTP-Method-Override: DELETE", "X_HTTP_Method_Override: DELETE", "X-Original-URL: /secret",
+                                   "X-Rewrite-Url: /secret", "Transfer_Encoding: chunked", "Content_Length: 5"])
+def test_no_field_goes_round_the_rule(credfd, field):
+    def ask(field):
+        with lease.connect() as stream:
+            return stream.get("/it", field).status
+
+    assert credfd.inside(ask, field) == 200
+    [seen] = credfd.upstream.requests
+    assert field.split(": ")[0].lower() not in {name.lower() for name, _ in seen.fields}

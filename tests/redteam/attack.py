@@ -123,6 +123,41 @@ def read_mem_file(pid):
     return attempt(read)
 
 
+def open_memory_at_birth(is_over):
+    """Opens the memory of every new process as soon as that is permitted, until `is_over()`: [(pid, mem, maps)]."""
+    held, patience, last = [], {}, os.getpid()
+    while not is_over():
+        with open("/proc/loadavg", encoding="ascii") as file:
+            newest = int(file.read().split()[-1])
+        patience.update((pid, 3000) for pid in range(last + 1, newest + 1))
+        last = max(last, newest)
+        for pid in list(patience):
+            try:
+                held.append((pid, os.open(f"/proc/{pid}/mem", os.O_RDONLY), os.open(f"/proc/{pid}/maps", os.O_RDONLY)))
+                if comm_of(pid).startswith("credfd-"):
+                    patience.pop(pid)
+            except PermissionError:
+                patience[pid] -= 1
+                if patience[pid] == 0:
+                    patience.pop(pid)
+            except OSError:
+                patience.pop(pid)
+    return held
+
+
+def readable_still(held):
+    """Of what was opened: the programs whose memory can be read through it now."""
+    programs = set()
+    for pid, mem, maps in held:
+        try:
+            mapped = os.read(maps, 4096).decode("latin-1")
+            if mapped and os.pread(mem, 16, int(mapped.split("-")[0], 16)):
+                programs.add(comm_of(pid))
+        except OSError:
+            pass
+    return programs
+
+
 def write_mem_file(pid):
     def write():
         os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))

@@ -5,10 +5,13 @@ As root and as a plain user. The attempts themselves are in attack.py; what is d
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
 import procs
+from program import as_user
 from procs import wait_until
 
 REFUSALS = {"DENIED: EPERM", "DENIED: EACCES", "DENIED: ENOSYS"}
@@ -28,6 +31,15 @@ def call_then(function, *arguments):
     with lease.connect() as stream:
         assert stream.get("/it").status == 200
     return function(*arguments)
+
+
+def wait():
+    say("called")
+    hear()
+
+
+def call_and_wait():
+    return call_then(wait)
 
 
 # Environments and command lines.
@@ -77,13 +89,6 @@ def test_no_command_line_holds_the_key(credfd, user):
 @pytest.mark.parametrize("source", ["file", "env"])
 def test_even_from_outside_with_every_right_only_the_keeper_could_be_asked(credfd, source, sees_into_processes):
     """environ and cmdline of everything below the test, read by somebody whom the kernel refuses nothing."""
-    def wait():
-        say("called")
-        hear()
-
-    def call_and_wait():
-        return call_then(wait)
-
     how = by_variable(credfd) if source == "env" else {}
     run = credfd.start_inside(call_and_wait, using=[call_then, wait], **how)
     run.expect("called")
@@ -120,6 +125,36 @@ def test_a_user_namespace_of_its_own_opens_no_way(credfd, user):
         return call_then(attack.in_new_namespaces, attack.steal_from, attack.our_roles())
 
     assert got_through(credfd.inside(steal_from_within, using=[call_then], user=user)) == {}
+
+
+# A process of the same user that is there before the run: what it does to the roles while they start.
+SPY = """
+import select, sys
+import attack
+print("watching", flush=True)
+held = attack.open_memory_at_birth(lambda: select.select([sys.stdin], [], [], 0)[0])
+print(*sorted(name for name in attack.readable_still(held) if name.startswith("credfd-")), flush=True)
+"""
+
+
+def spy_on_start(credfd, user):
+    """The roles into whose memory the spy can look when the run has settled."""
+    with subprocess.Popen([sys.executable, "-S", "-c", SPY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          cwd=credfd.session.stage, **as_user(user)) as spy:
+        assert spy.stdout.readline() == "watching\n"
+        run = credfd.start_inside(call_and_wait, using=[call_then, wait], user=user)
+        run.expect("called")
+        seen, _ = spy.communicate("stop\n", timeout=60)
+    run.say("end")
+    run.result()
+    return seen.split()
+
+
+@pytest.mark.defence("copy")
+@pytest.mark.parametrize("user", ["plain user"], indirect=True)  # root may look anyway, from outside
+def test_memory_that_was_open_for_a_moment_is_not_the_roles(credfd, user):
+    """A process is dumpable from its exec until it says otherwise, and who opens its memory then may go on reading."""
+    assert [spy_on_start(credfd, user) for _ in range(8)] == [[]] * 8
 
 
 def test_the_attempts_work_on_a_process_that_does_not_defend_itself(credfd, user):

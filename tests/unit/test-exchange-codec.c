@@ -94,7 +94,7 @@ static void requests_come_back(void **state) {
     assert_int_equal(pass(&request, SLICE("any length"), false, &got), 0);
     assert_equal_requests(&request, &got);
     assert_int_equal(pass(&request, SLICE_EMPTY, true, &got), 0);
-    request.body = (struct http_framing){HTTP_BODY_LENGTH, UINT64_MAX};
+    request.body = (struct http_framing){HTTP_BODY_LENGTH, INT64_MAX};
     assert_int_equal(pass(&request, SLICE("x"), false, &got), 0);
     assert_equal_requests(&request, &got);
 }
@@ -323,7 +323,7 @@ static void events_come_back(void **state) {
          .data = SLICE("12345"),
          .is_end = true},
         {.type = UPSTREAM_RESPONSE,
-         .response = {.status = 304, .declared = {HTTP_BODY_LENGTH, UINT64_MAX}},
+         .response = {.status = 304, .declared = {HTTP_BODY_LENGTH, INT64_MAX}},
          .data = SLICE_EMPTY,
          .is_end = true},
         {.type = UPSTREAM_RESPONSE, .response = {.status = 599, .body = {HTTP_BODY_CHUNKED, 0}}, .data = SLICE("part")},

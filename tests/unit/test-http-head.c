@@ -89,7 +89,8 @@ static void request_lines(void **state) {
         {SLICE("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n\r\n"), HTTP_LONG_METHOD},
         {SLICE("TRACE / HTTP/1.1\r\n\r\n"), HTTP_METHOD_NOT_ALLOWED},
         {SLICE("TRACE / HTTP/1.1\r\nbad\r\n\r\n"), HTTP_BAD_FIELD},
-        {SLICE("trace / HTTP/1.1\r\n\r\n"), HTTP_OK},
+        {SLICE("trace / HTTP/1.1\r\n\r\n"), HTTP_METHOD_NOT_ALLOWED},
+        {SLICE("TRACK / HTTP/1.1\r\n\r\n"), HTTP_METHOD_NOT_ALLOWED},
 
         {SLICE("GET /# HTTP/1.1\r\n\r\n"), HTTP_BAD_TARGET},
         {SLICE("GET /\\ HTTP/1.1\r\n\r\n"), HTTP_BAD_TARGET},
