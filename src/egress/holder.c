@@ -131,7 +131,7 @@ static int on_refusal(void *owner, struct ipc_message *m) {
 
     record.status = ipc_get_u16(m);
     record.reason = ipc_get_bytes(m, LIMIT_RULE);
-    if (ipc_end(m) < 0)
+    if (ipc_end(m) < 0 || !entry)
         return -EPROTO;
     broker_account(holder->broker, entry, &record);
     return 0;
@@ -142,7 +142,7 @@ static int on_stream_ended(void *owner, struct ipc_message *m) {
     struct holder *holder = child->owner;
     struct stream_entry *entry = get_stream(holder, m);
 
-    if (ipc_end(m) < 0)
+    if (ipc_end(m) < 0 || !entry)
         return -EPROTO;
     relay_done(holder, entry);
     return 0;

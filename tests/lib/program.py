@@ -211,7 +211,8 @@ class Run:
         return [pid for pid in procs.children(self.pid) if procs.comm(pid) == ROLES[name]]
 
     def role(self, name):
-        """The one process of that role; waits until it has its name."""
+        """The one process of that role, when it is settled: the command runs no sooner."""
+        self.command()
         found = wait_until(lambda: self.roles(name), f"a {name} below {self.pid}")
         assert len(found) == 1, f"{len(found)} of {name}"
         return found[0]
