@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/kernel.h"
+#include "egress/broker.h"
 #include "proc/child.h"
 #include "sandbox/harden.h"
 
@@ -75,18 +75,17 @@ static bool has_hashed_certificates(const char *directory) {
 
 static void certificates(struct finding *ret) {
     const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
+    bool has_file = file && *file;
 
-    if (file && *file) {
-        if (access(file, R_OK) == 0)
-            finding_set(ret, FINDING_OK, "$SSL_CERT_FILE, %.300s", file);
-        else
-            finding_set(ret, FINDING_MISSING, "$SSL_CERT_FILE, %.300s: %s; unset it or mend it", file, strerror(errno));
-        return;
-    }
     if (!directory || !*directory)
         directory = "/etc/ssl/certs";
-    if (has_hashed_certificates(directory))
-        finding_set(ret, FINDING_OK, "upstreams are verified against %.300s", directory);
+    if (has_file && access(file, R_OK) < 0)
+        finding_set(ret, FINDING_MISSING, "$SSL_CERT_FILE, %.300s: %s; unset it or mend it", file, strerror(errno));
+    else if (has_hashed_certificates(directory))
+        finding_set(ret, FINDING_OK, "upstreams are verified against %.200s%s%.200s", directory, has_file ? " and " : "",
+                    has_file ? file : "");
+    else if (has_file)
+        finding_set(ret, FINDING_OK, "upstreams are verified against %.200s", file);
     else
         finding_set(ret, FINDING_WEAKER,
                     "no hashed certificate in %.300s: only upstreams with a ca_file can be verified; "
@@ -123,7 +122,7 @@ static void capabilities(struct finding *ret) {
     else if (may_trace())
         finding_set(ret, FINDING_OK, "CAP_SYS_PTRACE and its like are taken from the command");
     else
-        finding_set(ret, FINDING_OK, "none here with which a command could read a role's memory");
+        finding_set(ret, FINDING_OK, "none here with which a command could read a role's memory; what a set-uid program gets is its own");
 }
 
 static void user(struct finding *ret) {
@@ -137,19 +136,14 @@ static void user(struct finding *ret) {
 }
 
 static void programs(struct finding *ret) {
-    static const char *const names[] = {"credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver"};
-    char path[PATH_MAX];
+    _cleanup_free_ char *error = NULL;
 
-    if (child_find_programs() < 0) {
+    if (child_find_programs() < 0)
         finding_set(ret, FINDING_MISSING, "credfd cannot tell where it lies: is /proc mounted?");
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (child_program_path(names[i], path, sizeof(path)) < 0 || access(path, X_OK) < 0) {
-            finding_set(ret, FINDING_MISSING, "%s: %s: install credfd whole, or build it whole", path, strerror(errno));
-            return;
-        }
-    finding_set(ret, FINDING_OK, "each role has its program: %s and the others", path);
+    else if (broker_check_programs(&error) < 0)
+        finding_set(ret, FINDING_MISSING, "%.400s", error ? error : "out of memory");
+    else
+        finding_set(ret, FINDING_OK, "each role has its program");
 }
 
 const struct probe doctor_place_probes[] = {

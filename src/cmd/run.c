@@ -75,10 +75,12 @@ static void start_when_ready(struct run *run) {
     r = workload_start(&run->workload, &plan);
     for (size_t i = 0; i < run->n_names; i++)
         fd_close(&run->ends[i]);
-    if (r < 0) {
+    if (r < 0)
         log_error("run: no process for the command: %s", strerror(-r));
+    if (r == 0 && (r = harden_supervisor()) < 0)
+        log_error("run: credfd cannot close its own sandbox: %s", strerror(-r));
+    if (r < 0)
         stop_with(run, EXIT_CREDFD);
-    }
 }
 
 static void holder_ready(void *owner) {
@@ -120,8 +122,8 @@ static int supervise(struct run *run) {
     int r = workload_init(&run->workload, run, command_ended);
 
     if (r == 0)
-        r = broker_start(run->settings, run->names, run->n_names, run->audit ? run->audit : run->settings->audit_file, &owner,
-                         &run->broker, &error);
+        r = broker_start(run->settings, run->names, run->n_names, run->audit ? run->audit : run->settings->audit_file,
+                         run->audit ? "run: --audit" : run->settings->audit_where, &owner, &run->broker, &error);
     if (r == 0) /* at once: the relay starts while the secrets are read */
         r = broker_grant(run->broker, run->identity, holder_ready, run, run->ends, &run->holder);
     if (r < 0) {

@@ -29,8 +29,8 @@ int usage_refuse(const char *command, const char *what) {
 int usage_refuse_option(int answer, char *const argv[]) {
     const char letter[] = {'-', (char)optopt, '\0'};
 
-    /* optopt is 0 for an unknown long option, which is a word of its own; a letter may be one of several in a word */
-    const char *option = optopt == 0 ? argv[optind - 1] : letter;
+    /* a long option is a word of its own, and optopt then 0 or no letter; a letter may be one of several in a word */
+    const char *option = optopt < ' ' || optopt > '~' || strncmp(argv[optind - 1], "--", 2) == 0 ? argv[optind - 1] : letter;
     const char *fault = answer == ':' ? "needs a value" : "is no option here, or takes no value";
 
     log_error("%s: %s %s; see credfd %s --help", argv[0], option, fault, argv[0]);

@@ -12,6 +12,8 @@
 #include "cmd/build_commit.h"
 #include "cmd/kernel.h"
 #include "cmd/usage.h"
+#include "egress/broker.h"
+#include "proc/child.h"
 
 static const char usage[] =
     "usage: credfd version [--json]\n"
@@ -23,10 +25,16 @@ static const char usage[] =
     "  -c, --config FILE  accepted and ignored\n"
     "      --help         print this\n";
 
+static bool can_broker(void) {
+    _cleanup_free_ char *error = NULL;
+
+    return kernel_gives_broker() && child_find_programs() == 0 && broker_check_programs(&error) == 0;
+}
+
 /* The field names that a prober reads (`broker_egress` above all) are a contract: docs/protocol.md. */
 static int print_json(void) {
     json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "name", "credfd", "version", CREDFD_VERSION, "commit",
-                               CREDFD_COMMIT, "broker_egress", kernel_gives_broker());
+                               CREDFD_COMMIT, "broker_egress", can_broker());
     _cleanup_free_ char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
     json_decref(object);

@@ -24,7 +24,7 @@ int audit_open(const char *path, struct audit **ret) {
     if (path && strcmp(path, "-") == 0)
         fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     else if (path)
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (path && fd < 0)
         return -errno;
     audit = malloc(sizeof(*audit));
@@ -84,7 +84,7 @@ static json_t *line_of(const struct audit_subject *subject, const struct exchang
     return line;
 }
 
-/* Standard error may have been made non-blocking by somebody who has it too: waited for, never given up. */
+/* A pipe, or a standard error that somebody made non-blocking, is waited for and never given up. */
 static int write_line(int fd, const char *line, size_t n) {
     while (n > 0) {
         ssize_t written = write(fd, line, n);

@@ -11,7 +11,8 @@
 
 struct audit;
 
-/* Appends to the file at `path` (made with mode 0600); "-" is standard error, NULL is nowhere. 0 or -errno. */
+/* Appends to the file at `path` (made with mode 0600); "-" is standard error, NULL is nowhere. A FIFO must have its
+ * reader. 0 or -errno. */
 int audit_open(const char *path, struct audit **ret);
 void audit_close(struct audit *audit);
 

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
@@ -14,6 +16,8 @@
 #include "egress/broker_state.h"
 #include "egress/credential_codec.h"
 #include "net/address.h"
+
+#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt" /* of Debian's ca-certificates */
 
 static bool is_quiet(const struct broker *broker) {
     if (child_is_running(&broker->keeper) || child_is_running(&broker->resolver) || broker->holders)
@@ -170,19 +174,36 @@ static int send_credential(struct broker *broker, uint32_t i) {
     return r;
 }
 
-/* Contract with every program that checks certificates: these two name other ones to trust (SSL_CTX_set_default_verify_paths(3)). */
-static int send_trust(struct broker *broker) {
+/*
+ * $SSL_CERT_FILE and $SSL_CERT_DIR name other certificates to trust, as for every program that checks them
+ * (SSL_CTX_set_default_verify_paths(3)). The system's bundle is the system's directory once more: that one is not read.
+ */
+static int open_named_bundle(int *ret_fd, char **ret_error) {
     const char *path = getenv("SSL_CERT_FILE");
-    _cleanup_close_ int fd = -EBADF;
-    struct ipc_writer w;
+    int r;
 
-    if (!path || !*path || getenv("SSL_CERT_DIR"))
+    if (!path || !*path || strcmp(path, SYSTEM_BUNDLE) == 0)
         return 0;
-    fd = open_certificates(path);
-    if (fd < 0)
-        return fd;
-    w = ipc_begin(IPC_TRUST);
-    return channel_send(&broker->keeper.channel, &w, fd);
+    r = open_certificates(path);
+    if (r < 0 && asprintf(ret_error, "SSL_CERT_FILE: %s: %s; unset it, or name a file of certificates", path, strerror(-r)) < 0)
+        *ret_error = NULL;
+    if (r >= 0)
+        *ret_fd = r;
+    return r < 0 ? r : 0;
+}
+
+static const char *named_directory(void) {
+    const char *path = getenv("SSL_CERT_DIR");
+
+    return path && *path ? path : NULL;
+}
+
+static int send_trust(struct broker *broker) {
+    struct ipc_writer w = ipc_begin(IPC_TRUST);
+    int r = broker->bundle < 0 ? 0 : channel_send(&broker->keeper.channel, &w, broker->bundle);
+
+    fd_close(&broker->bundle);
+    return r;
 }
 
 static int send_resolver(struct broker *broker) {
@@ -271,13 +292,31 @@ static int start_sources(struct broker *broker, char **ret_error) {
 }
 
 static int start_roles(struct broker *broker) {
-    int r = child_start(&broker->keeper, "credfd-keeper", getenv("SSL_CERT_DIR"), keeper_permits, ARRAY_LEN(keeper_permits),
-                        1, role_exited, broker);
+    int r = child_start(&broker->keeper, "credfd-keeper", named_directory(), keeper_permits, ARRAY_LEN(keeper_permits), 1,
+                        role_exited, broker);
 
     if (r == 0 && needs_resolver(broker))
         r = child_start(&broker->resolver, "credfd-resolver", NULL, resolver_permits, ARRAY_LEN(resolver_permits), 1,
                         role_exited, broker);
     return r;
+}
+
+int broker_check_programs(char **ret_error) {
+    static const char *const names[] = {"credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        int r = child_program_path(names[i], path, sizeof(path));
+
+        if (r == 0 && access(path, X_OK) < 0)
+            r = -errno;
+        if (r < 0) {
+            if (asprintf(ret_error, "%s: %s; install credfd whole, or build it whole", path, strerror(-r)) < 0)
+                *ret_error = NULL;
+            return r;
+        }
+    }
+    return 0;
 }
 
 static char *describe(const char *what, int error) {
@@ -287,7 +326,7 @@ static char *describe(const char *what, int error) {
 }
 
 int broker_start(const struct settings *settings, const char *const *names, size_t n_names, const char *audit_path,
-                 const struct broker_owner *owner, struct broker **ret, char **ret_error) {
+                 const char *audit_where, const struct broker_owner *owner, struct broker **ret, char **ret_error) {
     struct broker *broker = calloc(1, sizeof(*broker));
     int r;
 
@@ -300,15 +339,24 @@ int broker_start(const struct settings *settings, const char *const *names, size
         broker->credentials[i] = settings_credential(settings, names[i]);
         broker->sealed[i] = -EBADF;
     }
+    broker->bundle = -EBADF;
     *ret = broker;
     r = audit_open(audit_path, &broker->audit);
     if (r < 0) {
-        *ret_error = describe(audit_path, r);
+        if (asprintf(ret_error, "%s: %s: cannot be written: %s; name a file in a folder that is there", audit_where, audit_path,
+                     strerror(-r)) < 0)
+            *ret_error = NULL;
         return r;
     }
-    r = start_roles(broker);
+    r = open_named_bundle(&broker->bundle, ret_error);
+    if (r < 0)
+        return r;
+    r = broker_check_programs(ret_error);
+    if (r == 0)
+        r = start_roles(broker);
     if (r < 0) {
-        *ret_error = describe("credfd's own programs cannot be started", r);
+        if (!*ret_error)
+            *ret_error = describe("credfd's own programs cannot be started", r);
         return r;
     }
     return start_sources(broker, ret_error);
@@ -330,6 +378,7 @@ void broker_free(struct broker *broker) {
         return;
     for (size_t i = 0; i < broker->n_credentials; i++)
         fd_close(&broker->sealed[i]);
+    fd_close(&broker->bundle);
     stream_table_done(&broker->streams);
     audit_close(broker->audit);
     free(broker);

@@ -21,14 +21,17 @@ struct broker_owner {
 
 /*
  * Begins to start. `settings` is borrowed for the broker's life; only the credentials named in `names` are used (they
- * are in the settings). 0 with `*ret` the caller's, or -errno with `*ret_error` as settings_load.
+ * are in the settings). `audit_where` begins a complaint about `audit_path`. 0 with `*ret` the caller's, or -errno with `*ret_error` as settings_load.
  */
 int broker_start(const struct settings *settings, const char *const *names, size_t n_names, const char *audit_path,
-                 const struct broker_owner *owner, struct broker **ret, char **ret_error);
+                 const char *audit_where, const struct broker_owner *owner, struct broker **ret, char **ret_error);
 
 /* Ends every holder and role; `stopped` is called when all are gone and all that they reported is written. */
 void broker_stop(struct broker *broker);
 void broker_free(struct broker *broker);
+
+/* Whether every role's program is there, after child_find_programs. 0, or -errno with `*ret_error` as broker_start. */
+int broker_check_programs(char **ret_error);
 
 struct holder;
 

@@ -17,6 +17,7 @@ struct broker {
     size_t n_credentials;
     struct child keeper, resolver;
     struct audit *audit;
+    int bundle; /* of further certificates to trust, until the keeper has it */
     struct stream_table streams;
     struct holder *holders;
     uint32_t n_identities;

@@ -27,7 +27,7 @@ static struct {
 
 static struct {
     const char *directory;
-    struct slice bundle; /* instead, when the person who started credfd named one */
+    struct slice bundle; /* beside it, when the person who started credfd named one */
     struct tls_context *context; /* made when the first credential needs it */
 } system_trust = {.directory = "/etc/ssl/certs"};
 
@@ -142,7 +142,7 @@ static struct origin *origin_for(uint32_t id, uint32_t identity) {
         int r = held->credential->authority.is_tls && !held->tls ? trust_for(id, &held->tls) : 0;
 
         if (r < 0) {
-            log_error("credential %s: its certificates cannot be used: %s", held->credential->name,
+            log_error("credential %s: the certificates to trust cannot be used: %s", held->credential->name,
                       r == -EINVAL ? "there is none in the file" : strerror(-r));
             return NULL;
         }
@@ -163,9 +163,11 @@ static int on_stream(void *owner, struct ipc_message *m) {
     if (ipc_end(m) < 0 || r < 0 || !credentials[id].held.secret || identity >= LIMIT_IDENTITIES)
         return -EPROTO;
     origin = fd >= 0 ? origin_for(id, identity) : NULL;
-    if (!origin || keeper_stream_open(stream, fd_steal(&fd), &credentials[id].held, origin, &timeouts) < 0) {
+    if (fd < 0 || !origin || keeper_stream_open(stream, fd_steal(&fd), &credentials[id].held, origin, &timeouts) < 0) {
         /* the pair is closed with its descriptor: the relay refuses the dial */
-        log_warning("credential %s: a stream is refused: out of descriptors or memory", credentials[id].held.credential->name);
+        if (fd < 0 || origin)
+            log_warning("credential %s: a stream is refused: out of descriptors or memory",
+                        credentials[id].held.credential->name);
         keeper_stream_ended(stream);
     }
     return 0;

@@ -248,7 +248,7 @@ static void looked_up(void *owner, const struct lookup_result *result) {
 
     attempt->lookup = NULL;
     if (result->n == 0)
-        log_warning("credential %s: %s: %s", attempt->origin->credential->name, attempt->origin->host, result->failure);
+        log_info("credential %s: %s: %s", attempt->origin->credential->name, attempt->origin->host, result->failure);
     addresses_known(attempt, result, false);
 }
 

@@ -47,9 +47,14 @@ static int read_credentials(const struct node *node, void *field) {
 }
 
 static int read_audit_file(const struct node *node, void *field) {
+    struct settings *settings = field;
+    int r = node_where(node, &settings->audit_where);
+
+    if (r < 0)
+        return r;
     if (node_kind(node) == NODE_SCALAR && slice_equals(node_scalar(node), SLICE("-")))
-        return value_string(node, field);
-    return value_path(node, field);
+        return value_string(node, &settings->audit_file);
+    return value_path(node, &settings->audit_file);
 }
 
 static int read_audit(const struct node *node, void *field) {
@@ -75,7 +80,7 @@ static int read_timeouts(const struct node *node, void *field) {
 
 static const struct schema_key settings_keys[] = {
     {"credentials", read_credentials, 0, "add credentials: and a list of at least one; see credfd.yaml(5)"},
-    {"audit", read_audit, offsetof(struct settings, audit_file)},
+    {"audit", read_audit},
     {"timeouts", read_timeouts, offsetof(struct settings, timeouts)},
 };
 
@@ -136,6 +141,7 @@ void settings_free(struct settings *settings) {
         credential_done(&settings->credentials[i]);
     free(settings->credentials);
     free(settings->audit_file);
+    free(settings->audit_where);
     free(settings->path);
     free(settings);
 }

@@ -65,6 +65,7 @@ struct settings {
     struct credential *credentials;
     size_t n_credentials;
     char *audit_file; /* absolute; "-" for standard error; NULL for none */
+    char *audit_where; /* "FILE:LINE: audit.file": the start of every complaint about it; NULL without one */
     struct timeouts timeouts;
 };
 

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/limits.h"
+#include "base/macros.h"
 #include "config/schema.h"
 #include "config/value.h"
 #include "egress/settings.h"
@@ -138,12 +140,32 @@ int settings_read_secret(const struct node *node, void *field) {
     return schema_read(secret_keys, ARRAY_LEN(secret_keys), node, secret);
 }
 
+/* A key in DER, or a page that says 404, would be found out by the first request only. */
+static int check_pem(const struct node *node, const char *path, size_t size) {
+    static const char *const labels[] = {"-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----"};
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    _cleanup_free_ char *bytes = malloc(MIN_OF(size, (size_t)LIMIT_CA_FILE));
+    ssize_t n;
+
+    if (!bytes)
+        return -ENOMEM;
+    n = fd < 0 ? -errno : fd_read_all(fd, bytes, MIN_OF(size, (size_t)LIMIT_CA_FILE));
+    if (n < 0)
+        return node_fail(node, "cannot be read: %s; check its permissions", strerror((int)-n));
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        if (memmem(bytes, (size_t)n, labels[i], strlen(labels[i])))
+            return 0;
+    return node_fail(node, "holds no certificate; name a file in PEM form");
+}
+
 int settings_read_ca_file(const struct node *node, void *field) {
     char **path = field;
     struct stat st;
     int r = value_path(node, path);
 
-    return r < 0 ? r : check_file(node, *path, &ca_rule, &st);
+    if (r == 0)
+        r = check_file(node, *path, &ca_rule, &st);
+    return r == 0 ? check_pem(node, *path, (size_t)st.st_size) : r;
 }
 
 bool settings_is_variable(struct slice name) {

@@ -28,7 +28,7 @@ enum ipc_type {
     IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
 
     /* S -> K */
-    IPC_TRUST,      /* fd: a PEM bundle that is trusted instead of the system's directory */
+    IPC_TRUST,      /* fd: a PEM bundle that is trusted beside the system's directory */
     IPC_CREDENTIAL, /* egress/credential_codec.h */
     IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead */
     IPC_RESOLVER,   /* fd: a channel to N */

@@ -93,7 +93,9 @@ int tls_context_new(struct slice pem, const char *directory, struct tls_context 
     SSL_CTX_sess_set_new_cb(ssl, keep_session);
     if (SSL_CTX_set_alpn_protos(ssl, (const unsigned char *)"\x08http/1.1", 9) != 0)
         goto out;
-    r = pem.n > 0 ? trust_pem(ssl, pem) : SSL_CTX_load_verify_dir(ssl, directory) == 1 ? 0 : -ENOMEM;
+    r = pem.n > 0 ? trust_pem(ssl, pem) : 0;
+    if (r == 0 && directory && SSL_CTX_load_verify_dir(ssl, directory) != 1)
+        r = -ENOMEM;
     if (r < 0)
         goto out;
     context->ssl = ssl;
@@ -112,14 +114,18 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
-static const char *name_failure(unsigned long code) {
-    static char text[128]; /* until the next failure: it is logged and told at once */
-    const char *reason = ERR_reason_error_string(code);
+/* The library's own words behind ours; until the next failure: it is logged and told at once. */
+static const char *say(const char *what, const char *words) {
+    static char text[128];
 
+    (void)snprintf(text, sizeof(text), "%s%s", what, words ? words : "failed");
+    return text;
+}
+
+static const char *name_failure(unsigned long code) {
     if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER || ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
         return "the upstream does not speak TLS";
-    (void)snprintf(text, sizeof(text), "TLS: %s", reason ? reason : "the handshake failed");
-    return text;
+    return say("TLS: ", ERR_reason_error_string(code));
 }
 
 /* What the stream is to wait for, as OpenSSL told it; or what broke. */
@@ -263,7 +269,7 @@ int tls_handshake(struct stream *s) {
         s->tls->failure = "the server closed during the handshake";
     verdict = SSL_get_verify_result(s->tls->ssl);
     if (verdict != X509_V_OK)
-        s->tls->failure = X509_verify_cert_error_string(verdict);
+        s->tls->failure = say("its certificate: ", X509_verify_cert_error_string(verdict));
     return -EPROTO;
 }
 

@@ -26,8 +26,8 @@ void tls_sessions_done(struct tls_sessions *sessions);
 int tls_init(void);
 
 /*
- * Trusts the certificates in `pem`, one or more (then only these), or, when it is empty, those in the hashed
- * `directory`, read one by one as they are needed. 0, -EINVAL (no certificate in `pem`), -ENOMEM.
+ * Trusts the certificates in `pem`, one or more where it is not empty, and those in the hashed `directory`, read one by
+ * one as they are needed, where that is not NULL. 0, -EINVAL (no certificate in `pem`), -ENOMEM.
  */
 int tls_context_new(struct slice pem, const char *directory, struct tls_context **ret);
 void tls_context_free(struct tls_context *context);

@@ -183,9 +183,11 @@ static enum http_fault take_interim(struct client *c, size_t head_length, struct
     bool closes, keeps_alive;
     enum http_fault fault;
 
-    /* a switch that nobody asked for would hand the stream to another protocol (S 15.2.2) */
-    if (c->response.status == 101 || ++c->interims > LIMIT_INTERIM_RESPONSES)
-        return HTTP_BAD_STATUS_LINE;
+    /* it would hand the stream to another protocol */
+    if (c->response.status == 101)
+        return HTTP_UNASKED_SWITCH;
+    if (++c->interims > LIMIT_INTERIM_RESPONSES)
+        return HTTP_MANY_INTERIMS;
     fault = http_fields_strip_hop_by_hop(&c->response.fields, NULL, 0, &closes, &keeps_alive);
     (void)http_fields_remove(&c->response.fields, SLICE("Content-Length"));
     c->delivered = head_length;
@@ -235,7 +237,7 @@ static int take_end(struct client *c, ssize_t error, struct upstream_event *ret)
     }
     if (c->state == CLIENT_WAIT_BODY)
         return fail(c, "the upstream closed before the response was complete", ret);
-    return fail(c, error == 0 ? "the upstream closed without a response" : "the upstream reset the connection", ret);
+    return fail(c, error == 0 ? "the upstream closed without a response" : "the upstream broke the connection off", ret);
 }
 
 int client_receive(struct client *c, struct upstream_event *ret) {

@@ -10,9 +10,9 @@ static const struct kind {
     {403, SLICE("forbidden"), SLICE("see the credential's allow list")},
     {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts")},
     {500, SLICE("internal_error"), SLICE("see credfd's own messages")},
-    {502, SLICE("upstream_failed"), SLICE("see the credential's upstream and ca_file, and credfd's own messages")},
+    {502, SLICE("upstream_failed"), SLICE("see the upstream itself, and the credential's upstream and ca_file")},
     {503, SLICE("unavailable"), SLICE("try again in a moment")},
-    {504, SLICE("upstream_timeout"), SLICE("try again, or raise response_timeout")},
+    {504, SLICE("upstream_timeout"), SLICE("try again, or raise response_timeout or timeouts.connect")},
     {0, SLICE("bad_request"), SLICE("mend the request: only what can be read in one way is forwarded")},
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "sandbox/seccomp.h"
 #include "sandbox/weaken.h"
 
 int harden_against_inspection(void) {
@@ -32,6 +33,16 @@ int harden_role(void) {
         return -errno;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
+
+#ifdef CREDFD_SANITIZED
+int harden_supervisor(void) {
+    return 0;
+}
+#else
+int harden_supervisor(void) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : seccomp_enter(SECCOMP_SUPERVISOR);
+}
+#endif
 
 struct capability_sets {
     struct __user_cap_header_struct header;

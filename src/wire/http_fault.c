@@ -37,6 +37,8 @@ static const struct {
     [HTTP_HEAD_TIMEOUT] = {408, "the head did not arrive in time"},
     [HTTP_BODY_TIMEOUT] = {408, "the body did not arrive in time"},
     [HTTP_BAD_STATUS_LINE] = {502, "the status line is malformed"},
+    [HTTP_UNASKED_SWITCH] = {502, "the upstream switches protocols unasked"},
+    [HTTP_MANY_INTERIMS] = {502, "the upstream sends too many interim responses"},
 };
 
 unsigned http_fault_status(enum http_fault fault) {

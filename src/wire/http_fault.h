@@ -34,6 +34,8 @@ enum http_fault {
     HTTP_HEAD_TIMEOUT,          /* 408 */
     HTTP_BODY_TIMEOUT,          /* 408 */
     HTTP_BAD_STATUS_LINE,       /* a response's first line (§4) */
+    HTTP_UNASKED_SWITCH,        /* a 101 that no request asked for (S 15.2.2) */
+    HTTP_MANY_INTERIMS,         /* over LIMIT_INTERIM_RESPONSES */
     HTTP_FAULTS
 };
 

@@ -1,5 +1,7 @@
 #include "wire/uri.h"
 
+#include <arpa/inet.h>
+
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"
@@ -153,6 +155,26 @@ static bool take_scheme(struct slice *url, struct uri_upstream *to) {
     return false;
 }
 
+/*
+ * What ends in a number is an address to some and a name to others (WHATWG URL, "ends in a number"): only the plain form
+ * of four decimal numbers is taken.
+ */
+static bool is_odd_address(struct slice host) {
+    struct slice last = host;
+    struct in_addr address;
+    char text[INET_ADDRSTRLEN];
+
+    while (slice_has(last, '.'))
+        (void)slice_cut(&last, '.');
+    if (last.n == 0 || last.p[0] < '0' || last.p[0] > '9')
+        return false;
+    if (host.n >= sizeof(text))
+        return true;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    return inet_pton(AF_INET, text, &address) != 1;
+}
+
 static const char *parse_upstream_authority(struct slice text, struct uri_upstream *to) {
     struct authority authority;
 
@@ -165,6 +187,8 @@ static const char *parse_upstream_authority(struct slice text, struct uri_upstre
     if (!authority.is_ipv6 &&
         (http_char_span(authority.host, HTTP_CHAR_HOST) < authority.host.n || slice_has(authority.host, '_')))
         return "the host may hold letters, digits, '-' and '.' only";
+    if (!authority.is_ipv6 && is_odd_address(authority.host))
+        return "the host is neither a name nor an address of four decimal numbers";
     if (!authority.is_ipv6 && slice_ends_with(authority.host, SLICE(".")))
         return "the host ends in a dot";
     if (authority.has_colon && (!authority.has_port || authority.port == 0))
