@@ -68,6 +68,18 @@ def test_an_audit_file_that_cannot_be_written_is_refused_at_the_start(credfd):
     assert not (run.folder / "started").exists()
 
 
+def test_a_bad_audit_file_of_the_configuration_is_named_with_its_line(credfd):
+    run = credfd.start(["touch", "started"], audit=False, extra={"audit": {"file": "/no/such/folder/audit.jsonl"}})
+    assert run.wait() == 125 and not (run.folder / "started").exists()
+    assert re.fullmatch(r"credfd: \S+credfd\.yaml:\d+: audit\.file: /no/such/folder/audit\.jsonl: .+; .+\n", run.stderr)
+
+
+def test_a_fifo_without_a_reader_is_refused_and_not_waited_for(credfd, folder):
+    os.mkfifo(folder / "fifo")
+    run = credfd.start(["touch", "started"], audit=False, options=["--audit", str(folder / "fifo")])
+    assert run.wait() == 125 and not (run.folder / "started").exists()
+
+
 def test_the_identity_is_the_one_given(credfd):
     run = credfd.start_inside(post_and_tell, 0, options=["--as", "alice"])
     run.result()

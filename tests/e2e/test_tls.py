@@ -56,6 +56,18 @@ def test_a_private_authority_is_not_trusted_without_ca_file(credfd):
     require_refused(credfd, "issuer|trust|verif|unable", ca_file=None)
 
 
+@pytest.mark.parametrize("beside", [{}, {"SSL_CERT_DIR": "/etc/ssl/certs"}], ids=["alone", "beside SSL_CERT_DIR"])
+def test_what_ssl_cert_file_names_is_trusted(credfd, beside):
+    env = {"SSL_CERT_FILE": str(credfd.upstream.ca_file), **beside}
+    assert credfd.inside(ask, ca_file=None, env=env)[0] == [200]
+
+
+def test_an_ssl_cert_file_that_is_not_there_is_refused_by_its_name(credfd):
+    run = credfd.start(["touch", "started"], env={"SSL_CERT_FILE": "/no/such.pem"})
+    assert run.wait() == 125 and not (run.folder / "started").exists()
+    assert run.stderr.startswith("credfd: SSL_CERT_FILE: /no/such.pem: ") and len(run.stderr.splitlines()) == 1
+
+
 def test_a_ca_file_is_trusted_instead_of_the_systems_store_only_for_its_credential(credfd):
     def ask_both():
         found = {}

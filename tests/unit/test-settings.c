@@ -25,6 +25,15 @@ static void make_file(const char *name, mode_t mode, off_t size) {
 static const char *const file_names[] = {"key",   "open",   "writable",     "empty",
                                          "large", "ca.pem", "ca-large.pem", "CANARY"};
 
+/* What marks a certificate; whether it is a good one, the keeper finds out. */
+static void make_ca_file(void) {
+    FILE *file = fopen("ca.pem", "w");
+
+    assert_non_null(file);
+    assert_true(fputs("-----BEGIN CERTIFICATE-----\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
 static int make_place(void **state) {
     (void)state;
     assert_non_null(mkdtemp(directory));
@@ -34,7 +43,7 @@ static int make_place(void **state) {
     make_file("writable", 0602, 10);
     make_file("empty", 0600, 0);
     make_file("large", 0600, LIMIT_SECRET + 2);
-    make_file("ca.pem", 0644, 10);
+    make_ca_file();
     make_file("ca-large.pem", 0644, LIMIT_CA_FILE + 1);
     make_file("CANARY", 0644, 10);
     assert_int_equal(mkfifo("pipe", 0600), 0);
@@ -155,6 +164,8 @@ static void refuses_a_wrong_credential(void **state) {
          "the path, which starts from this file's directory unless it starts with /"},
         {{.rest = "    ca_file: .\n"},
          "f.yaml:6: credentials.api.ca_file: not a regular file; name one file of certificates in PEM"},
+        {{.rest = "    ca_file: open\n"},
+         "f.yaml:6: credentials.api.ca_file: holds no certificate; name a file in PEM form"},
         {{.rest = "    ca_file: empty\n"},
          "f.yaml:6: credentials.api.ca_file: the file is empty; put the CA's certificate in it, or remove the key"},
         {{.rest = "    ca_file: ca-large.pem\n"},
@@ -308,7 +319,9 @@ static void refuses_a_wrong_upstream(void **state) {
         {{.upstream = "HTTP://api.example.org/"}, UNENCRYPTED},
         {{.upstream = "http://10.0.0.1"}, UNENCRYPTED},
         {{.upstream = "http://128.0.0.1"}, UNENCRYPTED},
-        {{.upstream = "http://127.1"}, UNENCRYPTED},
+        {{.upstream = "http://127.1"},
+         UPSTREAM_AT "the host is neither a name nor an address of four decimal numbers; write it as "
+                     "https://HOST[:PORT][/PATH]"},
         {{.upstream = "http://127.0.0.1.example.org"}, UNENCRYPTED},
         {{.upstream = "http://localhost.example.org"}, UNENCRYPTED},
         {{.upstream = "http://[::2]"}, UNENCRYPTED},
