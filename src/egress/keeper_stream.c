@@ -294,7 +294,7 @@ static int refuse_before(struct keeper_stream *s, unsigned status, const char *r
     return refuse(s, status, reason, hint);
 }
 
-/* NULL, or the refusal has been sent and `*ret` is what became of it. */
+/* Rules first, then whether the key has an unambiguous place. If not, a refusal was sent: `*ret` is what became of it. */
 static bool is_permitted(struct keeper_stream *s, const struct request_head *request, int *ret) {
     const struct credential *credential = s->held->credential;
     const char *fault;
