@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
-#include "egress/audit_codec.h"
+#include "egress/account.h"
 #include "egress/exchange_codec.h"
 #include "egress/inject.h"
 #include "egress/rule.h"
@@ -37,20 +37,12 @@ struct keeper_stream {
     struct buf request;    /* head and first content, with the key: until it has been answered */
     struct buf held_back;  /* a message to the relay that did not fit */
 
-    struct { /* the exchange under way, for the audit */
-        char method[LIMIT_METHOD];
-        size_t method_n;
-        struct buf path;
-        const struct rule *rule;
-        uint64_t began_ms, bytes_in, bytes_out;
-        unsigned status;
-        struct http_framing body;
-        bool is_whole;      /* the request fits into `request`, and can be sent a second time */
-        bool is_reused;     /* on a connection that was warm */
-        bool is_refused;    /* never went upstream */
-        bool is_upload_off; /* the upstream takes no more: what the relay sends is thrown away */
-        bool is_ended;      /* the relay has sent the request's last byte */
-    } x;
+    struct account account; /* of the exchange under way, and the rest of what is known of it: */
+    struct http_framing body;
+    bool is_whole;      /* the request fits into `request`, and can be sent a second time */
+    bool is_reused;     /* on a connection that was warm */
+    bool is_upload_off; /* the upstream takes no more: what the relay sends is thrown away */
+    bool is_ended;      /* the relay has sent the request's last byte */
 };
 
 static void set_state(struct keeper_stream *s, enum stream_state state) {
@@ -58,36 +50,6 @@ static void set_state(struct keeper_stream *s, enum stream_state state) {
 
     log_debug("stream %llu: %s -> %s", (unsigned long long)s->id, names[s->state], names[state]);
     s->state = state;
-}
-
-static struct slice rule_text(const struct keeper_stream *s, char text[static RULE_TEXT_MAX]) {
-    int n;
-
-    if (s->x.is_refused)
-        return SLICE_EMPTY;
-    if (!s->x.rule)
-        return SLICE("all");
-    n = snprintf(text, RULE_TEXT_MAX, "%s %s", s->x.rule->method, s->x.rule->path);
-    return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
-}
-
-/* One line for each exchange, when it is over, however it ended. */
-static void account(struct keeper_stream *s, const char *reason) {
-    char rule[RULE_TEXT_MAX];
-    struct exchange_record record = {
-        .method = slice_of(s->x.method, s->x.method_n),
-        .path = buf_slice(&s->x.path),
-        .rule = rule_text(s, rule),
-        .reason = slice_of_string(reason),
-        .status = s->x.status,
-        .bytes_in = s->x.bytes_in,
-        .bytes_out = s->x.bytes_out,
-        .duration_ms = loop_now_ms() - s->x.began_ms,
-    };
-    struct ipc_writer w = record_encode(s->id, &record);
-
-    role_send(&w, -EBADF);
-    buf_release(&s->x.path);
 }
 
 static void drop_upstream(struct keeper_stream *s) {
@@ -113,14 +75,14 @@ void keeper_stream_ended(uint64_t id) {
 
 static void stream_free(struct keeper_stream *s, const char *reason) {
     if (is_in_exchange(s))
-        account(s, reason);
+        account_close(&s->account, s->id, reason);
     if (s->client)
         s->client->must_close = true; /* in the middle of something: never for another */
     drop_upstream(s);
     watch_remove(&s->watch);
     fd_close(&s->fd);
     buf_release(&s->held_back);
-    buf_release(&s->x.path);
+    account_done(&s->account);
     keeper_stream_ended(s->id);
     free(s);
 }
@@ -153,11 +115,11 @@ static int send_held_back(struct keeper_stream *s) {
 
 /* The exchange is over for the workload. What the relay still sends of the request is thrown away. */
 static void end_exchange(struct keeper_stream *s, const char *reason) {
-    account(s, reason);
-    if (s->client && !s->x.is_ended)
+    account_close(&s->account, s->id, reason);
+    if (s->client && !s->is_ended)
         s->client->must_close = true;
     drop_upstream(s);
-    set_state(s, s->x.is_ended ? WAIT_REQUEST : WAIT_END);
+    set_state(s, s->is_ended ? WAIT_REQUEST : WAIT_END);
 }
 
 /* An answer of the keeper's own. */
@@ -173,8 +135,8 @@ static int refuse(struct keeper_stream *s, unsigned status, const char *reason, 
         .is_end = true,
     };
 
-    s->x.status = status;
-    s->x.bytes_out = n;
+    s->account.status = status;
+    s->account.bytes_out = n;
     end_exchange(s, reason);
     return tell_relay(s, &event);
 }
@@ -185,7 +147,7 @@ static int upstream_failed(struct keeper_stream *s, unsigned status, const char 
 
     if (s->client)
         s->client->must_close = true;
-    if (s->x.status == 0)
+    if (s->account.status == 0)
         return refuse(s, status, reason, SLICE_EMPTY);
     end_exchange(s, reason);
     return tell_relay(s, &event);
@@ -197,9 +159,9 @@ static void set_deadline(struct keeper_stream *s) {
         timer_cancel(&s->deadline);
     else if (!buf_is_empty(&s->client->out))
         timer_set(&s->deadline, s->timeouts->write);
-    else if (s->x.status != 0)
+    else if (s->account.status != 0)
         timer_set(&s->deadline, s->timeouts->stream);
-    else if (s->x.is_ended || s->x.is_upload_off)
+    else if (s->is_ended || s->is_upload_off)
         timer_set(&s->deadline, s->held->credential->response_timeout_ms);
     else
         timer_cancel(&s->deadline);
@@ -222,18 +184,18 @@ static int connect_upstream(struct keeper_stream *s) {
 
 /* The request is serialised and a connection is there. */
 static int begin_on(struct keeper_stream *s, struct client *client) {
-    bool is_head = slice_equals(slice_of(s->x.method, s->x.method_n), SLICE("HEAD"));
+    bool is_head = slice_equals(account_method(&s->account), SLICE("HEAD"));
     int r;
 
     s->client = client;
     client_attach(client, s, client_ready);
     set_state(s, WAIT_RESPONSE);
-    r = client_begin(client, buf_slice(&s->request), is_head, s->x.body, s->x.is_whole);
+    r = client_begin(client, buf_slice(&s->request), is_head, s->body, s->is_whole);
     if (r == -ENOMEM || r == -ENOBUFS)
         return upstream_failed(s, 503, "out of memory");
     if (r < 0)
-        s->x.is_upload_off = true; /* it may have answered before it closed: that is read next */
-    if (!s->x.is_whole)
+        s->is_upload_off = true; /* it may have answered before it closed: that is read next */
+    if (!s->is_whole)
         buf_release(&s->request);
     set_deadline(s);
     return 0;
@@ -244,37 +206,35 @@ static bool is_idempotent(const struct keeper_stream *s) {
     static const struct slice methods[] = {{"GET", 3}, {"HEAD", 4}, {"PUT", 3}, {"DELETE", 6}, {"OPTIONS", 7}};
 
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
-        if (slice_equals(slice_of(s->x.method, s->x.method_n), methods[i]))
+        if (slice_equals(account_method(&s->account), methods[i]))
             return true;
     return false;
 }
 
 /* A warm connection that the upstream had closed already: nothing came back, and sending again does no harm. */
 static bool may_retry(const struct keeper_stream *s) {
-    return s->x.is_reused && s->x.is_whole && !s->client->is_answered && (s->client->sent == 0 || is_idempotent(s));
+    return s->is_reused && s->is_whole && !s->client->is_answered && (s->client->sent == 0 || is_idempotent(s));
 }
 
 static int retry(struct keeper_stream *s) {
     s->client->must_close = true;
     origin_give_back(s->origin, s->client);
     s->client = NULL;
-    s->x.is_reused = false;
-    s->x.is_upload_off = false;
+    s->is_reused = false;
+    s->is_upload_off = false;
     timer_cancel(&s->deadline);
     return connect_upstream(s);
 }
 
-static void remember(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
-    s->x.method_n = MIN_OF(request->method.n, sizeof(s->x.method));
-    memcpy(s->x.method, request->method.p, s->x.method_n);
-    s->x.rule = NULL;
-    s->x.began_ms = loop_now_ms();
-    s->x.bytes_in = data.n;
-    s->x.bytes_out = 0;
-    s->x.status = 0;
-    s->x.body = request->body;
-    s->x.is_whole = s->x.is_ended = is_end;
-    s->x.is_reused = s->x.is_refused = s->x.is_upload_off = false;
+/* A new exchange: nothing of the last one counts. */
+static int remember(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
+    int r = account_open(&s->account, request);
+
+    s->account.bytes_in = data.n;
+    s->body = request->body;
+    s->is_whole = s->is_ended = is_end;
+    s->is_reused = s->is_upload_off = false;
+    return r;
 }
 
 /* Head and first content, framed: what goes out, and can go out again while the connection proves dead. */
@@ -290,7 +250,7 @@ static int serialise(struct keeper_stream *s, const struct request_head *request
 }
 
 static int refuse_before(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {
-    s->x.is_refused = true;
+    s->account.is_refused = true;
     return refuse(s, status, reason, hint);
 }
 
@@ -299,7 +259,7 @@ static bool is_permitted(struct keeper_stream *s, const struct request_head *req
     const struct credential *credential = s->held->credential;
     const char *fault;
 
-    switch (rule_decide(credential, request->method, request->path, &s->x.rule)) {
+    switch (rule_decide(credential, request->method, request->path, &s->account.rule)) {
     case RULE_NONE:
         *ret = refuse_before(s, 403, "no rule of this lease allows this method and path",
                              SLICE("add a line to the credential's allow list, such as: GET /path/**"));
@@ -327,8 +287,7 @@ static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
 
     if (r < 0)
         return r;
-    remember(s, &request, data, is_end);
-    r = buf_append(&s->x.path, request.path);
+    r = remember(s, &request, data, is_end);
     if (r < 0)
         return r;
     if (!is_permitted(s, &request, &r))
@@ -337,7 +296,7 @@ static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
     if (r < 0)
         return refuse_before(s, r == -ENOMEM ? 503 : 431, "the request does not fit", SLICE_EMPTY);
     warm = origin_take(s->origin);
-    s->x.is_reused = warm != NULL;
+    s->is_reused = warm != NULL;
     return warm ? begin_on(s, warm) : connect_upstream(s);
 }
 
@@ -358,20 +317,20 @@ static int more_content(struct keeper_stream *s, struct ipc_message *m) {
     bool is_end;
     int r = data_decode(m, &data, &is_end);
 
-    if (r < 0 || s->x.is_ended)
+    if (r < 0 || s->is_ended)
         return -EPROTO;
-    s->x.is_ended = is_end;
+    s->is_ended = is_end;
     if (s->state == WAIT_END && is_end)
         set_state(s, WAIT_REQUEST);
     if (s->state != WAIT_RESPONSE)
         return 0;
-    s->x.bytes_in += data.n;
+    s->account.bytes_in += data.n;
     /* what was declared is what is sent: no more, and an end only where it is due */
-    if (s->x.body.kind == HTTP_BODY_LENGTH &&
-        (s->x.bytes_in > s->x.body.length || (is_end && s->x.bytes_in != s->x.body.length)))
+    if (s->body.kind == HTTP_BODY_LENGTH &&
+        (s->account.bytes_in > s->body.length || (is_end && s->account.bytes_in != s->body.length)))
         return -EPROTO;
-    if (!s->x.is_upload_off && client_send(s->client, data, is_end) < 0)
-        s->x.is_upload_off = true;
+    if (!s->is_upload_off && client_send(s->client, data, is_end) < 0)
+        s->is_upload_off = true;
     set_deadline(s);
     return 0;
 }
@@ -387,10 +346,10 @@ static int abandoned(struct keeper_stream *s, struct ipc_message *m) {
         return r;
     if (is_in_exchange(s)) {
         (void)snprintf(why, sizeof(why), "%.*s", SLICE_ARG(reason));
-        s->x.status = s->x.status ? s->x.status : status;
+        s->account.status = s->account.status ? s->account.status : status;
         if (s->client)
             s->client->must_close = true;
-        s->x.is_ended = false;
+        s->is_ended = false;
         end_exchange(s, why);
     }
     return 0;
@@ -448,8 +407,8 @@ static int deliver(struct keeper_stream *s, struct upstream_event *event) {
     if (event->type == UPSTREAM_RESPONSE || event->type == UPSTREAM_INTERIM)
         strip_cookies(s, event);
     if (event->type == UPSTREAM_RESPONSE)
-        s->x.status = event->response.status;
-    s->x.bytes_out += event->data.n;
+        s->account.status = event->response.status;
+    s->account.bytes_out += event->data.n;
     r = tell_relay(s, event);
     if (r == 0 && event->is_end)
         end_exchange(s, "");
@@ -468,7 +427,7 @@ static void move_waiting(struct keeper_stream *s) {
     sent = s->client->sent;
     r = client_flush(s->client);
     if (r < 0 && r != -EAGAIN)
-        s->x.is_upload_off = true;
+        s->is_upload_off = true;
     if (s->client->sent > sent || r != -EAGAIN)
         set_deadline(s);
 }
@@ -518,7 +477,7 @@ static void relay_ready(struct watch *watch) {
 
 static void upstream_late(struct timer *timer) {
     struct keeper_stream *s = container_of(timer, struct keeper_stream, deadline);
-    const char *reason = s->x.status != 0                       ? "the upstream stopped in the middle of its response"
+    const char *reason = s->account.status != 0                       ? "the upstream stopped in the middle of its response"
                          : buf_is_empty(&s->client->out) ? "the upstream sent no response in time"
                                                          : "the upstream did not take the request in time";
 
@@ -542,7 +501,7 @@ int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, 
     s->deadline.on_expiry = upstream_late;
     buf_init_secret(&s->request, 2 * LIMIT_DATAGRAM);
     buf_init(&s->held_back, LIMIT_DATAGRAM);
-    buf_init(&s->x.path, LIMIT_TARGET);
+    account_init(&s->account);
     w = ipc_begin(IPC_ACCEPTED);
     r = watch_add(&s->watch, fd, relay_ready);
     if (r == 0)

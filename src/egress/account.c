@@ -1,0 +1,55 @@
+#include "egress/account.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+#include "egress/audit_codec.h"
+#include "net/loop.h"
+#include "proc/role.h"
+
+void account_init(struct account *a) {
+    buf_init(&a->path, LIMIT_TARGET);
+}
+
+void account_done(struct account *a) {
+    buf_release(&a->path);
+}
+
+int account_open(struct account *a, const struct request_head *request) {
+    size_t n = MIN_OF(request->method.n, sizeof(a->method));
+
+    account_done(a);
+    *a = (struct account){.path = a->path, .method_n = n, .began_ms = loop_now_ms()};
+    memcpy(a->method, request->method.p, n);
+    return buf_append(&a->path, request->path);
+}
+
+static struct slice rule_text(const struct account *a, char text[static RULE_TEXT_MAX]) {
+    int n;
+
+    if (a->is_refused)
+        return SLICE_EMPTY;
+    if (!a->rule)
+        return SLICE("all");
+    n = snprintf(text, RULE_TEXT_MAX, "%s %s", a->rule->method, a->rule->path);
+    return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
+}
+
+void account_close(struct account *a, uint64_t stream, const char *reason) {
+    char rule[RULE_TEXT_MAX];
+    struct exchange_record record = {
+        .method = account_method(a),
+        .path = buf_slice(&a->path),
+        .rule = rule_text(a, rule),
+        .reason = slice_of_string(reason),
+        .status = a->status,
+        .bytes_in = a->bytes_in,
+        .bytes_out = a->bytes_out,
+        .duration_ms = loop_now_ms() - a->began_ms,
+    };
+    struct ipc_writer w = record_encode(stream, &record);
+
+    role_send(&w, -EBADF);
+    account_done(a);
+}
