@@ -137,8 +137,8 @@ static int answer_receive(int channel) {
     int stream, r;
 
     for (;;) {
-        message = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                                  .msg_controllen = sizeof(control)};
+        message = (struct msghdr){
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
         n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
         if (n >= 0)
             break;

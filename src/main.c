@@ -18,18 +18,17 @@ static const struct command {
     {"run", cmd_run}, {"call", cmd_call}, {"check", cmd_check}, {"doctor", cmd_doctor}, {"version", cmd_version},
 };
 
-static const char usage[] =
-    "usage: credfd COMMAND [OPTION]...\n"
-    "\n"
-    "A credential as a file descriptor: a program can use it, and can never read it.\n"
-    "\n"
-    "  run      run a command that holds leases\n"
-    "  call     make one HTTP request through a lease, from inside such a command\n"
-    "  check    look a configuration over\n"
-    "  doctor   say what this kernel and this user give\n"
-    "  version  say which credfd this is\n"
-    "\n"
-    "credfd COMMAND --help tells more, and so does credfd(1).\n";
+static const char usage[] = "usage: credfd COMMAND [OPTION]...\n"
+                            "\n"
+                            "A credential as a file descriptor: a program can use it, and can never read it.\n"
+                            "\n"
+                            "  run      run a command that holds leases\n"
+                            "  call     make one HTTP request through a lease, from inside such a command\n"
+                            "  check    look a configuration over\n"
+                            "  doctor   say what this kernel and this user give\n"
+                            "  version  say which credfd this is\n"
+                            "\n"
+                            "credfd COMMAND --help tells more, and so does credfd(1).\n";
 
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
@@ -43,6 +42,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    log_error("%s%s; see credfd --help", argc > 1 ? argv[1] : "no command is given", argc > 1 ? ": no such command" : "");
+    log_error("%s%s; see credfd --help", argc > 1 ? argv[1] : "no command is given",
+              argc > 1 ? ": no such command" : "");
     return EXIT_CREDFD;
 }

@@ -22,10 +22,10 @@
 void free_pointer(void *pointer_to_pointer);
 
 /* Takes the pointer out of `*pp`, so that its cleanup has nothing left to free. */
-#define steal_pointer(pp)                                                                                                        \
-    ({                                                                                                                           \
-        __typeof__(pp) stolen_from_ = (pp);                                                                                      \
-        __typeof__(*stolen_from_) stolen_ = *stolen_from_;                                                                       \
-        *stolen_from_ = NULL;                                                                                                    \
-        stolen_;                                                                                                                 \
+#define steal_pointer(pp)                                                                           \
+    ({                                                                                              \
+        __typeof__(pp) stolen_from_ = (pp);                                                         \
+        __typeof__(*stolen_from_) stolen_ = *stolen_from_;                                          \
+        *stolen_from_ = NULL;                                                                       \
+        stolen_;                                                                                    \
     })

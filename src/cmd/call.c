@@ -98,9 +98,13 @@ static const char *request_check(const struct call *call) {
 /* GOES_ON, or the exit status. */
 static int options_read(int argc, char **argv, struct call *call) {
     static const struct option options[] = {
-        {"method", required_argument, NULL, 'X'}, {"data", required_argument, NULL, 'd'},
-        {"header", required_argument, NULL, 'H'}, {"include", no_argument, NULL, 'i'},
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0},
+        {"method", required_argument, NULL, 'X'},
+        {"data", required_argument, NULL, 'd'},
+        {"header", required_argument, NULL, 'H'},
+        {"include", no_argument, NULL, 'i'},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     const char *method = NULL, *wrong = NULL;
     int option;
@@ -242,7 +246,10 @@ static int conclude(const struct call *call, const struct exchange *x, enum exch
 static int call_make(const struct call *call, struct upload *upload) {
     _cleanup_close_ int stream = -EBADF;
     _cleanup_(buf_release) struct buf request = {0};
-    struct exchange x = {.method = call->method, .request = &request, .upload = upload, .output = STDOUT_FILENO,
+    struct exchange x = {.method = call->method,
+                         .request = &request,
+                         .upload = upload,
+                         .output = STDOUT_FILENO,
                          .shows_head = call->shows_head};
     int r;
 

@@ -11,16 +11,15 @@
 #include "cmd/usage.h"
 #include "egress/settings.h"
 
-static const char usage[] =
-    "usage: credfd doctor [-c FILE]\n"
-    "\n"
-    "Says what this kernel and this user give, one line each: `ok`, `~~` for what is weaker\n"
-    "than it could be, `--` for what is missing.\n"
-    "\n"
-    "  -c, --config FILE  read this configuration too, and say whether it is in order\n"
-    "      --help         print this\n"
-    "\n"
-    "The exit status is 0 when nothing needed is missing, otherwise 1.\n";
+static const char usage[] = "usage: credfd doctor [-c FILE]\n"
+                            "\n"
+                            "Says what this kernel and this user give, one line each: `ok`, `~~` for what is weaker\n"
+                            "than it could be, `--` for what is missing.\n"
+                            "\n"
+                            "  -c, --config FILE  read this configuration too, and say whether it is in order\n"
+                            "      --help         print this\n"
+                            "\n"
+                            "The exit status is 0 when nothing needed is missing, otherwise 1.\n";
 
 void finding_set(struct finding *finding, enum verdict verdict, const char *format, ...) {
     va_list args;

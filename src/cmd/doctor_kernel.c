@@ -95,11 +95,13 @@ static void ptrace_scope(struct finding *ret) {
 
     line_of("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope));
     if (scope[0] == '\0')
-        finding_set(ret, FINDING_OK, "no Yama: a user's processes may trace one another, but never credfd's roles, "
-                                     "which are not dumpable");
+        finding_set(ret, FINDING_OK,
+                    "no Yama: a user's processes may trace one another, but never credfd's roles, "
+                    "which are not dumpable");
     else if (strcmp(scope, "0") == 0)
-        finding_set(ret, FINDING_OK, "Yama 0: a user's processes may trace one another, but never credfd's roles, "
-                                     "which are not dumpable");
+        finding_set(ret, FINDING_OK,
+                    "Yama 0: a user's processes may trace one another, but never credfd's roles, "
+                    "which are not dumpable");
     else
         finding_set(ret, FINDING_OK, "Yama %s: a second lock beside roles that are not dumpable", scope);
 }
@@ -131,15 +133,10 @@ static void user_namespaces(struct finding *ret) {
 }
 
 const struct probe doctor_kernel_probes[] = {
-    {"channels", channels},
-    {"secret memory", secret_memory},
-    {"seccomp", seccomp},
-    {"no_new_privs", no_new_privs},
-    {"landlock", landlock},
-    {"pidfd", pidfd},
-    {"asker", asker},
-    {"ptrace", ptrace_scope},
-    {"core dumps", cores},
-    {"user namespaces", user_namespaces},
+    {"channels", channels}, {"secret memory", secret_memory},
+    {"seccomp", seccomp},   {"no_new_privs", no_new_privs},
+    {"landlock", landlock}, {"pidfd", pidfd},
+    {"asker", asker},       {"ptrace", ptrace_scope},
+    {"core dumps", cores},  {"user namespaces", user_namespaces},
     {NULL, NULL},
 };

@@ -82,8 +82,8 @@ static void certificates(struct finding *ret) {
     if (has_file && access(file, R_OK) < 0)
         finding_set(ret, FINDING_MISSING, "$SSL_CERT_FILE, %.300s: %s; unset it or mend it", file, strerror(errno));
     else if (has_hashed_certificates(directory))
-        finding_set(ret, FINDING_OK, "upstreams are verified against %.200s%s%.200s", directory, has_file ? " and " : "",
-                    has_file ? file : "");
+        finding_set(ret, FINDING_OK, "upstreams are verified against %.200s%s%.200s", directory,
+                    has_file ? " and " : "", has_file ? file : "");
     else if (has_file)
         finding_set(ret, FINDING_OK, "upstreams are verified against %.200s", file);
     else
@@ -97,8 +97,9 @@ static void resolver(struct finding *ret) {
     if (access("/etc/resolv.conf", R_OK) == 0)
         finding_set(ret, FINDING_OK, "names are resolved as /etc/resolv.conf says");
     else
-        finding_set(ret, FINDING_WEAKER, "/etc/resolv.conf: %s: only upstreams written as addresses, or in /etc/hosts, "
-                                         "can be reached",
+        finding_set(ret, FINDING_WEAKER,
+                    "/etc/resolv.conf: %s: only upstreams written as addresses, or in /etc/hosts, "
+                    "can be reached",
                     strerror(errno));
 }
 
@@ -122,7 +123,9 @@ static void capabilities(struct finding *ret) {
     else if (may_trace())
         finding_set(ret, FINDING_OK, "CAP_SYS_PTRACE and its like are taken from the command");
     else
-        finding_set(ret, FINDING_OK, "none here with which a command could read a role's memory; what a set-uid program gets is its own");
+        finding_set(
+            ret, FINDING_OK,
+            "none here with which a command could read a role's memory; what a set-uid program gets is its own");
 }
 
 static void user(struct finding *ret) {

@@ -10,7 +10,7 @@
 #include "wire/http_fault.h"
 
 enum exchange_end {
-    EXCHANGE_GOES_ON,      /* never returned */
+    EXCHANGE_GOES_ON, /* never returned */
     EXCHANGE_COMPLETE,
     EXCHANGE_NO_ANSWER,    /* the stream ended before a response head had come */
     EXCHANGE_CUT,          /* the stream ended, or failed, inside the body */
@@ -21,12 +21,12 @@ enum exchange_end {
 };
 
 struct exchange {
-    int stream;            /* borrowed; connected, and left in an undefined state */
-    struct slice method;   /* of the request: an answer to HEAD has no body */
-    struct buf *request;   /* its head, at least LIMIT_READ of cap: consumed, then used for the upload */
+    int stream;          /* borrowed; connected, and left in an undefined state */
+    struct slice method; /* of the request: an answer to HEAD has no body */
+    struct buf *request; /* its head, at least LIMIT_READ of cap: consumed, then used for the upload */
     struct upload *upload;
-    int output;            /* borrowed; where the answer's body goes */
-    bool shows_head;       /* the final response's head goes there too, before the body, as it came */
+    int output;      /* borrowed; where the answer's body goes */
+    bool shows_head; /* the final response's head goes there too, before the body, as it came */
 
     /* What became of it. `status` is 0 until a final response head has come. */
     unsigned status;

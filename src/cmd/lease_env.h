@@ -8,5 +8,7 @@
 
 #include "egress/settings.h"
 
-/* Into this process's environment; the first lease is descriptor `first_fd`, the others follow. False without memory. */
+/*
+ * Into this process's environment; the first lease is descriptor `first_fd`, the others follow. False without memory.
+ */
 bool lease_env_set(const struct settings *settings, const char *const *names, size_t n_names, int first_fd);

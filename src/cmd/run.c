@@ -117,7 +117,8 @@ static void command_ended(void *owner, int status) {
 }
 
 static int supervise(struct run *run) {
-    struct broker_owner owner = {.ready = broker_ready, .failed = broker_failed, .stopped = broker_stopped, .owner = run};
+    struct broker_owner owner = {
+        .ready = broker_ready, .failed = broker_failed, .stopped = broker_stopped, .owner = run};
     _cleanup_free_ char *error = NULL;
     int r = workload_init(&run->workload, run, command_ended);
 
@@ -202,7 +203,7 @@ static int add_lease(struct run *run, const char *name) {
 static int parse_options(struct run *run, int argc, char **argv) {
     enum { AS = 256, LEASE, AUDIT };
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"as", required_argument, NULL, AS},
+        {"config", required_argument, NULL, 'c'},  {"as", required_argument, NULL, AS},
         {"lease", required_argument, NULL, LEASE}, {"audit", required_argument, NULL, AUDIT},
         {"help", no_argument, NULL, 'h'},          {0},
     };

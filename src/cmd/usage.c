@@ -30,7 +30,8 @@ int usage_refuse_option(int answer, char *const argv[]) {
     const char letter[] = {'-', (char)optopt, '\0'};
 
     /* a long option is a word of its own, and optopt then 0 or no letter; a letter may be one of several in a word */
-    const char *option = optopt < ' ' || optopt > '~' || strncmp(argv[optind - 1], "--", 2) == 0 ? argv[optind - 1] : letter;
+    const char *option =
+        optopt < ' ' || optopt > '~' || strncmp(argv[optind - 1], "--", 2) == 0 ? argv[optind - 1] : letter;
     const char *fault = answer == ':' ? "needs a value" : "is no option here, or takes no value";
 
     log_error("%s: %s %s; see credfd %s --help", argv[0], option, fault, argv[0]);

@@ -15,15 +15,14 @@
 #include "egress/broker.h"
 #include "proc/child.h"
 
-static const char usage[] =
-    "usage: credfd version [--json]\n"
-    "\n"
-    "Prints this build's version and commit.\n"
-    "\n"
-    "      --json         as one JSON object, which also says whether this build and this\n"
-    "                     kernel can serve leases (broker_egress)\n"
-    "  -c, --config FILE  accepted and ignored\n"
-    "      --help         print this\n";
+static const char usage[] = "usage: credfd version [--json]\n"
+                            "\n"
+                            "Prints this build's version and commit.\n"
+                            "\n"
+                            "      --json         as one JSON object, which also says whether this build and this\n"
+                            "                     kernel can serve leases (broker_egress)\n"
+                            "  -c, --config FILE  accepted and ignored\n"
+                            "      --help         print this\n";
 
 static bool can_broker(void) {
     _cleanup_free_ char *error = NULL;

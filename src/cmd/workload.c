@@ -137,7 +137,8 @@ static void become_command(const struct workload_plan *plan, void *owner, pid_t 
         _exit(EXIT_CREDFD);
     }
     if (harden_drop_workload_capabilities() < 0)
-        log_warning("run: the command keeps capabilities with which root can read any process; run credfd as a plain user");
+        log_warning(
+            "run: the command keeps capabilities with which root can read any process; run credfd as a plain user");
     (void)sigaction(SIGCHLD, &child_before, NULL);
     (void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
     (void)execvp(plan->argv[0], plan->argv);

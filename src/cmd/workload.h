@@ -18,7 +18,10 @@ struct workload {
     int signal_fd;
 };
 
-/* Takes every signal into the loop; before the command runs, one that would end credfd is told by `on_exit`. 0 or -errno. */
+/*
+ * Takes every signal into the loop; before the command runs, one that would end credfd is told by `on_exit`. 0 or
+ * -errno.
+ */
 int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status));
 void workload_done(struct workload *workload);
 

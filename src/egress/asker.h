@@ -13,7 +13,8 @@ struct asker {
 };
 
 /*
- * `claimed` is what the relay read from the kernel; the pidfd is the kernel's own word and counts more. It (borrowed, or negative on kernels before 6.5) is the sender's: only while it lives does /proc/PID belong to it
- * and not to whoever got its number next.
+ * `claimed` is what the relay read from the kernel; the pidfd is the kernel's own word and counts more. It (borrowed,
+ * or negative on kernels before 6.5) is the sender's: only while it lives does /proc/PID belong to it and not to
+ * whoever got its number next.
  */
 void asker_identify(struct asker *ret, pid_t claimed, int pidfd);

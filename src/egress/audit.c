@@ -72,13 +72,14 @@ static json_t *line_of(const struct audit_subject *subject, const struct exchang
     json_t *line;
 
     format_time(now);
-    line = json_pack("{s:s, s:s, s:o, s:i, s:o?, s:o, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:i}", "time", now, "lease",
-                     subject->lease, "identity", text_value(slice_of_string(subject->identity)), "pid", (int)subject->pid, "executable",
-                     subject->executable ? text_value(slice_of_string(subject->executable)) : json_null(), "method",
-                     text_value(record->method), "authority", subject->authority, "path", text_value(record->path), "status",
-                     (int)record->status, "bytes_in", (json_int_t)record->bytes_in, "bytes_out",
-                     (json_int_t)record->bytes_out, "duration_ms", (json_int_t)record->duration_ms, "rule",
-                     text_value(record->rule), "masked", (int)record->masked);
+    line =
+        json_pack("{s:s, s:s, s:o, s:i, s:o?, s:o, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:i}", "time", now, "lease",
+                  subject->lease, "identity", text_value(slice_of_string(subject->identity)), "pid", (int)subject->pid,
+                  "executable", subject->executable ? text_value(slice_of_string(subject->executable)) : json_null(),
+                  "method", text_value(record->method), "authority", subject->authority, "path",
+                  text_value(record->path), "status", (int)record->status, "bytes_in", (json_int_t)record->bytes_in,
+                  "bytes_out", (json_int_t)record->bytes_out, "duration_ms", (json_int_t)record->duration_ms, "rule",
+                  text_value(record->rule), "masked", (int)record->masked);
     if (line && record->reason.n > 0)
         (void)json_object_set_new(line, "reason", text_value(record->reason));
     return line;

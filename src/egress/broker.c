@@ -185,7 +185,8 @@ static int open_named_bundle(int *ret_fd, char **ret_error) {
     if (!path || !*path || strcmp(path, SYSTEM_BUNDLE) == 0)
         return 0;
     r = open_certificates(path);
-    if (r < 0 && asprintf(ret_error, "SSL_CERT_FILE: %s: %s; unset it, or name a file of certificates", path, strerror(-r)) < 0)
+    if (r < 0 &&
+        asprintf(ret_error, "SSL_CERT_FILE: %s: %s; unset it, or name a file of certificates", path, strerror(-r)) < 0)
         *ret_error = NULL;
     if (r >= 0)
         *ret_fd = r;
@@ -292,8 +293,8 @@ static int start_sources(struct broker *broker, char **ret_error) {
 }
 
 static int start_roles(struct broker *broker) {
-    int r = child_start(&broker->keeper, "credfd-keeper", named_directory(), keeper_permits, ARRAY_LEN(keeper_permits), 1,
-                        role_exited, broker);
+    int r = child_start(&broker->keeper, "credfd-keeper", named_directory(), keeper_permits, ARRAY_LEN(keeper_permits),
+                        1, role_exited, broker);
 
     if (r == 0 && needs_resolver(broker))
         r = child_start(&broker->resolver, "credfd-resolver", NULL, resolver_permits, ARRAY_LEN(resolver_permits), 1,
@@ -343,8 +344,8 @@ int broker_start(const struct settings *settings, const char *const *names, size
     *ret = broker;
     r = audit_open(audit_path, &broker->audit);
     if (r < 0) {
-        if (asprintf(ret_error, "%s: %s: cannot be written: %s; name a file in a folder that is there", audit_where, audit_path,
-                     strerror(-r)) < 0)
+        if (asprintf(ret_error, "%s: %s: cannot be written: %s; name a file in a folder that is there", audit_where,
+                     audit_path, strerror(-r)) < 0)
             *ret_error = NULL;
         return r;
     }

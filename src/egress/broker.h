@@ -21,7 +21,8 @@ struct broker_owner {
 
 /*
  * Begins to start. `settings` is borrowed for the broker's life; only the credentials named in `names` are used (they
- * are in the settings). `audit_where` begins a complaint about `audit_path`. 0 with `*ret` the caller's, or -errno with `*ret_error` as settings_load.
+ * are in the settings). `audit_where` begins a complaint about `audit_path`. 0 with `*ret` the caller's, or -errno with
+ * `*ret_error` as settings_load.
  */
 int broker_start(const struct settings *settings, const char *const *names, size_t n_names, const char *audit_path,
                  const char *audit_where, const struct broker_owner *owner, struct broker **ret, char **ret_error);

@@ -72,8 +72,16 @@ static bool is_target_part(struct slice text) {
 /* What only the keeper may write. */
 static bool is_reserved(struct slice name) {
     static const struct slice reserved[] = {
-        {"host", 4}, {"content-length", 14}, {"transfer-encoding", 17}, {"connection", 10},
-        {"expect", 6}, {"upgrade", 7}, {"te", 2}, {"trailer", 7}, {"keep-alive", 10}, {"proxy-connection", 16},
+        {"host", 4},
+        {"content-length", 14},
+        {"transfer-encoding", 17},
+        {"connection", 10},
+        {"expect", 6},
+        {"upgrade", 7},
+        {"te", 2},
+        {"trailer", 7},
+        {"keep-alive", 10},
+        {"proxy-connection", 16},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
@@ -96,7 +104,8 @@ static bool is_sound(const struct request_head *r, struct slice data, bool is_en
         slice_has(r->path, '?') || (r->query.n > 0 && !r->has_query))
         return false;
     for (size_t i = 0; i < r->n_fields; i++)
-        if (!http_is_token(r->fields[i].name) || !http_is_field_value(r->fields[i].value) || is_reserved(r->fields[i].name))
+        if (!http_is_token(r->fields[i].name) || !http_is_field_value(r->fields[i].value) ||
+            is_reserved(r->fields[i].name))
             return false;
     if (r->body.kind == HTTP_BODY_NONE)
         return data.n == 0 && is_end;

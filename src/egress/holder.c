@@ -20,7 +20,7 @@ struct holder {
     struct child relay;
     char identity[LIMIT_NAME + 1];
     unsigned n_open[LIMIT_LEASES]; /* streams of each lease that the relay has not ended */
-    uint32_t identity_number; /* in the keeper: connections are never shared between two */
+    uint32_t identity_number;      /* in the keeper: connections are never shared between two */
     void (*on_ready)(void *owner);
     void *owner;
     bool is_ending;
@@ -159,8 +159,10 @@ static int on_relay_hello(void *owner, struct ipc_message *m) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_HELLO, 1, on_relay_hello},    {IPC_LOG, 1, child_on_log},
-    {IPC_DIAL, 1, on_dial},            {IPC_REFUSAL, 1, on_refusal},
+    {IPC_HELLO, 1, on_relay_hello},
+    {IPC_LOG, 1, child_on_log},
+    {IPC_DIAL, 1, on_dial},
+    {IPC_REFUSAL, 1, on_refusal},
     {IPC_STREAM_ENDED, 1, on_stream_ended},
 };
 

@@ -39,6 +39,7 @@ static bool is_alias(struct slice name, struct slice of) {
  * written here, under every name that CGI makes equal. A compressed response could not be masked (S 12.5.3).
  */
 static bool is_stripped(const struct credential *credential, struct slice name) {
+    /* clang-format off */
     static const struct slice names[] = {
         SLICE("Authorization"), SLICE("Proxy-Authorization"), SLICE("Cookie"), SLICE("X-Api-Key"), SLICE("Api-Key"),
         SLICE("Apikey"), SLICE("X-Auth-Token"), SLICE("X-Access-Token"), SLICE("X-Token"), SLICE("Private-Token"),
@@ -50,6 +51,7 @@ static bool is_stripped(const struct credential *credential, struct slice name) 
         SLICE("Host"), SLICE("Content-Length"), SLICE("Transfer-Encoding"), SLICE("Connection"), SLICE("Keep-Alive"),
         SLICE("Expect"), SLICE("Upgrade"), SLICE("Trailer"), SLICE("Accept-Encoding"),
     };
+    /* clang-format on */
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (is_alias(name, names[i]))
@@ -70,7 +72,8 @@ static int append_encoded(struct buf *to, struct slice text) {
 /* The query with exactly one parameter of that name: in the place where the workload's stood, else at the end. */
 static int append_query(struct buf *to, const struct credential *credential, const struct secret *secret,
                         const struct request_head *request) {
-    struct slice name = slice_of_string(credential->inject.name), parameter, before = request->query, after = SLICE_EMPTY;
+    struct slice name = slice_of_string(credential->inject.name), parameter, before = request->query,
+                 after = SLICE_EMPTY;
     int r;
 
     if (query_find(request->query, name, &parameter) == QUERY_ONCE) {
@@ -120,7 +123,9 @@ static int append_host(struct buf *to, const struct uri_upstream *upstream) {
     return n > 0 ? http_write_field(to, SLICE("Host"), slice_of(host, n)) : -EINVAL;
 }
 
-/* NAME: format with the secret in the place of {}. What no field can hold was refused at its source, and is again here. */
+/*
+ * NAME: format with the secret in the place of {}. What no field can hold was refused at its source, and is again here.
+ */
 static int append_secret_field(struct buf *to, const struct credential *credential, const struct secret *secret) {
     struct slice format = slice_of_string(credential->inject.format), after = format, before;
     int r;

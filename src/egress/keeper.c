@@ -27,7 +27,7 @@ static struct {
 
 static struct {
     const char *directory;
-    struct slice bundle; /* beside it, when the person who started credfd named one */
+    struct slice bundle;         /* beside it, when the person who started credfd named one */
     struct tls_context *context; /* made when the first credential needs it */
 } system_trust = {.directory = "/etc/ssl/certs"};
 
@@ -174,8 +174,8 @@ static int on_stream(void *owner, struct ipc_message *m) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_TRUST, 1, on_trust},       {IPC_TIMEOUTS, 1, on_timeouts}, {IPC_CREDENTIAL, 1, on_credential},
-    {IPC_SECRET, 1, on_secret},     {IPC_CA_FILE, 1, on_ca_file},   {IPC_RESOLVER, 1, on_resolver},
+    {IPC_TRUST, 1, on_trust},   {IPC_TIMEOUTS, 1, on_timeouts}, {IPC_CREDENTIAL, 1, on_credential},
+    {IPC_SECRET, 1, on_secret}, {IPC_CA_FILE, 1, on_ca_file},   {IPC_RESOLVER, 1, on_resolver},
     {IPC_STREAM, 1, on_stream},
 };
 

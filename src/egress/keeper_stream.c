@@ -254,7 +254,9 @@ static int refuse_before(struct keeper_stream *s, unsigned status, const char *r
     return refuse(s, status, reason, hint);
 }
 
-/* Rules first, then whether the key has an unambiguous place. If not, a refusal was sent: `*ret` is what became of it. */
+/*
+ * Rules first, then whether the key has an unambiguous place. If not, a refusal was sent: `*ret` is what became of it.
+ */
 static bool is_permitted(struct keeper_stream *s, const struct request_head *request, int *ret) {
     const struct credential *credential = s->held->credential;
     const char *fault;
@@ -362,7 +364,8 @@ static int take_message(struct keeper_stream *s, struct ipc_message *m) {
         return more_content(s, m);
     if (m->type == IPC_ABORT)
         return abandoned(s, m);
-    log_error("stream %llu: a message %s that is not permitted here", (unsigned long long)s->id, ipc_type_name(m->type));
+    log_error("stream %llu: a message %s that is not permitted here", (unsigned long long)s->id,
+              ipc_type_name(m->type));
     fd_close(&m->fd);
     return -EPROTO;
 }
@@ -477,7 +480,7 @@ static void relay_ready(struct watch *watch) {
 
 static void upstream_late(struct timer *timer) {
     struct keeper_stream *s = container_of(timer, struct keeper_stream, deadline);
-    const char *reason = s->account.status != 0                       ? "the upstream stopped in the middle of its response"
+    const char *reason = s->account.status != 0          ? "the upstream stopped in the middle of its response"
                          : buf_is_empty(&s->client->out) ? "the upstream sent no response in time"
                                                          : "the upstream did not take the request in time";
 

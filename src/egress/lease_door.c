@@ -62,7 +62,8 @@ static void take_control(struct msghdr *message, struct dial_request *ret) {
 /* 1 with a request, 0 at the end of the channel, or -errno. */
 static int receive(struct lease_door *door, struct dial_request *ret) {
     union {
-        char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) +
+                   CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control = {0};
     char bytes[2] = {0};

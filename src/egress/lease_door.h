@@ -22,7 +22,9 @@ struct lease_door {
     size_t n_streams; /* open, or asked for and not answered yet */
     /* A good dial, to be answered by lease_door_answer under its number. The pidfd, or -EBADF, is the callee's. */
     void (*on_dial)(struct lease_door *door, uint32_t dial, pid_t pid, int pidfd);
-    /* What was asked and has not been answered: a ring from `first_dial` to before `next_dial`, in the order of asking. */
+    /*
+     * What was asked and has not been answered: a ring from `first_dial` to before `next_dial`, in the order of asking.
+     */
     uint32_t first_dial, next_dial;
     struct door_answer {
         bool is_known;
@@ -38,5 +40,8 @@ void lease_door_done(struct lease_door *door);
 /* Whether that number is of a dial that waits for its answer. */
 bool lease_door_is_waiting(const struct lease_door *door, uint32_t dial);
 
-/* Answers a waiting dial with `fd` (taken over), or refuses it when that is negative. Answers leave in the order of asking. */
+/*
+ * Answers a waiting dial with `fd` (taken over), or refuses it when that is negative. Answers leave in the order of
+ * asking.
+ */
 void lease_door_answer(struct lease_door *door, uint32_t dial, int fd);

@@ -258,8 +258,10 @@ static bool written_addresses(const struct origin *origin, struct lookup_result 
 
     *ret = (struct lookup_result){0};
     if (slice_equals_nocase(slice_of_string(origin->host), SLICE("localhost"))) {
-        /* RFC 6761 §6.3: never asked of a name server. Without a certificate to tell who answers, one address only: the
-         * server that is meant listens there, and the command could listen on the other. */
+        /*
+         * RFC 6761 §6.3: never asked of a name server. Without a certificate to tell who answers, one address only: the
+         * server that is meant listens there, and the command could listen on the other.
+         */
         if (origin->credential->authority.is_tls)
             (void)address_parse(SLICE("::1"), port, &ret->addresses[ret->n++]);
         (void)address_parse(SLICE("127.0.0.1"), port, &ret->addresses[ret->n++]);
@@ -282,6 +284,7 @@ struct origin_attempt *origin_connect(struct origin *origin, origin_connected *d
     if (written_addresses(origin, &written))
         addresses_known(attempt, &written, true);
     else
-        attempt->lookup = lookup_start(slice_of_string(origin->host), origin->credential->authority.port, looked_up, attempt);
+        attempt->lookup =
+            lookup_start(slice_of_string(origin->host), origin->credential->authority.port, looked_up, attempt);
     return attempt;
 }

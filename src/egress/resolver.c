@@ -122,7 +122,8 @@ static void resolved(void *argument, int status, int timeouts, struct ares_addri
     (void)timeouts;
     if (status == ARES_EDESTRUCTION)
         return;
-    for (struct ares_addrinfo_node *node = result ? result->nodes : NULL; node && n < LIMIT_ADDRESSES; node = node->ai_next) {
+    for (struct ares_addrinfo_node *node = result ? result->nodes : NULL; node && n < LIMIT_ADDRESSES;
+         node = node->ai_next) {
         if (bytes_of(node).n > 0)
             n++;
         if (node->ai_ttl > 0)
@@ -198,8 +199,8 @@ static int start_ares(void) {
 static const struct ipc_permit permits[] = {{IPC_RESOLVER, 1, on_keeper}};
 
 int main(void) {
-    static const char *const readable[] = {"/etc/hosts",      "/etc/resolv.conf", "/etc/nsswitch.conf",
-                                           "/etc/host.conf",  "/run/systemd/resolve", "/run/resolvconf"};
+    static const char *const readable[] = {"/etc/hosts",     "/etc/resolv.conf",     "/etc/nsswitch.conf",
+                                           "/etc/host.conf", "/run/systemd/resolve", "/run/resolvconf"};
     static const struct role resolver = {
         .name = "credfd-resolver",
         .seccomp = SECCOMP_RESOLVER,

@@ -100,8 +100,8 @@ static void source_late(struct timer *timer) {
     child_kill(&resolution->source);
 }
 
-int resolution_start(struct resolution *resolution, const struct secret_source *from, resolution_done *done, void *owner,
-                     char **ret_error) {
+int resolution_start(struct resolution *resolution, const struct secret_source *from, resolution_done *done,
+                     void *owner, char **ret_error) {
     _cleanup_close_ int fd = open_source(from);
     struct ipc_writer w;
     int r = fd;
@@ -109,7 +109,8 @@ int resolution_start(struct resolution *resolution, const struct secret_source *
     *resolution = (struct resolution){.from = from, .done = done, .owner = owner, .sealed = -EBADF};
     resolution->deadline.on_expiry = source_late;
     if (r >= 0)
-        r = child_start(&resolution->source, "credfd-source", NULL, permits, ARRAY_LEN(permits), 1, source_exited, resolution);
+        r = child_start(&resolution->source, "credfd-source", NULL, permits, ARRAY_LEN(permits), 1, source_exited,
+                        resolution);
     if (r >= 0) {
         w = ipc_begin(IPC_SOURCE);
         r = channel_send(&resolution->source.channel, &w, fd);

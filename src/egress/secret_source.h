@@ -23,8 +23,10 @@ struct resolution {
 };
 
 /* 0, or -errno with `*ret_error` for a person, the caller's. Afterwards `done` is called from the loop. */
-int resolution_start(struct resolution *resolution, const struct secret_source *from, resolution_done *done, void *owner,
-                     char **ret_error);
+int resolution_start(struct resolution *resolution, const struct secret_source *from, resolution_done *done,
+                     void *owner, char **ret_error);
 
-/* Wipes the variable's value in this process and takes it out of the environment. Call when every source has started. */
+/*
+ * Wipes the variable's value in this process and takes it out of the environment. Call when every source has started.
+ */
 void secret_source_forget(const struct secret_source *from);

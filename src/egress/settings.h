@@ -64,7 +64,7 @@ struct settings {
     char *path; /* of the file */
     struct credential *credentials;
     size_t n_credentials;
-    char *audit_file; /* absolute; "-" for standard error; NULL for none */
+    char *audit_file;  /* absolute; "-" for standard error; NULL for none */
     char *audit_where; /* "FILE:LINE: audit.file": the start of every complaint about it; NULL without one */
     struct timeouts timeouts;
 };
@@ -85,8 +85,8 @@ void settings_free_pointer(struct settings **settings);
 #define _cleanup_settings_ __attribute__((cleanup(settings_free_pointer)))
 
 /*
- * The file to use. `option` (from --config) if given, else $CREDFD_CONFIG: whoever named a file means that one, so it is
- * not looked for here, and settings_load says when it is not there. Else the first that exists of ./credfd.yaml,
+ * The file to use. `option` (from --config) if given, else $CREDFD_CONFIG: whoever named a file means that one, so it
+ * is not looked for here, and settings_load says when it is not there. Else the first that exists of ./credfd.yaml,
  * $XDG_CONFIG_HOME/credfd/config.yaml (~/.config without the variable) and /etc/credfd/config.yaml. 0 with `*ret_path`
  * the caller's; -ENOENT with `*ret_error` as above, naming the places looked at.
  */

@@ -120,9 +120,18 @@ static int read_query(const struct node *node, void *field) {
 
 static int read_header(const struct node *node, void *field) {
     static const struct slice ours[] = {
-        SLICE("Accept-Encoding"),     SLICE("Connection"),       SLICE("Content-Length"), SLICE("Expect"),
-        SLICE("Host"),                SLICE("Keep-Alive"),       SLICE("TE"),             SLICE("Trailer"),
-        SLICE("Proxy-Authorization"), SLICE("Proxy-Connection"), SLICE("Upgrade"),        SLICE("Transfer-Encoding"),
+        SLICE("Accept-Encoding"),
+        SLICE("Connection"),
+        SLICE("Content-Length"),
+        SLICE("Expect"),
+        SLICE("Host"),
+        SLICE("Keep-Alive"),
+        SLICE("TE"),
+        SLICE("Trailer"),
+        SLICE("Proxy-Authorization"),
+        SLICE("Proxy-Connection"),
+        SLICE("Upgrade"),
+        SLICE("Transfer-Encoding"),
     };
     struct inject *inject = field;
     struct slice name;

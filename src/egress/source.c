@@ -1,6 +1,6 @@
 /*
- * The source: resolves one secret and is gone. It gets a descriptor, reads it to its end, checks what it read, and hands
- * it back as a descriptor of secret memory. It opens nothing and parses no workload's byte; the supervisor, which
+ * The source: resolves one secret and is gone. It gets a descriptor, reads it to its end, checks what it read, and
+ * hands it back as a descriptor of secret memory. It opens nothing and parses no workload's byte; the supervisor, which
  * started it, never sees the bytes.
  */
 #include <errno.h>

@@ -16,19 +16,19 @@ static struct slice sending_tail;
 
 const char *ipc_type_name(unsigned type) {
     static const char *const names[IPC_TYPES] = {
-        [IPC_INVALID] = "INVALID",     [IPC_HELLO] = "HELLO",
-        [IPC_LOG] = "LOG",             [IPC_SOURCE] = "SOURCE",
-        [IPC_SECRET] = "SECRET",       [IPC_SOURCE_FAILED] = "SOURCE_FAILED",
-        [IPC_TRUST] = "TRUST",         [IPC_CREDENTIAL] = "CREDENTIAL",
-        [IPC_CA_FILE] = "CA_FILE",     [IPC_RESOLVER] = "RESOLVER",
-        [IPC_TIMEOUTS] = "TIMEOUTS",   [IPC_STREAM] = "STREAM",
-        [IPC_EXCHANGE] = "EXCHANGE",   [IPC_STREAM_ENDED] = "STREAM_ENDED",
-        [IPC_DOOR] = "DOOR",           [IPC_NO_STREAM] = "NO_STREAM",
-        [IPC_DIAL] = "DIAL",           [IPC_REFUSAL] = "REFUSAL",
-        [IPC_LOOKUP] = "LOOKUP",       [IPC_ADDRESSES] = "ADDRESSES",
-        [IPC_ACCEPTED] = "ACCEPTED",   [IPC_REQUEST] = "REQUEST",
-        [IPC_INTERIM] = "INTERIM",     [IPC_RESPONSE] = "RESPONSE",
-        [IPC_DATA] = "DATA",           [IPC_ABORT] = "ABORT",
+        [IPC_INVALID] = "INVALID",   [IPC_HELLO] = "HELLO",
+        [IPC_LOG] = "LOG",           [IPC_SOURCE] = "SOURCE",
+        [IPC_SECRET] = "SECRET",     [IPC_SOURCE_FAILED] = "SOURCE_FAILED",
+        [IPC_TRUST] = "TRUST",       [IPC_CREDENTIAL] = "CREDENTIAL",
+        [IPC_CA_FILE] = "CA_FILE",   [IPC_RESOLVER] = "RESOLVER",
+        [IPC_TIMEOUTS] = "TIMEOUTS", [IPC_STREAM] = "STREAM",
+        [IPC_EXCHANGE] = "EXCHANGE", [IPC_STREAM_ENDED] = "STREAM_ENDED",
+        [IPC_DOOR] = "DOOR",         [IPC_NO_STREAM] = "NO_STREAM",
+        [IPC_DIAL] = "DIAL",         [IPC_REFUSAL] = "REFUSAL",
+        [IPC_LOOKUP] = "LOOKUP",     [IPC_ADDRESSES] = "ADDRESSES",
+        [IPC_ACCEPTED] = "ACCEPTED", [IPC_REQUEST] = "REQUEST",
+        [IPC_INTERIM] = "INTERIM",   [IPC_RESPONSE] = "RESPONSE",
+        [IPC_DATA] = "DATA",         [IPC_ABORT] = "ABORT",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

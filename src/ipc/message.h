@@ -40,12 +40,12 @@ enum ipc_type {
     IPC_STREAM_ENDED, /* u64 stream: no more will be said of it. R>S too */
 
     /* S -> R */
-    IPC_DOOR,        /* u32 door, bytes lease name, fd: the broker's end of a lease channel */
-    IPC_NO_STREAM,   /* u32 door, u32 dial: it is refused */
+    IPC_DOOR,      /* u32 door, bytes lease name, fd: the broker's end of a lease channel */
+    IPC_NO_STREAM, /* u32 door, u32 dial: it is refused */
 
     /* R -> S */
-    IPC_DIAL,      /* u32 door, u32 dial: a number of the relay's, u32 pid, fd?: the asker's pidfd */
-    IPC_REFUSAL,   /* u64 stream, u16 status, bytes reason: a request that never reached the keeper */
+    IPC_DIAL,    /* u32 door, u32 dial: a number of the relay's, u32 pid, fd?: the asker's pidfd */
+    IPC_REFUSAL, /* u64 stream, u16 status, bytes reason: a request that never reached the keeper */
 
     /* K <-> N */
     IPC_LOOKUP,    /* K>N u32 query, bytes host */
@@ -79,7 +79,10 @@ void ipc_put_u32(struct ipc_writer *w, uint32_t value);
 void ipc_put_u64(struct ipc_writer *w, uint64_t value);
 void ipc_put_bytes(struct ipc_writer *w, struct slice bytes);
 
-/* As ipc_put_bytes, for the last part: `bytes` is not copied, it goes out from where it is. `bytes` must live till ipc_send. */
+/*
+ * As ipc_put_bytes, for the last part: `bytes` is not copied, it goes out from where it is. `bytes` must live till
+ * ipc_send.
+ */
 void ipc_put_tail(struct ipc_writer *w, struct slice bytes);
 
 /* Bytes as they are, without a length: parts that were put together before. */
@@ -94,11 +97,13 @@ struct slice ipc_writer_bytes(const struct ipc_writer *w);
  */
 int ipc_send(int socket, const struct ipc_writer *w, int fd);
 
-/* A message being taken apart. Slices look into this process's one receiving buffer: valid until the next ipc_receive. */
+/*
+ * A message being taken apart. Slices look into this process's one receiving buffer: valid until the next ipc_receive.
+ */
 struct ipc_message {
     uint8_t type;
     struct slice rest;
-    int fd; /* -EBADF without one; the message's until ipc_get_fd */
+    int fd;          /* -EBADF without one; the message's until ipc_get_fd */
     bool is_fd_lost; /* one was sent, and this process had no number left for it: the kernel has closed it */
     bool is_failed;
 };

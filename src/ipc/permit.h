@@ -13,4 +13,5 @@ struct ipc_permit {
 };
 
 /* Runs the permitted handler; -EPROTO when there is none. */
-int ipc_dispatch(const struct ipc_permit *permits, size_t n_permits, unsigned phase, void *owner, struct ipc_message *m);
+int ipc_dispatch(const struct ipc_permit *permits, size_t n_permits, unsigned phase, void *owner,
+                 struct ipc_message *m);

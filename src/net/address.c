@@ -55,10 +55,21 @@ static bool is_public_ipv4(const uint8_t bytes[4]) {
         uint8_t prefix[4];
         unsigned bits;
     } special[] = {
-        {{0}, 8},             {{10}, 8},           {{100, 64}, 10},      {{127}, 8},
-        {{169, 254}, 16},     {{172, 16}, 12},     {{192, 0, 0}, 24},    {{192, 0, 2}, 24},
-        {{192, 88, 99}, 24},  {{192, 168}, 16},    {{198, 18}, 15},      {{198, 51, 100}, 24},
-        {{203, 0, 113}, 24},  {{224}, 4},          {{240}, 4},
+        {{0}, 8},
+        {{10}, 8},
+        {{100, 64}, 10},
+        {{127}, 8},
+        {{169, 254}, 16},
+        {{172, 16}, 12},
+        {{192, 0, 0}, 24},
+        {{192, 0, 2}, 24},
+        {{192, 88, 99}, 24},
+        {{192, 168}, 16},
+        {{198, 18}, 15},
+        {{198, 51, 100}, 24},
+        {{203, 0, 113}, 24},
+        {{224}, 4},
+        {{240}, 4},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(special); i++)
@@ -76,10 +87,10 @@ static bool is_public_ipv6(const uint8_t bytes[16]) {
         uint8_t prefix[16];
         unsigned bits;
     } special[] = {
-        {{0x20, 0x01, 0x00}, 23},             /* IETF protocol assignments, Teredo and ORCHID among them */
-        {{0x20, 0x01, 0x0d, 0xb8}, 32},       /* documentation */
-        {{0x20, 0x02}, 16},                   /* 6to4 */
-        {{0x3f, 0xff}, 20},                   /* documentation (RFC 9637) */
+        {{0x20, 0x01, 0x00}, 23},       /* IETF protocol assignments, Teredo and ORCHID among them */
+        {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* documentation */
+        {{0x20, 0x02}, 16},             /* 6to4 */
+        {{0x3f, 0xff}, 20},             /* documentation (RFC 9637) */
     };
     static const uint8_t global[16] = {0x20};
 

@@ -67,8 +67,8 @@ int watch_add(struct watch *watch, int fd, void (*on_ready)(struct watch *watch)
 }
 
 /*
- * A unix socket calls itself writable each time its peer has read: asked for all the time, EPOLLOUT would wake the sender
- * of every message for nothing. So it is asked for once a write has had to wait, and until it comes for no one.
+ * A unix socket calls itself writable each time its peer has read: asked for all the time, EPOLLOUT would wake the
+ * sender of every message for nothing. So it is asked for once a write has had to wait, and until it comes for no one.
  */
 void watch_not_ready(struct watch *watch, uint32_t events) {
     watch->ready &= ~events;

@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 
 struct watch {
-    int fd; /* borrowed: the owner closes it, after watch_remove */
+    int fd;         /* borrowed: the owner closes it, after watch_remove */
     uint32_t ready; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as last reported */
     void (*on_ready)(struct watch *watch);
     struct watch *next_again; /* the loop's: see watch_again */
@@ -39,9 +39,9 @@ void loop_stop(void);
 uint64_t loop_now_ms(void);
 
 /*
- * Starts to watch `fd`. `watch` must stay where it is until watch_remove. It starts out as ready to be written to, until
- * a write says otherwise; what can be read the kernel reports on the next turn. 0 or -errno (EPERM: a descriptor that is
- * always ready, such as a plain file).
+ * Starts to watch `fd`. `watch` must stay where it is until watch_remove. It starts out as ready to be written to,
+ * until a write says otherwise; what can be read the kernel reports on the next turn. 0 or -errno (EPERM: a descriptor
+ * that is always ready, such as a plain file).
  */
 int watch_add(struct watch *watch, int fd, void (*on_ready)(struct watch *watch));
 

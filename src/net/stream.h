@@ -44,7 +44,10 @@ static inline ssize_t stream_read(struct stream *s, void *to, size_t size) {
 
 #define STREAM_PARTS 4
 
-/* Bytes taken of at most STREAM_PARTS parts together (may be fewer); -EAGAIN (no longer ready to write) or -errno. No SIGPIPE. */
+/*
+ * Bytes taken of at most STREAM_PARTS parts together (may be fewer); -EAGAIN (no longer ready to write) or -errno. No
+ * SIGPIPE.
+ */
 static inline ssize_t stream_write(struct stream *s, const struct slice *parts, size_t n) {
     return s->ops->write(s, parts, n);
 }

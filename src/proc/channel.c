@@ -142,12 +142,8 @@ int channel_init(struct channel *c, int fd, const struct ipc_permit *permits, si
                  void *owner, channel_closed *on_closed) {
     int r;
 
-    *c = (struct channel){.fd = fd,
-                          .permits = permits,
-                          .n_permits = n_permits,
-                          .phase = phase,
-                          .owner = owner,
-                          .on_closed = on_closed};
+    *c = (struct channel){
+        .fd = fd, .permits = permits, .n_permits = n_permits, .phase = phase, .owner = owner, .on_closed = on_closed};
     c->queue_end = &c->queue;
     r = watch_add(&c->watch, fd, channel_step);
     if (r < 0)

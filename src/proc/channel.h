@@ -31,7 +31,10 @@ struct channel {
 int channel_init(struct channel *c, int fd, const struct ipc_permit *permits, size_t n_permits, unsigned phase,
                  void *owner, channel_closed *on_closed);
 
-/* Says that no more will be sent, and drops what is queued; the other end sees its channel end, and its last words can still be read. */
+/*
+ * Says that no more will be sent, and drops what is queued; the other end sees its channel end, and its last words can
+ * still be read.
+ */
 void channel_finish(struct channel *c);
 
 /* Hears what is there already; may close it. For the last words of a process that has exited. */

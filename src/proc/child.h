@@ -6,8 +6,8 @@
 
 #include <sys/types.h>
 
-#include "proc/channel.h"
 #include "net/loop.h"
+#include "proc/channel.h"
 
 struct child;
 
@@ -22,8 +22,8 @@ struct child {
     struct watch exit;
     struct timer deadline;
     /*
-     * First of the process that was started; since its hello, of the copy in which the role goes on (role.c). In between
-     * the first has exited and the copy is only known by its channel: then `pid` is 0 and `is_between` true.
+     * First of the process that was started; since its hello, of the copy in which the role goes on (role.c). In
+     * between the first has exited and the copy is only known by its channel: then `pid` is 0 and `is_between` true.
      */
     pid_t pid;
     int pidfd;
@@ -42,15 +42,16 @@ int child_find_programs(void);
 int child_program_path(const char *name, char *path, size_t size);
 
 /*
- * Starts the program `name` (a literal) with one `argument`, or none (NULL). `permits` handles what it says; child_on_hello and child_on_log belong into
- * every such table. 0 or -errno; when the exec fails, the process exits with status 127 a little later.
+ * Starts the program `name` (a literal) with one `argument`, or none (NULL). `permits` handles what it says;
+ * child_on_hello and child_on_log belong into every such table. 0 or -errno; when the exec fails, the process exits
+ * with status 127 a little later.
  */
 int child_start(struct child *child, const char *name, const char *argument, const struct ipc_permit *permits,
                 size_t n_permits, unsigned phase, child_exited *on_exited, void *owner);
 
 /*
- * Ends what is said to it, which every role takes as its own end; its last words are still heard. It is killed when it is
- * not gone in TIMEOUT_ROLE_STOP.
+ * Ends what is said to it, which every role takes as its own end; its last words are still heard. It is killed when it
+ * is not gone in TIMEOUT_ROLE_STOP.
  */
 void child_stop(struct child *child);
 

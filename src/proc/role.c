@@ -144,7 +144,8 @@ static int harden(void) {
     if (r < 0)
         return r;
     if (!IS_DIAGNOSTIC && harden_is_traced() != 0) {
-        log_error("somebody traces it, and would go on reading: roles do not run so (but in a build with -Dseccomp_trace=true)");
+        log_error("somebody traces it, and would go on reading: roles do not run so (but in a build with "
+                  "-Dseccomp_trace=true)");
         return -EPERM;
     }
     return harden_drop_all_capabilities();

@@ -115,8 +115,9 @@ static int fail(struct client *c, const char *why, struct upstream_event *ret) {
 static void settle(struct client *c) {
     if (c->state != CLIENT_WAIT_SEND || !c->is_request_complete)
         return;
-    c->state = c->must_close || c->has_ended || buf_length(&c->in) > c->delivered || !buf_is_empty(&c->out) ? CLIENT_SPENT
-                                                                                                            : CLIENT_IDLE;
+    c->state = c->must_close || c->has_ended || buf_length(&c->in) > c->delivered || !buf_is_empty(&c->out)
+                   ? CLIENT_SPENT
+                   : CLIENT_IDLE;
 }
 
 static void response_ended(struct client *c) {
@@ -191,10 +192,9 @@ static enum http_fault take_interim(struct client *c, size_t head_length, struct
     fault = http_fields_strip_hop_by_hop(&c->response.fields, NULL, 0, &closes, &keeps_alive);
     (void)http_fields_remove(&c->response.fields, SLICE("Content-Length"));
     c->delivered = head_length;
-    *ret = (struct upstream_event){.type = UPSTREAM_INTERIM,
-                                   .response = {.status = c->response.status,
-                                                .fields = c->response.fields.at,
-                                                .n_fields = c->response.fields.n}};
+    *ret = (struct upstream_event){
+        .type = UPSTREAM_INTERIM,
+        .response = {.status = c->response.status, .fields = c->response.fields.at, .n_fields = c->response.fields.n}};
     return fault;
 }
 
@@ -237,7 +237,8 @@ static int take_end(struct client *c, ssize_t error, struct upstream_event *ret)
     }
     if (c->state == CLIENT_WAIT_BODY)
         return fail(c, "the upstream closed before the response was complete", ret);
-    return fail(c, error == 0 ? "the upstream closed without a response" : "the upstream broke the connection off", ret);
+    return fail(c, error == 0 ? "the upstream closed without a response" : "the upstream broke the connection off",
+                ret);
 }
 
 int client_receive(struct client *c, struct upstream_event *ret) {

@@ -11,11 +11,11 @@
 #include "wire/http_body.h"
 
 enum client_state {
-    CLIENT_IDLE,        /* between exchanges */
-    CLIENT_WAIT_HEAD,   /* a request has begun to leave; no final response head has come */
+    CLIENT_IDLE,      /* between exchanges */
+    CLIENT_WAIT_HEAD, /* a request has begun to leave; no final response head has come */
     CLIENT_WAIT_BODY,
-    CLIENT_WAIT_SEND,   /* the response is complete, the request is not */
-    CLIENT_SPENT,       /* must not be used again */
+    CLIENT_WAIT_SEND, /* the response is complete, the request is not */
+    CLIENT_SPENT,     /* must not be used again */
 };
 
 struct client {
@@ -26,10 +26,10 @@ struct client {
     struct http_head_scan scan;
     struct http_response response; /* of the event delivered last */
     struct http_body body;
-    struct http_framing request;   /* how the request's body goes out */
-    struct slice method;           /* "HEAD" or not; a constant */
-    uint64_t sent;                 /* bytes of this request that left */
-    size_t delivered;              /* bytes at the front of `in` that the last event showed */
+    struct http_framing request; /* how the request's body goes out */
+    struct slice method;         /* "HEAD" or not; a constant */
+    uint64_t sent;               /* bytes of this request that left */
+    size_t delivered;            /* bytes at the front of `in` that the last event showed */
     unsigned interims;
     bool is_request_complete;
     bool is_answered; /* something of the response has come */

@@ -94,8 +94,8 @@ static void finish_with_close(struct connection *c) {
 
 static void refuse(struct connection *c, unsigned status, const char *reason) {
     c->owner->refused(c, status, reason);
-    if (c->exchange.is_begun ||
-        exchange_write_refusal(&c->exchange, status, slice_of_string(reason), c->owner->rules->lease, false, &c->out) < 0) {
+    if (c->exchange.is_begun || exchange_write_refusal(&c->exchange, status, slice_of_string(reason),
+                                                       c->owner->rules->lease, false, &c->out) < 0) {
         set_state(c, CLOSED); /* the client must see that it was cut */
         return;
     }
@@ -133,7 +133,8 @@ static bool decode_body(struct connection *c, enum http_fault *ret_fault) {
 
     if (c->content > 0 || buf_is_empty(&c->in))
         return true;
-    used = http_body_gather(&c->exchange.request_body, c->in.memory + c->in.start, buf_length(&c->in), &c->content, ret_fault);
+    used = http_body_gather(&c->exchange.request_body, c->in.memory + c->in.start, buf_length(&c->in), &c->content,
+                            ret_fault);
     if (used < 0)
         return false;
     c->spent = (size_t)used - c->content;
@@ -310,7 +311,8 @@ static int take_event(struct connection *c, const struct upstream_event *event) 
     case UPSTREAM_ABORT:
         if (x->is_begun)
             return -ECONNABORTED;
-        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease, x->is_request_sent, &c->out);
+        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease, x->is_request_sent,
+                                      &c->out);
     }
     return -EPROTO;
 }

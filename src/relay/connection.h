@@ -19,7 +19,9 @@ struct connection_owner {
     const struct connection_timeouts *timeouts;
     /* A request was refused before it reached the upstream; `reason` is a constant. */
     void (*refused)(struct connection *c, unsigned status, const char *reason);
-    /* The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop. */
+    /*
+     * The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop.
+     */
     void (*closed)(struct connection *c);
 };
 

@@ -21,8 +21,8 @@ static enum http_fault accept_target(const struct http_request *request, struct 
     return HTTP_OK;
 }
 
-static enum http_fault accept_fields(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
-                                     struct request_head *ret) {
+static enum http_fault accept_fields(struct exchange *x, struct http_request *request,
+                                     const struct exchange_rules *rules, struct request_head *ret) {
     bool closes, keeps_alive;
     struct slice host;
     enum http_fault fault = http_host_check(request, &host);
@@ -60,8 +60,9 @@ static enum http_fault count_forward(struct exchange *x, struct http_request *re
     return HTTP_OK;
 }
 
-enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
-                                      struct request_head *ret, enum http_fault *ret_fault) {
+enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request,
+                                      const struct exchange_rules *rules, struct request_head *ret,
+                                      enum http_fault *ret_fault) {
     enum http_fault fault;
     bool ends_here = false;
 

@@ -23,14 +23,14 @@ struct exchange {
     bool expects_continue;
     bool must_close; /* after this exchange */
     struct http_body request_body;
-    bool is_request_sent;  /* all of it has gone to the upstream */
+    bool is_request_sent;          /* all of it has gone to the upstream */
     char max_forwards[NUM_DIGITS]; /* what is left of it, as text */
     /* of the response */
     unsigned interims;
-    bool is_begun;              /* its head has gone to the client */
+    bool is_begun; /* its head has gone to the client */
     bool is_complete;
     struct http_framing framing; /* as the client sees it: NONE, LENGTH, CHUNKED or CLOSE */
-    uint64_t remaining;         /* of a LENGTH */
+    uint64_t remaining;          /* of a LENGTH */
 };
 
 /* An OPTIONS that may go no further (S 7.6.2) is answered here. */
@@ -40,8 +40,9 @@ enum exchange_verdict { EXCHANGE_FORWARD, EXCHANGE_ANSWER_HERE, EXCHANGE_REFUSE 
  * Judges a parsed request by http-strict's rules for a lease door: origin-form, no CONNECT, no upgrade. Changes
  * `request->fields` (hop-by-hop and framing fields, Host, Expect go) and makes `*ret` of what is left.
  */
-enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request, const struct exchange_rules *rules,
-                                      struct request_head *ret, enum http_fault *ret_fault);
+enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request,
+                                      const struct exchange_rules *rules, struct request_head *ret,
+                                      enum http_fault *ret_fault);
 
 /* Appends a 1xx. 0 when written or when it must not be (HTTP/1.0, a second 100); -EPROTO at the ninth, or for a 101. */
 int exchange_write_interim(struct exchange *x, const struct response_head *response, struct buf *out);

@@ -14,4 +14,5 @@
  * `reason` and `hint` are our own words: letters and punctuation that need no escape (anything else becomes a `?`); an
  * empty hint is replaced by the one that fits the status. Returns the length.
  */
-size_t problem_body(char to[static PROBLEM_MAX], unsigned status, const char *lease, struct slice reason, struct slice hint);
+size_t problem_body(char to[static PROBLEM_MAX], unsigned status, const char *lease, struct slice reason,
+                    struct slice hint);

@@ -96,7 +96,10 @@ int harden_drop_workload_capabilities(void) {
     r = write_capabilities(&sets);
     if (r < 0)
         return r;
-    /* a plain user's bounding set may stay as it is: nothing of it is permitted to them, and a setuid program is not theirs */
+    /*
+     * a plain user's bounding set may stay as it is: nothing of it is permitted to them, and a setuid program is not
+     * theirs
+     */
     return geteuid() == 0 ? left : 0;
 }
 

@@ -11,7 +11,9 @@
  */
 int harden_against_inspection(void);
 
-/* For roles, which keep it until they end: the same, no core by limit either, no new privileges by exec. 0 or -errno. */
+/*
+ * For roles, which keep it until they end: the same, no core by limit either, no new privileges by exec. 0 or -errno.
+ */
 int harden_role(void);
 
 /*

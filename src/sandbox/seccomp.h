@@ -5,7 +5,14 @@
  */
 #pragma once
 
-enum seccomp_list { SECCOMP_SUPERVISOR, SECCOMP_RELAY, SECCOMP_KEEPER, SECCOMP_SOURCE, SECCOMP_RESOLVER, SECCOMP_LISTS };
+enum seccomp_list {
+    SECCOMP_SUPERVISOR,
+    SECCOMP_RELAY,
+    SECCOMP_KEEPER,
+    SECCOMP_SOURCE,
+    SECCOMP_RESOLVER,
+    SECCOMP_LISTS
+};
 
 /* One way. Needs no_new_privs. 0 or -errno. */
 int seccomp_enter(enum seccomp_list list);

@@ -18,17 +18,19 @@
 
 /* Memory, time, waiting, the end: what every role does. Memory that can be executed is refused below. */
 static const char *const common[MAX_CALLS] = {
-    "brk",        "clock_gettime", "clock_nanosleep", "close",         "epoll_ctl",       "epoll_pwait", "epoll_wait",
-    "exit",       "exit_group",    "futex",           "getrandom",     "gettimeofday",    "madvise",     "mremap",
-    "munmap",     "poll",          "ppoll",           "read",          "recvfrom",        "recvmsg",     "restart_syscall",
-    "rt_sigreturn", "sendmsg",     "sendto",          "write",         "getpid",
+    "brk",          "clock_gettime", "clock_nanosleep", "close",     "epoll_ctl",    "epoll_pwait", "epoll_wait",
+    "exit",         "exit_group",    "futex",           "getrandom", "gettimeofday", "madvise",     "mremap",
+    "munmap",       "poll",          "ppoll",           "read",      "recvfrom",     "recvmsg",     "restart_syscall",
+    "rt_sigreturn", "sendmsg",       "sendto",          "write",     "getpid",
 };
 
 static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* once the command runs: introduces, reaps and signals, and looks into /proc; it starts nothing any more */
-    [SECCOMP_SUPERVISOR] = {"dup", "fcntl", "fstat", "getdents64", "gettid", "kill", "lseek", "newfstatat",
-                            "pidfd_open", "pidfd_send_signal", "readlink", "readlinkat", "rt_sigprocmask", "shutdown",
-                            "socketpair", "stat", "statx", "tgkill", "wait4", "waitid", "writev"},
+    [SECCOMP_SUPERVISOR] = {"dup",      "fcntl",      "fstat",          "getdents64", "gettid",
+                            "kill",     "lseek",      "newfstatat",     "pidfd_open", "pidfd_send_signal",
+                            "readlink", "readlinkat", "rt_sigprocmask", "shutdown",   "socketpair",
+                            "stat",     "statx",      "tgkill",         "wait4",      "waitid",
+                            "writev"},
     /* receives, sends and polls what it was given, and makes the pairs that it hands out */
     [SECCOMP_RELAY] = {"shutdown", "socketpair"},
     /* connects, and reads certificates */
@@ -45,9 +47,33 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
 /* What the sanitizers' own code needs, in builds made with them. */
 static const char *const of_sanitizers[MAX_CALLS] = {
 #ifdef CREDFD_SANITIZED
-    "mmap", "mprotect", "rt_sigaction", "rt_sigprocmask", "sigaltstack", "sched_yield", "readlink", "readlinkat", "gettid",
-    "prlimit64", "sched_getaffinity", "openat", "open", "tgkill", "writev", "nanosleep", "prctl", "pread64", "fstat", "stat",
-    "newfstatat", "getppid", "getuid", "geteuid", "lseek", "ioctl", "fcntl",
+    "mmap",
+    "mprotect",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "sigaltstack",
+    "sched_yield",
+    "readlink",
+    "readlinkat",
+    "gettid",
+    "prlimit64",
+    "sched_getaffinity",
+    "openat",
+    "open",
+    "tgkill",
+    "writev",
+    "nanosleep",
+    "prctl",
+    "pread64",
+    "fstat",
+    "stat",
+    "newfstatat",
+    "getppid",
+    "getuid",
+    "geteuid",
+    "lseek",
+    "ioctl",
+    "fcntl",
 #endif
 };
 
@@ -71,7 +97,8 @@ static void allow(scmp_filter_ctx filter, const char *const calls[MAX_CALLS]) {
 }
 
 #ifndef CREDFD_SANITIZED
-static void allow_if_masked(scmp_filter_ctx filter, int number, unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+static void allow_if_masked(scmp_filter_ctx filter, int number, unsigned argument, scmp_datum_t mask,
+                            scmp_datum_t value) {
     struct scmp_arg_cmp rule = SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
 
     die_unless(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &rule), "an argument rule");

@@ -168,7 +168,9 @@ enum http_fault http_request_parse(struct slice head, struct http_request *ret) 
     ret->method = parts.method;
     ret->target = parts.target;
     ret->minor = parts.minor;
-    /* it would echo what we put into the request (S 9.3.8); some servers know it by another name, or in other letters */
+    /*
+     * it would echo what we put into the request (S 9.3.8); some servers know it by another name, or in other letters
+     */
     if (slice_equals_nocase(ret->method, SLICE("TRACE")) || slice_equals_nocase(ret->method, SLICE("TRACK")))
         return HTTP_METHOD_NOT_ALLOWED;
     return HTTP_OK;

@@ -59,7 +59,7 @@ struct http_request {
 enum http_fault http_request_parse(struct slice head, struct http_request *ret);
 
 struct http_response {
-    unsigned status;     /* 100 to 599 */
+    unsigned status; /* 100 to 599 */
     unsigned minor;
     struct slice reason; /* as sent; may be empty */
     struct http_fields fields;
@@ -78,5 +78,5 @@ const struct http_field *http_fields_find(const struct http_fields *fields, stru
 /* Removes every field of that name. Returns how many there were. */
 size_t http_fields_remove(struct http_fields *fields, struct slice name);
 
-bool http_is_token(struct slice text);        /* 1*tchar (S 5.6.2) */
-bool http_is_field_value(struct slice text);  /* no control byte but TAB; no blank at its ends */
+bool http_is_token(struct slice text);       /* 1*tchar (S 5.6.2) */
+bool http_is_field_value(struct slice text); /* no control byte but TAB; no blank at its ends */

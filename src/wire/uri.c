@@ -156,8 +156,8 @@ static bool take_scheme(struct slice *url, struct uri_upstream *to) {
 }
 
 /*
- * What ends in a number is an address to some and a name to others (WHATWG URL, "ends in a number"): only the plain form
- * of four decimal numbers is taken.
+ * What ends in a number is an address to some and a name to others (WHATWG URL, "ends in a number"): only the plain
+ * form of four decimal numbers is taken.
  */
 static bool is_odd_address(struct slice host) {
     struct slice last = host;
@@ -243,8 +243,8 @@ size_t uri_format_authority(const struct uri_upstream *upstream, char to[static 
     bool is_default = upstream->port == (upstream->is_tls ? 443 : 80);
     char digits[NUM_DIGITS];
     const struct slice parts[] = {
-        upstream->is_ipv6_literal ? SLICE("[") : SLICE_EMPTY, upstream->host,
-        upstream->is_ipv6_literal ? SLICE("]") : SLICE_EMPTY, is_default ? SLICE_EMPTY : SLICE(":"),
+        upstream->is_ipv6_literal ? SLICE("[") : SLICE_EMPTY,          upstream->host,
+        upstream->is_ipv6_literal ? SLICE("]") : SLICE_EMPTY,          is_default ? SLICE_EMPTY : SLICE(":"),
         is_default ? SLICE_EMPTY : num_format(upstream->port, digits),
     };
     size_t n = 0;

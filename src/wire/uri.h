@@ -11,11 +11,11 @@
 #include "base/slice.h"
 
 /*
- * The path as the most liberal server could read it, for matching rules on: escapes decoded once, backslash as a
- * slash, empty segments merged, path parameters (`;…`) cut from each segment, dot segments resolved. `to` has room for
- * `path.n + 1` bytes. Returns the length, or -1 when it does not start with a slash, holds a NUL, climbs above its
- * root (or out of a base path before it), or when decoding again would reveal a NUL, another slash, backslash, semicolon or dot segment (`%252e`), or one more escape: nobody
- * can say what such a path means.
+ * The path as the most liberal server could read it, for matching rules on: escapes decoded once, backslash as a slash,
+ * empty segments merged, path parameters (`;…`) cut from each segment, dot segments resolved. `to` has room for `path.n
+ * + 1` bytes. Returns the length, or -1 when it does not start with a slash, holds a NUL, climbs above its root (or out
+ * of a base path before it), or when decoding again would reveal a NUL, another slash, backslash, semicolon or dot
+ * segment (`%252e`), or one more escape: nobody can say what such a path means.
  */
 ptrdiff_t uri_normalise_path(struct slice path, char *to);
 
@@ -29,8 +29,8 @@ size_t uri_percent_decode(struct slice text, char *to);
 size_t uri_percent_encode(struct slice text, char *to);
 
 struct uri_upstream {
-    bool is_tls;            /* https or wss; http and ws are not */
-    struct slice host;      /* no brackets around an IPv6 address */
+    bool is_tls;       /* https or wss; http and ws are not */
+    struct slice host; /* no brackets around an IPv6 address */
     bool is_ipv6_literal;
     uint16_t port;          /* the scheme's default when not written */
     struct slice base_path; /* "" or "/x/y": no trailing slash */
