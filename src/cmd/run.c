@@ -101,10 +101,9 @@ static void broker_ready(void *owner) {
 static void broker_failed(void *owner, const char *error) {
     struct run *run = owner;
 
-    if (run->workload.pid != 0)
-        return;
     log_error("%s", error);
-    stop_with(run, EXIT_CREDFD);
+    if (run->workload.pid == 0)
+        stop_with(run, EXIT_CREDFD);
 }
 
 static void broker_stopped(void *owner) {

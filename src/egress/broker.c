@@ -127,8 +127,8 @@ static void role_exited(struct child *child, int wait_status) {
     if (child == &broker->keeper)
         stream_table_side_gone(&broker->streams, NULL);
     if (!broker->is_stopping) {
-        (void)snprintf(error, sizeof(error), "%s ended unexpectedly (status %#x)", child->name, (unsigned)wait_status);
-        log_error("%s", error);
+        (void)snprintf(error, sizeof(error), "%s ended unexpectedly (wait status %#x)", child->name,
+                       (unsigned)wait_status);
         broker_fail(broker, error);
     }
     go_on_stopping(broker);

@@ -169,9 +169,9 @@ static const struct ipc_permit permits[] = {
 static void relay_exited(struct child *child, int wait_status) {
     struct holder *holder = child->owner;
 
-    if (!holder->is_ending)
-        log_error("credfd-relay ended unexpectedly (status %#x): its leases are gone", (unsigned)wait_status);
-    if (!holder->is_ending && !child->is_ready)
+    if (!holder->is_ending && child->is_ready)
+        log_error("credfd-relay ended unexpectedly (wait status %#x): its leases are gone", (unsigned)wait_status);
+    else if (!holder->is_ending)
         broker_fail(holder->broker, "credfd-relay could not be started");
     broker_holder_gone(holder->broker, holder);
 }

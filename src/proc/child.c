@@ -76,17 +76,18 @@ static void finish(struct child *child, int wait_status) {
 /* The first process of a role ends well before the role has begun: its copy goes on, and will say hello. */
 static void exited(struct watch *watch) {
     struct child *child = container_of(watch, struct child, exit);
-    bool was_copied = !child->is_ready;
+    bool may_be_copied = !child->is_ready;
     int status = 0;
 
     if (waitpid(child->pid, &status, WNOHANG) != child->pid)
         return;
     forget_process(child);
-    child->is_between = was_copied && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
     channel_drain(&child->channel);
     if (child->pid > 0)
-        return; /* the hello was among what it drained */
-    if (!child->is_between || !channel_is_open(&child->channel))
+        return; /* the copy's hello was among its last words */
+    child->is_between =
+        may_be_copied && channel_is_open(&child->channel) && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    if (!child->is_between)
         finish(child, status);
 }
 

@@ -7,6 +7,7 @@ import pty
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -429,3 +430,21 @@ def test_the_terminals_settings_and_size_are_the_same(credfd, terminal):
     asking = "test -t 0 && test -t 1 && echo is a $((1)) terminal"
     terminal.type(f"{credfd.session.path} run -c {config} -- sh -c '{asking}'\n")
     terminal.expect("is a 1 terminal")
+
+
+# Roles that do not start.
+
+@pytest.mark.parametrize("program", ["true", "false", None])
+@pytest.mark.parametrize("role", ["keeper", "relay", "source", "resolver"])
+def test_a_role_that_does_not_start_is_an_error_and_the_command_never_runs(credfd, folder, role, program):
+    """`program` in the place of the role's own; None: there is none."""
+    for name in ("credfd", "credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver"):
+        shutil.copy(credfd.session.path.parent / name, folder / name)
+    (folder / f"credfd-{role}").unlink()
+    if program:
+        shutil.copy(shutil.which(program), folder / f"credfd-{role}")
+    config = credfd.write_settings(folder, [credfd.credential(upstream="https://api.test")])
+    done = subprocess.run([folder / "credfd", "run", "-c", config, "--", "touch", "started"], cwd=folder, timeout=60,
+                          env=credfd.environment(folder), capture_output=True, text=True)
+    assert done.returncode == 125 and not (folder / "started").exists()
+    assert len(done.stderr.splitlines()) == 1, done.stderr
