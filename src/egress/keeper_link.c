@@ -55,8 +55,11 @@ static int link_receive(struct upstream *u, struct upstream_event *ret) {
     }
     if (r != 1 || event_decode(&m, &link->fields, ret) < 0)
         return gone(link, ret);
-    if (ret->is_end || ret->type == UPSTREAM_ABORT)
+    if (ret->is_end || ret->type == UPSTREAM_ABORT) {
         link->is_active = false;
+        watch_not_ready(&link->watch,
+                        EPOLLIN); /* the keeper says no more before it is asked again: that is a new edge */
+    }
     return 1;
 }
 

@@ -292,6 +292,8 @@ static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
     r = remember(s, &request, data, is_end);
     if (r < 0)
         return r;
+    if (is_end) /* the relay says no more before it is answered, but that it goes: either is a new edge */
+        watch_not_ready(&s->watch, EPOLLIN);
     if (!is_permitted(s, &request, &r))
         return r;
     r = serialise(s, &request, data, is_end);

@@ -13,6 +13,12 @@ static ssize_t plain_read(struct stream *s, void *to, size_t size) {
     do
         n = recv(s->fd, to, size, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    /*
+     * A short read has emptied the socket: what comes after it is a new edge, and EAGAIN need not be asked for. An end
+     * of the stream that was told already would not be told again, so with one in sight the next read is made.
+     */
+    if (n > 0 && (size_t)n < size && !(s->watch.ready & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+        watch_not_ready(&s->watch, EPOLLIN);
     if (n >= 0)
         return n;
     if (errno == EAGAIN)
