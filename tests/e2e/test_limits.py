@@ -55,6 +55,8 @@ def ask_under_pressure(count):
         channel.close()
         return outcomes
 
+    say("ready")
+    hear()
     first = barrage()
     say("first")
     hear()
@@ -67,8 +69,7 @@ def ask_under_pressure(count):
 @pytest.mark.parametrize("role", ["relay", "keeper"])
 def test_a_role_out_of_descriptors_refuses_and_recovers(credfd, role, sees_into_processes, no_sanitizer):
     run = credfd.start_inside(ask_under_pressure, 30)
-    run.expect("first")
-    pid = run.role(role)
+    pid = first_barrage(run, role)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     lower(pid, before)
     run.say("go")
@@ -84,8 +85,7 @@ def test_a_role_out_of_descriptors_refuses_and_recovers(credfd, role, sees_into_
 @pytest.mark.parametrize("role", ["relay", "keeper"])
 def test_a_role_out_of_memory_refuses_and_recovers(credfd, role, sees_into_processes, no_sanitizer):
     run = credfd.start_inside(ask_under_pressure, 30)
-    run.expect("first")
-    pid = run.role(role)
+    pid = first_barrage(run, role)
     before = resource.prlimit(pid, resource.RLIMIT_AS)
     set_limit(pid, resource.RLIMIT_AS, (procs.memory_kib(pid, "VmSize") << 10, before[1]))
     run.say("go")
@@ -95,6 +95,17 @@ def test_a_role_out_of_memory_refuses_and_recovers(credfd, role, sees_into_proce
     first, second, third = run.result()
     assert first == third == [200] * 30
     assert set(second) <= {200, 502, 503, "refused", "cut"}, "without memory there may be none for words"
+
+
+def first_barrage(run, role):
+    """The role's pid, when it has let go of everything that the first barrage made it hold."""
+    run.expect("ready")
+    pid = run.role(role)
+    idle = len(procs.descriptors(pid))
+    run.say("go")
+    run.expect("first")
+    wait_until(lambda: len(procs.descriptors(pid)) <= idle + 1, f"{role} is idle, but for a warm connection")
+    return pid
 
 
 def lower(pid, before):

@@ -64,11 +64,12 @@ class Session:
         if all(os.stat(folder).st_mode & 0o001 for folder in path.parents):
             return path
         target = self.base / "bin"
-        target.mkdir(mode=0o755)
-        for file in path.parent.iterdir():
-            if file.is_file() and file.name.startswith(("credfd", "libcredfd")):
-                shutil.copy(file, target / file.name)
-                (target / file.name).chmod(0o755)
+        wanted = [file for file in path.parent.iterdir() if file.is_file() and file.name.startswith("credfd")]
+        for file in [*wanted, path.parent / "examples" / "connect"]:
+            copy = target / file.relative_to(path.parent)
+            copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+            copy.chmod(0o755)
         return target / path.name
 
     def new_folder(self, user=None):
