@@ -27,21 +27,13 @@ int fd_pair(int type, int ret_ends[2]) {
     return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret_ends) < 0 ? -errno : 0;
 }
 
-static int set_flag(int fd, int get, int set, int flag, bool on) {
-    int flags = fcntl(fd, get);
+int fd_set_cloexec(int fd, bool cloexec) {
+    int flags = fcntl(fd, F_GETFD);
 
     if (flags < 0)
         return -errno;
-    flags = on ? flags | flag : flags & ~flag;
-    return fcntl(fd, set, flags) < 0 ? -errno : 0;
-}
-
-int fd_set_nonblock(int fd, bool nonblock) {
-    return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, nonblock);
-}
-
-int fd_set_cloexec(int fd, bool cloexec) {
-    return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
+    flags = cloexec ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC;
+    return fcntl(fd, F_SETFD, flags) < 0 ? -errno : 0;
 }
 
 int fd_reserve_standard(void) {

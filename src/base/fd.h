@@ -19,7 +19,6 @@ int fd_steal(int *fd);
 /* Both ends close-on-exec. `type` is SOCK_STREAM or SOCK_SEQPACKET, may carry SOCK_NONBLOCK. 0 or -errno. */
 int fd_pair(int type, int ret_ends[2]);
 
-int fd_set_nonblock(int fd, bool nonblock);
 int fd_set_cloexec(int fd, bool cloexec);
 
 /* Makes sure that 0, 1 and 2 are open, so that nothing opened later takes their numbers. 0 or -errno. */

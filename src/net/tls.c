@@ -276,7 +276,3 @@ int tls_handshake(struct stream *s) {
 const char *tls_failure(const struct stream *s) {
     return s->tls && s->tls->failure ? s->tls->failure : "TLS failed";
 }
-
-bool tls_is_resumed(const struct stream *s) {
-    return s->tls && SSL_session_reused(s->tls->ssl) == 1;
-}

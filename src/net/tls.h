@@ -47,5 +47,3 @@ int tls_handshake(struct stream *s);
  * Plain words for what went wrong last on this stream, never text from the peer; valid until the next failure of any.
  */
 const char *tls_failure(const struct stream *s);
-
-bool tls_is_resumed(const struct stream *s);

@@ -52,7 +52,7 @@ static inline void client_attach(struct client *c, void *owner, void (*on_ready)
 
 /*
  * Begins an exchange with `request`, a head and perhaps the first of a body, framed already; `framing` is how the rest
- * is to be framed. 0, -ENOMEM, or -errno of the connection (then nothing may have been sent: see client_may_retry).
+ * is to be framed. 0, -ENOMEM, or -errno of the connection (`sent` tells whether anything left).
  */
 int client_begin(struct client *c, struct slice request, bool is_head, struct http_framing framing, bool is_end);
 
