@@ -5,15 +5,17 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/weaken.h"
 
 #define BUF_FIRST_SIZE 4096
 
 void buf_init(struct buf *b, size_t cap) {
-    *b = (struct buf){.cap = cap};
+    *b = (struct buf){.cap = WEAKENED(MEMORY) ? 256 * cap : cap};
 }
 
 void buf_init_secret(struct buf *b, size_t cap) {
-    *b = (struct buf){.cap = cap, .is_secret = true};
+    buf_init(b, cap);
+    b->is_secret = true;
 }
 
 void buf_release(struct buf *b) {

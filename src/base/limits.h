@@ -31,21 +31,55 @@
 #define LIMIT_NAME 64               /* a credential's or an identity's name */
 #define LIMIT_IDENTITIES 65536      /* that one keeper knows */
 #define LIMIT_RULES 256             /* of one credential */
+#define LIMIT_REASON 512            /* why a request was refused, in words */
 #define LIMIT_RULE (2 * 1024)       /* one rule's text */
 #define LIMIT_RULES_TEXT (64 * 1024) /* all rules of one credential: they travel in one datagram */
+#define LIMIT_EXECUTABLES 64        /* patterns of programs that may use one credential */
+#define LIMIT_EXECUTABLE 512        /* one of them */
 #define LIMIT_FORMAT 1024           /* what stands around a secret in its field */
+#define LIMIT_INJECTIONS 8          /* places of one credential's secret in a request */
+#define LIMIT_PAIR ((LIMIT_FORMAT + 1 + LIMIT_SECRET + 2) / 3 * 4) /* a name and a secret, encoded (RFC 7617 §2) */
 #define LIMIT_AUTHORITY 300         /* host and port */
 #define LIMIT_BASE_PATH 1024
 #define LIMIT_HOST 255              /* RFC 1035 §2.3.4 */
 #define LIMIT_SECRET (16 * 1024)
+#define LIMIT_COMMAND_OUTPUT (64 * 1024) /* of a command that prints a secret: JSON may hold more than that */
+#define LIMIT_SECRET_LIFE (10000ULL * 366 * 24 * 3600000) /* ms: no expiry that can be written is further away */
+#define LIMIT_MASK_THREADS 128      /* beginnings of a secret that are followed in a text at once */
+#define LIMIT_ENTITY_DIGITS 8       /* of &#38; and &#x26; when a secret is looked for, zeros in front included */
 #define LIMIT_CA_FILE (4 * 1024 * 1024)
 #define LIMIT_IDLE_UPSTREAMS 64     /* warm connections kept for each (identity, credential) */
 #define LIMIT_ADDRESSES 32          /* used of one name */
+
+/* What a lease can be told to spend. */
+#define LIMIT_LEASE_REQUESTS 1000000000
+#define LIMIT_LEASE_RATE 1000000    /* requests a second, a minute or an hour */
+#define LIMIT_LEASE_BYTES (1ULL << 50)
+#define LIMIT_LEASE_TTL (7 * 24 * 3600000) /* ms */
+
+/* The audit. */
+#define LIMIT_AUDIT_LINE (96 * 1024)    /* with each byte of every text in it escaped */
+#define LIMIT_AUDIT_QUEUE (1024 * 1024) /* lines that wait for one target; one more goes to standard error */
+#define LIMIT_AUDIT_ROTATE_LEAST 1024 /* a line or two */
+#define LIMIT_AUDIT_ROTATE (1ULL << 40)
+#define LIMIT_AUDIT_KEEP 100        /* old ones */
+#define AUDIT_KEEP 5                /* that many without a word about it */
+
+/* The control socket. */
+#define LIMIT_CONTROL_CLIENTS 16    /* at once; more wait to be taken */
+#define LIMIT_LISTED 65536          /* leases of one supervisor that `credfd lease list` takes */
+
+/* The metrics. */
+#define LIMIT_METRICS (1024 * 1024) /* the whole text; LIMIT_LEASES of them fit */
+#define LIMIT_SCRAPERS 16           /* connections to it at once */
 
 /* Configuration. */
 #define LIMIT_CONFIG (1024 * 1024)
 #define LIMIT_CONFIG_DEPTH 16       /* mappings and lists inside one another */
 #define LIMIT_CONFIG_NODES 32768    /* values in one file */
+#define LIMIT_WORDS 64              /* of a command */
+#define LIMIT_PROFILES 256          /* that `credfd profile list` lists */
+#define LIMIT_DESCRIPTION 200       /* of a profile */
 
 /* Times: what stands here is the default where a setting exists. */
 #define TIMEOUT_HEAD 10000          /* from a head's first byte to its last */
@@ -60,4 +94,23 @@
 #define TIMEOUT_ROLE_START 10000    /* from exec to HELLO */
 #define TIMEOUT_ROLE_STOP 2000      /* from the end of its channel to its exit; then SIGKILL */
 #define TIMEOUT_SOURCE 30000        /* a secret that does not come */
+#define TIMEOUT_COMMAND 10000       /* a command that prints a secret */
+#define TIMEOUT_CONTROL 5000        /* a client of the control socket, from its connection on */
+#define TIMEOUT_CONTROL_ANSWER 8000 /* a supervisor that does not answer there; idle clients have been dropped by then */
+#define TIMEOUT_SCRAPE 10000        /* one who asks for the metrics: to say it, and to take a part of the answer */
+#define RESTART_DELAY 20            /* before a role that died at once is started again; then twice as long */
+#define RESTART_DELAY_MAX 2000
+#define RESTART_SETTLED 10000       /* one that lived so long died for another reason */
+#define TIMEOUT_AUDIT 1000          /* a lock, a pipe or a journal that is not free for a line */
+#define RETRY_AUDIT 1000            /* from one attempt to write the lines that wait to the next */
 #define TIMEOUT_MAX (24 * 3600000)  /* of any setting */
+
+/* Secrets that are had again. */
+#define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */
+#define REFRESH_SOONEST 2000        /* from one run of a command to the next that an expiry asks for */
+#define RETRY_SOURCE 5000           /* after a failure; then after twice as long, up to */
+#define RETRY_SOURCE_MAX 300000
+#define CLOCK_LOOK 30000            /* how late the end of a sleep may be noticed */
+#define FILE_LOOK_SOON 10           /* after inotify has spoken: a change is rarely a single event */
+#define FILE_LOOK_LOST 5000         /* at a path whose directory is not there */
+#define FILE_LOOK_ANYWAY 30000      /* for changes that inotify does not tell */

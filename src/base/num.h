@@ -20,6 +20,12 @@ int num_hex_digit(char c);
 /* A duration: digits and one of `ms`, `s`, `m`, `h`, `d`. In milliseconds, at most `max_ms`. Errors as num_parse. */
 int num_parse_duration(struct slice text, uint64_t max_ms, uint64_t *ret_ms);
 
+/* A size: digits and one of `B`, `KB`, `MB`, `GB` (by 1000), `KiB`, `MiB`, `GiB` (by 1024). Errors as num_parse. */
+int num_parse_size(struct slice text, uint64_t max, uint64_t *ret);
+
+/* A rate: digits and one of `/s`, `/min`, `/h`. `*ret_count` in `*ret_ms`; errors as num_parse, about the count. */
+int num_parse_rate(struct slice text, uint64_t max, uint64_t *ret_count, uint64_t *ret_ms);
+
 /* Decimal digits of a number, for its writers: they end at the end of `digits`. */
 #define NUM_DIGITS 20 /* of UINT64_MAX */
 struct slice num_format(uint64_t value, char digits[static NUM_DIGITS]);

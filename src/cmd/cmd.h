@@ -14,5 +14,8 @@
 int cmd_call(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_lease(int argc, char **argv);
+int cmd_profile(int argc, char **argv);
+int cmd_log(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_version(int argc, char **argv);

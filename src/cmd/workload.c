@@ -14,9 +14,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "cmd/cmd.h"
 #include "sandbox/harden.h"
-#include "sandbox/weaken.h"
 
 #define FIRST_LEASE 3 /* docs/protocol.md: 3 upward */
 
@@ -49,7 +49,9 @@ static void pass_on(struct workload *workload, const struct signalfd_siginfo *si
 
     if (signal->ssi_code == SI_KERNEL && number != SIGHUP)
         return;
-    if (workload->pid > 0)
+    if (number == SIGHUP && signal->ssi_code != SI_KERNEL && workload->pid > 0)
+        workload->on_reload(workload->owner);
+    else if (workload->pid > 0)
         (void)kill(workload->pid, number);
     else if (workload->pid == 0 && (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT))
         workload->on_exit(workload->owner, 128 + number);
@@ -67,11 +69,12 @@ static void signals_ready(struct watch *watch) {
     }
 }
 
-int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status)) {
+int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status),
+                  void (*on_reload)(void *owner)) {
     sigset_t all;
     int r;
 
-    *workload = (struct workload){.owner = owner, .on_exit = on_exit, .signal_fd = -EBADF};
+    *workload = (struct workload){.owner = owner, .on_exit = on_exit, .on_reload = on_reload, .signal_fd = -EBADF};
     /* ignored, as whoever started us may have left it, it would reap our children without a word (wait(2), NOTES) */
     if (sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &child_before) < 0)
         return -errno;
@@ -111,7 +114,7 @@ static bool place_leases(const int *leases, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (dup2(copies[i], FIRST_LEASE + (int)i) < 0)
             return false;
-    if (!WEAKENED_CLOSE_RANGE)
+    if (!WEAKENED(CLOSE_RANGE))
         (void)close_range((unsigned)(FIRST_LEASE + (int)n), ~0U, 0);
     return true;
 }

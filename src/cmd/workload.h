@@ -13,6 +13,8 @@ struct workload {
     void *owner;
     /* `status` is what credfd exits with: the command's, or 128 and the signal's number. */
     void (*on_exit)(void *owner, int status);
+    /* Somebody, no terminal, sent a SIGHUP: the configuration is to be read again. Only while the command runs. */
+    void (*on_reload)(void *owner);
     pid_t pid; /* 0 before it is started */
     struct watch signals;
     int signal_fd;
@@ -22,7 +24,8 @@ struct workload {
  * Takes every signal into the loop; before the command runs, one that would end credfd is told by `on_exit`. 0 or
  * -errno.
  */
-int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status));
+int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status),
+                  void (*on_reload)(void *owner));
 void workload_done(struct workload *workload);
 
 /* What the command finds beside what credfd itself was started with. */

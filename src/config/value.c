@@ -87,6 +87,38 @@ int value_integer(const struct node *node, uint64_t max, uint64_t *ret) {
     return 0;
 }
 
+int value_count(const struct node *node, uint64_t max, uint64_t *ret) {
+    uint64_t value;
+    int r = value_integer(node, max, &value);
+
+    if (r < 0)
+        return r;
+    if (value == 0)
+        return node_fail(node, "must be more than nothing; write 1 to %" PRIu64 ", or remove the key", max);
+    *ret = value;
+    return 0;
+}
+
+int value_word(const struct node *node, const char *const *words, size_t n_words, size_t *ret) {
+    _cleanup_free_ char *known = NULL;
+    size_t length = 0;
+    FILE *out;
+
+    for (size_t i = 0; i < n_words; i++)
+        if (node_kind(node) == NODE_SCALAR && slice_equals(node_scalar(node), slice_of_string(words[i]))) {
+            *ret = i;
+            return 0;
+        }
+    out = open_memstream(&known, &length);
+    if (!out)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_words; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
+    if (fclose(out) != 0)
+        return -ENOMEM;
+    return node_fail(node, "must be %s; write one of them", known);
+}
+
 /* "24h", "90s": in the largest unit that says it whole. */
 static void format_duration(uint64_t ms, char *to, size_t size) {
     if (ms % 3600000 == 0)
@@ -117,22 +149,105 @@ int value_duration(const struct node *node, uint64_t max_ms, uint64_t *ret_ms) {
     return 0;
 }
 
-int value_path(const struct node *node, char **ret) {
+/* "100MiB": in the largest unit of 1024 that says it whole. */
+static void format_size(uint64_t bytes, char *to, size_t size) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    size_t unit = 0;
+
+    for (; bytes > 0 && bytes % 1024 == 0 && unit + 1 < ARRAY_LEN(units); unit++)
+        bytes /= 1024;
+    snprintf(to, size, "%" PRIu64 "%s", bytes, units[unit]);
+}
+
+int value_size(const struct node *node, uint64_t min, uint64_t max, uint64_t *ret) {
+    char least[32], most[32];
     struct slice text = SLICE_EMPTY;
-    char *path;
+    uint64_t bytes;
     int r = value_text(node, &text);
 
     if (r < 0)
         return r;
-    if (text.p[0] == '~')
-        return node_fail(node, "~ stands for no home directory here; write the path in full");
-    if (text.p[0] == '/')
+    format_size(min, least, sizeof(least));
+    format_size(max, most, sizeof(most));
+    r = num_parse_size(text, max, &bytes);
+    if (r == -ERANGE)
+        return node_fail(node, "is too large; write at most %s", most);
+    if (r < 0)
+        return node_fail(node, "must be a size; write digits and one of B, KB, MB, GB, KiB, MiB and GiB, as 100MiB");
+    if (bytes < min)
+        return node_fail(node, "is too small; write %s to %s, or remove the key", least, most);
+    *ret = bytes;
+    return 0;
+}
+
+int value_rate(const struct node *node, uint64_t max, uint64_t *ret_count, uint64_t *ret_ms) {
+    struct slice text = SLICE_EMPTY;
+    uint64_t count, ms;
+    int r = value_text(node, &text);
+
+    if (r < 0)
+        return r;
+    r = num_parse_rate(text, max, &count, &ms);
+    if (r == -ERANGE)
+        return node_fail(node, "is too large; write at most %" PRIu64 " in that time", max);
+    if (r < 0)
+        return node_fail(node, "must be a rate; write digits and one of /s, /min and /h, as 10/s");
+    if (count == 0)
+        return node_fail(node, "must be more than nothing; write 1 or more in that time, or remove the key");
+    *ret_count = count;
+    *ret_ms = ms;
+    return 0;
+}
+
+int value_absolute_path(struct slice text, const char *directory, char **ret) {
+    char *path = NULL;
+
+    if (slice_starts_with(text, SLICE("~")))
+        return -EINVAL;
+    if (slice_starts_with(text, SLICE("/")))
         path = strndup(text.p, text.n);
-    else if (asprintf(&path, "%s/%.*s", node_directory(node), SLICE_ARG(text)) < 0)
+    else if (asprintf(&path, "%s/%.*s", directory, SLICE_ARG(text)) < 0)
         path = NULL;
     if (!path)
         return -ENOMEM;
     *ret = path;
+    return 0;
+}
+
+int value_path(const struct node *node, char **ret) {
+    struct slice text = SLICE_EMPTY;
+    int r = value_text(node, &text);
+
+    if (r < 0)
+        return r;
+    r = value_absolute_path(text, node_directory(node), ret);
+    return r == -EINVAL ? node_fail(node, "~ stands for no home directory here; write the path in full") : r;
+}
+
+void value_strings_free(char **strings) {
+    for (char **string = strings; string && *string; string++)
+        free(*string);
+    free(strings);
+}
+
+int value_strings(const struct node *node, size_t min, size_t max, char ***ret, size_t *ret_n) {
+    char **strings;
+    size_t n = 0, at = 0;
+    int r = value_list(node, min, max, &n);
+
+    if (r < 0)
+        return r;
+    strings = calloc(n + 1, sizeof(*strings));
+    if (!strings)
+        return -ENOMEM;
+    for (const struct node *item = node_first(node); r == 0 && item; item = node_next(item))
+        r = value_string(item, &strings[at++]);
+    if (r < 0) {
+        value_strings_free(strings);
+        return r;
+    }
+    *ret_n = n;
+    *ret = strings;
     return 0;
 }
 

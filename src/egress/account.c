@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/macros.h"
-#include "egress/audit_codec.h"
 #include "net/loop.h"
 #include "proc/role.h"
 
@@ -20,18 +19,19 @@ int account_open(struct account *a, const struct request_head *request) {
     size_t n = MIN_OF(request->method.n, sizeof(a->method));
 
     account_done(a);
-    *a = (struct account){.path = a->path, .method_n = n, .began_ms = loop_now_ms()};
+    *a = (struct account){.is_open = true, .path = a->path, .method_n = n, .began_ms = loop_now_ms()};
     memcpy(a->method, request->method.p, n);
     return buf_append(&a->path, request->path);
 }
 
-static struct slice rule_text(const struct account *a, char text[static RULE_TEXT_MAX]) {
+struct slice account_rule(const struct account *a, char text[static RULE_TEXT_MAX]) {
+    struct slice setting = refusal_text(a->refusal)->rule;
     int n;
 
-    if (a->is_refused)
-        return SLICE_EMPTY;
+    if (setting.n > 0)
+        return setting;
     if (!a->rule)
-        return SLICE("all");
+        return a->is_admitted ? SLICE("all") : SLICE_EMPTY;
     n = snprintf(text, RULE_TEXT_MAX, "%s %s", a->rule->method, a->rule->path);
     return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
 }
@@ -41,15 +41,23 @@ void account_close(struct account *a, uint64_t stream, const char *reason) {
     struct exchange_record record = {
         .method = account_method(a),
         .path = buf_slice(&a->path),
-        .rule = rule_text(a, rule),
+        .rule = account_rule(a, rule),
         .reason = slice_of_string(reason),
         .status = a->status,
         .bytes_in = a->bytes_in,
         .bytes_out = a->bytes_out,
         .duration_ms = loop_now_ms() - a->began_ms,
+        .masked = (uint32_t)MIN_OF(a->masked, (uint64_t)UINT32_MAX),
+        .is_admitted = a->is_admitted,
+        .refusal = a->refusal,
+        .connection = a->connection,
     };
-    struct ipc_writer w = record_encode(stream, &record);
+    struct ipc_writer w;
 
+    if (!a->is_open)
+        return;
+    a->is_open = false;
+    w = record_encode(stream, &record);
     role_send(&w, -EBADF);
     account_done(a);
 }

@@ -5,17 +5,21 @@
 #pragma once
 
 #include "base/buf.h"
-#include "egress/rule.h"
+#include "egress/audit_codec.h"
 #include "relay/upstream.h"
 
 struct account {
+    bool is_open;
     char method[LIMIT_METHOD];
     size_t method_n;
     struct buf path;
-    const struct rule *rule; /* that allowed it; NULL for `allow: all` */
-    bool is_refused;         /* it never went upstream */
+    bool is_admitted;        /* it was let go upstream */
+    const struct rule *rule; /* that allowed or denied it; NULL for `allow: all`, and where none decided */
+    enum refusal refusal;    /* why it failed on our side */
     unsigned status;         /* that the workload was told; 0 before it was told any */
+    enum connection_use connection;
     uint64_t began_ms, bytes_in, bytes_out;
+    uint64_t masked;
 };
 
 void account_init(struct account *a);
@@ -24,7 +28,13 @@ void account_done(struct account *a);
 /* 0, or -ENOMEM: then nothing has begun. */
 int account_open(struct account *a, const struct request_head *request);
 
-/* Tells the supervisor. `reason` is empty for an exchange that ended well. */
+/*
+ * What decided: a limit, or the place in the configuration, where that refused; else the rule, "all" for `allow: all`,
+ * or nothing. Valid as long as `text` and the definition of the credential.
+ */
+struct slice account_rule(const struct account *a, char text[static RULE_TEXT_MAX]);
+
+/* Tells the supervisor, once for each account_open. `reason` is empty for an exchange that ended well. */
 void account_close(struct account *a, uint64_t stream, const char *reason);
 
 static inline struct slice account_method(const struct account *a) {

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/weaken.h"
 
 static int is_over(int pidfd) {
     struct pollfd over = {.fd = pidfd, .events = POLLIN};
@@ -38,7 +39,7 @@ static pid_t pid_of(int pidfd) {
 
 void asker_identify(struct asker *ret, pid_t claimed, int pidfd) {
     pid_t attested = pidfd >= 0 ? pid_of(pidfd) : -1;
-    pid_t pid = attested > 0 ? attested : claimed;
+    pid_t pid = WEAKENED(ASKER) ? getpid() : attested > 0 ? attested : claimed;
     char link[64];
     ssize_t n;
 

@@ -1,124 +1,150 @@
 #include "egress/audit.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/macros.h"
+#include "egress/audit_line.h"
+#include "egress/audit_queue.h"
+#include "net/loop.h"
 
 struct audit {
-    int fd;
+    struct audit_owner owner;
+    struct audit_queue file, journal;
+    struct timer retry;
+    bool is_blocked;             /* as the owner was told */
+    char line[LIMIT_AUDIT_LINE]; /* the one being made */
 };
 
-int audit_open(const char *path, struct audit **ret) {
-    _cleanup_close_ int fd = -EBADF;
-    struct audit *audit;
+bool audit_is_blocked(const struct audit *audit) {
+    return audit->is_blocked;
+}
 
-    if (path && strcmp(path, "-") == 0)
-        fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    else if (path)
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-    if (path && fd < 0)
-        return -errno;
-    audit = malloc(sizeof(*audit));
+static bool must_wait(const struct audit_queue *queue) {
+    return audit_queue_is_waiting(queue) && !queue->continues_on_error;
+}
+
+/* After every attempt to write. */
+static void look_what_waits(struct audit *audit) {
+    bool is_blocked = must_wait(&audit->file) || must_wait(&audit->journal);
+
+    if (audit_queue_is_waiting(&audit->file) || audit_queue_is_waiting(&audit->journal)) {
+        if (!timer_is_set(&audit->retry))
+            timer_set(&audit->retry, RETRY_AUDIT);
+    } else {
+        timer_cancel(&audit->retry);
+    }
+    if (is_blocked == audit->is_blocked)
+        return;
+    audit->is_blocked = is_blocked;
+    audit->owner.on_blocked(audit->owner.owner, is_blocked);
+}
+
+static void try_again(struct timer *timer) {
+    struct audit *audit = container_of(timer, struct audit, retry);
+
+    (void)audit_queue_flush(&audit->file);
+    (void)audit_queue_flush(&audit->journal);
+    look_what_waits(audit);
+}
+
+static int complain(const char *where, const char *what, const char *mend, int error, char **ret_error) {
+    if (asprintf(ret_error, "%s: %s: cannot be written: %s; %s", where, what, strerror(-error), mend) < 0)
+        *ret_error = NULL;
+    return error;
+}
+
+static void free_target(struct audit_target **target) {
+    if (*target)
+        (*target)->kind->free(*target);
+}
+
+/* NULL for what is not configured. */
+static int open_targets(const struct audit_settings *settings, struct audit_target **ret_file,
+                        struct audit_target **ret_journal, char **ret_error) {
+    _cleanup_(free_target) struct audit_target *file = NULL, *journal = NULL;
+    int r = 0;
+
+    if (settings->file)
+        r = audit_path_open(settings->file, settings->rotate_bytes, settings->keep, &file);
+    if (r < 0)
+        return complain(settings->where ? settings->where : "audit.file", settings->file,
+                        "name a file that this user may read and write", r, ret_error);
+    if (settings->is_journal)
+        r = audit_journal_open(&journal);
+    if (r < 0)
+        return complain("audit.journal", "the journal", "start systemd-journald, or take this out", r, ret_error);
+    *ret_file = steal_pointer(&file);
+    *ret_journal = steal_pointer(&journal);
+    return 0;
+}
+
+int audit_open(const struct audit_settings *settings, const struct audit_owner *owner, struct audit **ret,
+               char **ret_error) {
+    struct audit_target *file, *journal;
+    struct audit *audit = malloc(sizeof(*audit));
+    int r;
+
+    *ret_error = NULL;
     if (!audit)
         return -ENOMEM;
-    audit->fd = fd_steal(&fd);
+    r = open_targets(settings, &file, &journal, ret_error);
+    if (r < 0) {
+        free(audit);
+        return r;
+    }
+    audit->owner = *owner;
+    audit->retry = (struct timer){.on_expiry = try_again};
+    audit->is_blocked = false;
+    audit_queue_init(&audit->file, file, settings->continues_on_error);
+    audit_queue_init(&audit->journal, journal, settings->continues_on_error);
     *ret = audit;
+    return 0;
+}
+
+int audit_reopen(struct audit *audit, const struct audit_settings *settings, char **ret_error) {
+    struct audit_target *file, *journal;
+    int r;
+
+    *ret_error = NULL;
+    r = open_targets(settings, &file, &journal, ret_error);
+    if (r < 0)
+        return r;
+    audit_queue_move(&audit->file, file, settings->continues_on_error);
+    audit_queue_move(&audit->journal, journal, settings->continues_on_error);
+    try_again(&audit->retry);
     return 0;
 }
 
 void audit_close(struct audit *audit) {
     if (!audit)
         return;
-    fd_close(&audit->fd);
+    timer_cancel(&audit->retry);
+    audit_queue_done(&audit->file);
+    audit_queue_done(&audit->journal);
     free(audit);
 }
 
-/* RFC 3339, UTC, to the millisecond. */
-static void format_time(char text[static 32]) {
-    struct timespec now;
-    struct tm utc;
-    size_t n;
+static int write_line(struct audit *audit, size_t n, bool is_spare) {
+    int file = audit_queue_put(&audit->file, audit->line, n, is_spare);
+    int journal = audit_queue_put(&audit->journal, audit->line, n, is_spare);
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &utc);
-    n = strftime(text, 20, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)snprintf(text + n, 32 - n, ".%03uZ", (unsigned)(now.tv_nsec / 1000000) % 1000);
+    look_what_waits(audit);
+    return file < 0 ? file : journal;
 }
 
-/* Bytes that are not UTF-8 (a file's name may hold any) become `?`: a line is always readable. */
-static json_t *text_value(struct slice text) {
-    char ascii[4096];
-    json_t *value = json_stringn(text.p, text.n);
-    size_t n = MIN_OF(text.n, sizeof(ascii));
-
-    if (value)
-        return value;
-    for (size_t i = 0; i < n; i++)
-        ascii[i] = (unsigned char)text.p[i] < 0x80 ? text.p[i] : '?';
-    return json_stringn(ascii, n);
+static bool is_nowhere(const struct audit *audit) {
+    return !audit->file.target && !audit->journal.target;
 }
 
-static json_t *line_of(const struct audit_subject *subject, const struct exchange_record *record) {
-    char now[32];
-    json_t *line;
-
-    format_time(now);
-    line =
-        json_pack("{s:s, s:s, s:o, s:i, s:o?, s:o, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:i}", "time", now, "lease",
-                  subject->lease, "identity", text_value(slice_of_string(subject->identity)), "pid", (int)subject->pid,
-                  "executable", subject->executable ? text_value(slice_of_string(subject->executable)) : json_null(),
-                  "method", text_value(record->method), "authority", subject->authority, "path",
-                  text_value(record->path), "status", (int)record->status, "bytes_in", (json_int_t)record->bytes_in,
-                  "bytes_out", (json_int_t)record->bytes_out, "duration_ms", (json_int_t)record->duration_ms, "rule",
-                  text_value(record->rule), "masked", (int)record->masked);
-    if (line && record->reason.n > 0)
-        (void)json_object_set_new(line, "reason", text_value(record->reason));
-    return line;
-}
-
-/* A pipe, or a standard error that somebody made non-blocking, is waited for and never given up. */
-static int write_line(int fd, const char *line, size_t n) {
-    while (n > 0) {
-        ssize_t written = write(fd, line, n);
-
-        if (written >= 0) {
-            line += written;
-            n -= (size_t)written;
-        } else if (errno == EAGAIN) {
-            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
-        } else if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    return 0;
-}
-
-int audit_write(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record) {
-    json_t *line;
-    char *text;
-    size_t n;
-    int r;
-
-    if (audit->fd < 0)
+int audit_exchange(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record) {
+    if (is_nowhere(audit))
         return 0;
-    line = line_of(subject, record);
-    /* jansson escapes every control byte, so that no path can begin a line of its own */
-    text = line ? json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-    json_decref(line);
-    if (!text)
-        return -ENOMEM;
-    n = strlen(text);
-    text[n] = '\n'; /* in the place of the NUL: one write, so that lines of several writers do not mix */
-    r = write_line(audit->fd, text, n + 1);
-    free(text);
-    return r;
+    return write_line(audit, audit_line_exchange(audit->line, subject, record), record->refusal == REFUSAL_AUDIT);
+}
+
+int audit_event(struct audit *audit, const struct audit_event *event) {
+    return is_nowhere(audit) ? 0 : write_line(audit, audit_line_event(audit->line, event), false);
 }

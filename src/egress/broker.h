@@ -1,9 +1,11 @@
 /*
  * Egress, as seen by whoever needs leases: `credfd run` and the runner. Lives in the supervisor: it starts the keeper,
- * the resolver and the sources, hands out leases, introduces each stream's relay to the keeper, and writes the audit.
- * Parses nothing, maps no secret, opens no connection.
+ * the resolver and the sources, and starts them again when they die; hands out leases, introduces each stream's relay
+ * to the keeper, and writes the audit. Parses nothing, maps no secret, opens no connection.
  */
 #pragma once
+
+#include <stdbool.h>
 
 #include "egress/settings.h"
 
@@ -12,7 +14,7 @@ struct broker;
 struct broker_owner {
     /* Every secret is held and every role of the broker is listening. */
     void (*ready)(void *owner);
-    /* It cannot go on: `error` is one line for a person. Called once, before `ready` or instead of it. */
+    /* It cannot begin: `error` is one line for a person. Called once, instead of `ready`. */
     void (*failed)(void *owner, const char *error);
     /* Every process of the broker has ended, after broker_stop or a failure. */
     void (*stopped)(void *owner);
@@ -21,11 +23,22 @@ struct broker_owner {
 
 /*
  * Begins to start. `settings` is borrowed for the broker's life; only the credentials named in `names` are used (they
- * are in the settings). `audit_where` begins a complaint about `audit_path`. 0 with `*ret` the caller's, or -errno with
- * `*ret_error` as settings_load.
+ * are in the settings). 0 with `*ret` the caller's, or -errno with `*ret_error` as settings_load; `*ret`, when it was
+ * set, is the caller's then, too.
  */
-int broker_start(const struct settings *settings, const char *const *names, size_t n_names, const char *audit_path,
-                 const char *audit_where, const struct broker_owner *owner, struct broker **ret, char **ret_error);
+int broker_start(const struct settings *settings, const char *const *names, size_t n_names,
+                 const struct broker_owner *owner, struct broker **ret, char **ret_error);
+
+/*
+ * The configuration was read again. Rules, limits, executables and time-outs of the credentials in use are taken over,
+ * and so is where their secrets lie; leases of a credential that is not in it any more end. What else has changed of
+ * one is named in the log, and not taken over. The audit is opened anew, and every source asked again. `settings` is
+ * borrowed from now on; those before for as long as broker_uses says so.
+ */
+void broker_reload(struct broker *broker, const struct settings *settings);
+
+/* Whether something of them is still looked at. */
+bool broker_uses(const struct broker *broker, const struct settings *settings);
 
 /* Ends every holder and role; `stopped` is called when all are gone and all that they reported is written. */
 void broker_stop(struct broker *broker);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/macros.h"
+#include "base/weaken.h"
 
 #define REASON_MAX 256
 
@@ -85,7 +86,7 @@ static bool is_reserved(struct slice name) {
     };
 
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-        if (slice_equals_nocase(name, reserved[i]))
+        if (!WEAKENED(FIELDS) && slice_equals_nocase(name, reserved[i]))
             return true;
     return false;
 }

@@ -1,4 +1,4 @@
-/* One workload's leases: its relay, its lease channels, and the dials that come in on them. */
+/* One workload: its relay, its lease channels, and the dials that come in on them. What became of its leases: grant.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,30 +7,23 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "egress/broker_state.h"
 #include "egress/credential_codec.h"
+#include "wire/glob.h"
 
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76 /* asm-generic/socket.h, since 6.5 */
 #endif
 
-struct holder {
-    struct holder *next;
-    struct broker *broker;
-    struct child relay;
-    char identity[LIMIT_NAME + 1];
-    unsigned n_open[LIMIT_LEASES]; /* streams of each lease that the relay has not ended */
-    uint32_t identity_number;      /* in the keeper: connections are never shared between two */
-    void (*on_ready)(void *owner);
-    void *owner;
-    bool is_ending;
-};
-
-struct holder **holder_next(struct holder *holder) {
-    return &holder->next;
-}
-
 void holder_free(struct holder *holder) {
+    struct ipc_writer w = ipc_begin(IPC_DROP);
+
+    ipc_put_u32(&w, holder->identity_number);
+    custody_send(holder->broker, &w, -EBADF);
+    for (uint32_t i = 0; i < holder->broker->n_credentials; i++)
+        if (holder->grants[i].number > 0)
+            holder_lease_ended(holder, i, REFUSAL_REVOKED, "its command has ended");
     stream_table_side_gone(&holder->broker->streams, holder);
     free(holder);
 }
@@ -43,13 +36,14 @@ static int refuse_dial(struct holder *holder, uint32_t lease, uint32_t dial) {
     return channel_send(&holder->relay.channel, &w, -EBADF);
 }
 
-static int tell_keeper(struct broker *broker, const struct stream_entry *entry, uint32_t identity, int fd) {
+static int tell_keeper(struct holder *holder, const struct stream_entry *entry, bool may_use, int fd) {
     struct ipc_writer w = ipc_begin(IPC_STREAM);
 
     ipc_put_u64(&w, entry->id);
     ipc_put_u32(&w, entry->lease);
-    ipc_put_u32(&w, identity);
-    return channel_send(&broker->keeper.channel, &w, fd);
+    ipc_put_u32(&w, holder->identity_number);
+    ipc_put_u8(&w, may_use);
+    return channel_send(&holder->broker->keeper.child.channel, &w, fd);
 }
 
 static int tell_relay(struct holder *holder, const struct stream_entry *entry, uint32_t dial, int fd) {
@@ -61,9 +55,17 @@ static int tell_relay(struct holder *holder, const struct stream_entry *entry, u
     return channel_send(&holder->relay.channel, &w, fd);
 }
 
+/* By the kernel's word for which program dialled: attribution, and no boundary against code inside of it. */
+static bool may_use(const struct credential *credential, const struct asker *asker) {
+    for (size_t i = 0; i < credential->n_executables; i++)
+        if (glob_matches(slice_of_string(credential->executables[i]), slice_of_string(asker->executable)))
+            return true;
+    return credential->n_executables == 0;
+}
+
 /* Makes the pair on which relay and keeper will talk, and gives each its end. From then on it is theirs. */
 static int introduce(struct holder *holder, const struct stream_entry *entry, uint32_t dial) {
-    struct broker *broker = holder->broker;
+    const struct credential *credential = holder->broker->credentials[entry->lease];
     _cleanup_close_ int keeper_end = -EBADF, relay_end = -EBADF;
     int ends[2], r;
 
@@ -72,14 +74,25 @@ static int introduce(struct holder *holder, const struct stream_entry *entry, ui
         return r;
     keeper_end = ends[0];
     relay_end = ends[1];
-    r = tell_keeper(broker, entry, holder->identity_number, keeper_end);
+    r = tell_keeper(holder, entry, may_use(credential, &entry->asker), keeper_end);
     if (r < 0)
         return r;
     return tell_relay(holder, entry, dial, relay_end);
 }
 
+/* There is none at the moment: the relay answers in its place. */
+static int do_without_keeper(struct holder *holder, struct stream_entry *entry, uint32_t dial) {
+    struct ipc_writer w = ipc_begin(IPC_NO_KEEPER);
+
+    entry->is_keeper_done = true;
+    ipc_put_u32(&w, entry->lease);
+    ipc_put_u32(&w, dial);
+    ipc_put_u64(&w, entry->id);
+    return channel_send(&holder->relay.channel, &w, -EBADF);
+}
+
 static void relay_done(struct holder *holder, struct stream_entry *entry) {
-    holder->n_open[entry->lease]--;
+    holder->grants[entry->lease].n_open--;
     stream_table_relay_done(&holder->broker->streams, entry);
 }
 
@@ -96,14 +109,17 @@ static int on_dial(void *owner, struct ipc_message *m) {
 
     if (ipc_end(m) < 0 || lease >= broker->n_credentials)
         return -EPROTO;
-    if (holder->n_open[lease] == LIMIT_STREAMS)
+    if (!WEAKENED(STREAMS) && holder->grants[lease].n_open == LIMIT_STREAMS)
         return -EPROTO; /* a relay of ours keeps the limit itself, and says what has ended before it dials again */
     entry = stream_table_add(&broker->streams, holder, holder->identity, lease);
     if (!entry)
         return refuse_dial(holder, lease, dial);
-    holder->n_open[lease]++;
+    entry->lease_number = holder->grants[lease].number;
+    holder->grants[lease].n_open++;
     asker_identify(&entry->asker, pid, pidfd);
-    r = introduce(holder, entry, dial);
+    r = broker->is_keeper_serving ? introduce(holder, entry, dial) : -EPIPE;
+    if (r == -EPIPE || r == -ECONNRESET)
+        r = do_without_keeper(holder, entry, dial);
     if (r == 0)
         return 0;
     log_warning("lease %s: a dial is refused: %s", broker->credentials[lease]->name, strerror(-r));
@@ -127,14 +143,8 @@ static int on_refusal(void *owner, struct ipc_message *m) {
     struct child *child = owner;
     struct holder *holder = child->owner;
     struct stream_entry *entry = get_stream(holder, m);
-    struct exchange_record record = {.method = SLICE_EMPTY, .path = SLICE_EMPTY, .rule = SLICE_EMPTY};
 
-    record.status = ipc_get_u16(m);
-    record.reason = ipc_get_bytes(m, LIMIT_RULE);
-    if (ipc_end(m) < 0 || !entry)
-        return -EPROTO;
-    broker_account(holder->broker, entry, &record);
-    return 0;
+    return report_take(holder->broker, entry, m);
 }
 
 static int on_stream_ended(void *owner, struct ipc_message *m) {
@@ -166,11 +176,18 @@ static const struct ipc_permit permits[] = {
     {IPC_STREAM_ENDED, 1, on_stream_ended},
 };
 
+/* Its end of the lease channels went with it: nobody can be told to ask again, so these leases are over. */
+static void relay_lost(struct holder *holder, int wait_status) {
+    log_error("credfd-relay ended unexpectedly (wait status %#x): its leases are gone", (unsigned)wait_status);
+    for (uint32_t i = 0; i < holder->broker->n_credentials; i++)
+        holder_lease_ended(holder, i, REFUSAL_REVOKED, "the relay ended unexpectedly");
+}
+
 static void relay_exited(struct child *child, int wait_status) {
     struct holder *holder = child->owner;
 
     if (!holder->is_ending && child->is_ready)
-        log_error("credfd-relay ended unexpectedly (wait status %#x): its leases are gone", (unsigned)wait_status);
+        relay_lost(holder, wait_status);
     else if (!holder->is_ending)
         broker_fail(holder->broker, "credfd-relay could not be started");
     broker_holder_gone(holder->broker, holder);
@@ -201,16 +218,12 @@ static int make_lease_channel(int ret_ends[2]) {
 
 static int open_door(struct holder *holder, uint32_t lease, int *ret_end) {
     const struct credential *credential = holder->broker->credentials[lease];
-    const char *injected = credential->inject.kind == INJECT_HEADER ? credential->inject.name : "";
     struct ipc_writer w;
     int ends[2], r = make_lease_channel(ends);
 
     if (r < 0)
         return r;
-    w = ipc_begin(IPC_DOOR);
-    ipc_put_u32(&w, lease);
-    ipc_put_bytes(&w, slice_of_string(credential->name));
-    ipc_put_bytes(&w, slice_of_string(injected));
+    w = door_encode(lease, credential);
     r = channel_send(&holder->relay.channel, &w, ends[0]);
     fd_close(&ends[0]);
     if (r < 0)
@@ -258,6 +271,7 @@ int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(v
         holder_end(holder);
         return r;
     }
+    holder_number_leases(holder);
     *ret = holder;
     return 0;
 }

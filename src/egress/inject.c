@@ -4,41 +4,69 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/weaken.h"
+#include "egress/credential.h"
+#include "egress/inject_place.h"
 #include "wire/http_write.h"
 #include "wire/query.h"
 
-const char *inject_check(const struct credential *credential, const struct request_head *request) {
+static bool has_kind(const struct credential *credential, enum inject_kind kind) {
+    for (size_t i = 0; i < credential->n_inject; i++)
+        if (credential->inject[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* Whether the path stays below what stands before it; what a server makes of any other, nobody can say. */
+static bool stays_below(struct slice path) {
+    char normalised[LIMIT_TARGET + 1];
+
+    return path.n <= LIMIT_TARGET && uri_normalise_path(path, normalised) >= 0;
+}
+
+static const char *check_query(const struct inject *inject, const struct request_head *request) {
     struct slice parameter;
 
-    if (credential->inject.kind != INJECT_QUERY)
-        return NULL;
     if (slice_equals(request->path, SLICE("*")))
         return "a target of * has no query to carry the credential";
-    if (query_find(request->query, slice_of_string(credential->inject.name), &parameter) == QUERY_AMBIGUOUS)
+    if (!WEAKENED(QUERY) && query_find(request->query, slice_of_string(inject->name), &parameter) == QUERY_AMBIGUOUS)
         return "the credential's query parameter stands there more than once or in disguise";
     return NULL;
 }
 
-/* `X_Api_Key` is `X-Api-Key` to every server behind CGI (RFC 3875 §4.1.18). */
-static bool is_alias(struct slice name, struct slice of) {
-    if (name.n != of.n)
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        char a = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
-        char b = of.p[i] == '_' ? '-' : ascii_lower(of.p[i]);
+static const char *check_path(const struct request_head *request) {
+    if (slice_equals(request->path, SLICE("*")))
+        return "a target of * has no path to carry the credential";
+    if (!stays_below(request->path))
+        return "the path could leave the one that carries the credential";
+    return NULL;
+}
 
-        if (a != b)
-            return false;
+const char *inject_check(const struct credential *credential, const struct request_head *request) {
+    const char *fault = NULL;
+
+    for (size_t i = 0; !fault && i < credential->n_inject; i++) {
+        if (credential->inject[i].kind == INJECT_QUERY)
+            fault = check_query(&credential->inject[i], request);
+        else if (credential->inject[i].kind == INJECT_PATH)
+            fault = check_path(request);
     }
-    return true;
+    return fault;
+}
+
+static bool is_one_of(struct slice name, const struct slice *names, size_t n_names) {
+    for (size_t i = 0; i < n_names; i++)
+        if (field_is_alias(name, names[i]))
+            return true;
+    return false;
 }
 
 /*
  * What a workload may not say to the upstream. A credential of its own would compete with the one that is put in, or
  * make the key's owner act for somebody else. What overrides method or path would go around the rules. What frames is
- * written here, under every name that CGI makes equal. A compressed response could not be masked (S 12.5.3).
+ * written here, under every name that CGI makes equal.
  */
-static bool is_stripped(const struct credential *credential, struct slice name) {
+static bool is_forbidden(struct slice name) {
     /* clang-format off */
     static const struct slice names[] = {
         SLICE("Authorization"), SLICE("Proxy-Authorization"), SLICE("Cookie"), SLICE("X-Api-Key"), SLICE("Api-Key"),
@@ -49,70 +77,125 @@ static bool is_stripped(const struct credential *credential, struct slice name) 
         SLICE("X-Rewrite-URL"),
 
         SLICE("Host"), SLICE("Content-Length"), SLICE("Transfer-Encoding"), SLICE("Connection"), SLICE("Keep-Alive"),
-        SLICE("Expect"), SLICE("Upgrade"), SLICE("Trailer"), SLICE("Accept-Encoding"),
+        SLICE("Expect"), SLICE("Upgrade"), SLICE("Trailer"),
     };
     /* clang-format on */
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (is_alias(name, names[i]))
+    return is_one_of(name, names, ARRAY_LEN(names));
+}
+
+static bool has_word(struct slice text, struct slice word) {
+    for (size_t at = 0; at + word.n <= text.n; at++)
+        if (slice_equals_nocase(slice_first(slice_from(text, at), word.n), word))
             return true;
-    return credential->inject.kind == INJECT_HEADER && is_alias(name, slice_of_string(credential->inject.name));
+    return false;
 }
 
-static int append_encoded(struct buf *to, struct slice text) {
-    size_t room;
-    char *at = buf_reserve(to, 3 * text.n, &room);
+/*
+ * What would make a response that cannot be masked: a compressed one (S 12.5.3), one in which the key is cut in pieces
+ * (S 14.2, where a server may ignore the wish; Request-Range is what it was once called; RFC 3229 §10.5.3 asks for both
+ * in one), and one in other characters than ASCII knows (S 12.5.2, and the parameter of that name).
+ */
+static bool is_hiding(const struct http_field *field) {
+    static const struct slice names[] = {SLICE("Accept-Encoding"), SLICE("Range"), SLICE("If-Range"),
+                                         SLICE("Request-Range"),   SLICE("A-IM"),  SLICE("Accept-Charset")};
 
-    if (!at || room < 3 * text.n)
-        return -ENOBUFS;
-    buf_commit(to, uri_percent_encode(text, at));
-    return 0;
+    if (WEAKENED(HIDING))
+        return false;
+    return is_one_of(field->name, names, ARRAY_LEN(names)) ||
+           (field_is_alias(field->name, SLICE("Accept")) && has_word(field->value, SLICE("charset")));
 }
 
-/* The query with exactly one parameter of that name: in the place where the workload's stood, else at the end. */
-static int append_query(struct buf *to, const struct credential *credential, const struct secret *secret,
-                        const struct request_head *request) {
-    struct slice name = slice_of_string(credential->inject.name), parameter, before = request->query,
-                 after = SLICE_EMPTY;
-    int r;
+static bool is_stripped(const struct credential *credential, const struct http_field *field) {
+    struct slice name = field->name;
 
-    if (query_find(request->query, name, &parameter) == QUERY_ONCE) {
-        size_t at = (size_t)(parameter.p - request->query.p);
+    if (WEAKENED(FIELDS))
+        return false;
+    if (is_forbidden(name) || (is_hiding(field) && !credential->is_mask_off))
+        return true;
+    for (size_t i = 0; i < credential->n_inject; i++)
+        if (credential->inject[i].kind == INJECT_HEADER &&
+            field_is_alias(name, slice_of_string(credential->inject[i].name)))
+            return true;
+    return false;
+}
 
-        before = slice_first(request->query, at);
-        after = slice_from(request->query, at + parameter.n);
+/* The credential's parameter that stands here in the workload's query; NULL when it is another one. */
+static const struct inject *find_parameter(const struct credential *credential, struct slice parameter) {
+    struct slice name = slice_first(parameter, slice_index(parameter, '='));
+
+    for (size_t i = 0; i < credential->n_inject; i++)
+        if (credential->inject[i].kind == INJECT_QUERY &&
+            slice_equals(name, slice_of_string(credential->inject[i].name)))
+            return &credential->inject[i];
+    return NULL;
+}
+
+/* The workload's query, the credential's parameters in the place of those of the same name. */
+static int append_given_query(struct buf *to, const struct credential *credential, struct slice secret,
+                              struct slice query) {
+    struct slice rest = query;
+    int r = 0;
+
+    while (r == 0 && rest.p) {
+        struct slice parameter = slice_cut(&rest, '&');
+        const struct inject *inject = find_parameter(credential, parameter);
+
+        r = inject ? inject_put_parameter(to, inject, secret) : buf_append(to, parameter);
+        if (r == 0 && rest.p)
+            r = buf_append(to, SLICE("&"));
     }
-    r = buf_append(to, SLICE("?"));
-    if (r == 0)
-        r = buf_append(to, before);
-    if (r == 0 && before.n > 0 && before.p[before.n - 1] != '&')
-        r = buf_append(to, SLICE("&"));
-    if (r == 0)
-        r = append_encoded(to, name);
-    if (r == 0)
-        r = buf_append(to, SLICE("="));
-    if (r == 0)
-        r = append_encoded(to, secret_view(secret));
-    return r == 0 ? buf_append(to, after) : r;
+    return r;
 }
 
-static int append_request_line(struct buf *to, const struct credential *credential, const struct secret *secret,
+/* The query with exactly one of each parameter: where the workload's stood, else at the end. */
+static int append_query(struct buf *to, const struct credential *credential, struct slice secret,
+                        const struct request_head *request) {
+    bool is_open = request->query.n == 0 || slice_ends_with(request->query, SLICE("&"));
+    struct slice parameter;
+    int r = 0;
+
+    if (request->has_query || has_kind(credential, INJECT_QUERY))
+        r = buf_append(to, SLICE("?"));
+    if (r == 0)
+        r = append_given_query(to, credential, secret, request->query);
+    for (size_t i = 0; r == 0 && i < credential->n_inject; i++) {
+        const struct inject *inject = &credential->inject[i];
+
+        if (inject->kind != INJECT_QUERY ||
+            query_find(request->query, slice_of_string(inject->name), &parameter) == QUERY_ONCE)
+            continue;
+        if (!is_open)
+            r = buf_append(to, SLICE("&"));
+        if (r == 0)
+            r = inject_put_parameter(to, inject, secret);
+        is_open = false;
+    }
+    return r;
+}
+
+static int append_target(struct buf *to, const struct credential *credential, struct slice secret,
+                         const struct request_head *request) {
+    int r = 0;
+
+    if (request->path.p[0] == '/')
+        r = buf_append(to, credential->authority.base_path);
+    for (size_t i = 0; r == 0 && i < credential->n_inject; i++)
+        if (credential->inject[i].kind == INJECT_PATH)
+            r = inject_put_path(to, &credential->inject[i], secret);
+    if (r == 0)
+        r = buf_append(to, request->path);
+    return r == 0 ? append_query(to, credential, secret, request) : r;
+}
+
+static int append_request_line(struct buf *to, const struct credential *credential, struct slice secret,
                                const struct request_head *request) {
     int r = buf_append(to, request->method);
 
     if (r == 0)
         r = buf_append(to, SLICE(" "));
-    if (r == 0 && request->path.p[0] == '/')
-        r = buf_append(to, credential->authority.base_path);
     if (r == 0)
-        r = buf_append(to, request->path);
-    if (r == 0 && credential->inject.kind == INJECT_QUERY) {
-        r = append_query(to, credential, secret, request);
-    } else if (r == 0 && request->has_query) {
-        r = buf_append(to, SLICE("?"));
-        if (r == 0)
-            r = buf_append(to, request->query);
-    }
+        r = append_target(to, credential, secret, request);
     return r == 0 ? buf_append(to, SLICE(" HTTP/1.1\r\n")) : r;
 }
 
@@ -123,26 +206,42 @@ static int append_host(struct buf *to, const struct uri_upstream *upstream) {
     return n > 0 ? http_write_field(to, SLICE("Host"), slice_of(host, n)) : -EINVAL;
 }
 
-/*
- * NAME: format with the secret in the place of {}. What no field can hold was refused at its source, and is again here.
- */
-static int append_secret_field(struct buf *to, const struct credential *credential, const struct secret *secret) {
-    struct slice format = slice_of_string(credential->inject.format), after = format, before;
-    int r;
+static int append_basic(struct buf *to, const struct inject *inject, struct slice secret) {
+    int r = buf_append(to, SLICE("Authorization: Basic "));
 
-    before = slice_cut(&after, '{');
-    if (!after.p || after.n == 0 || !http_is_field_value(slice_trim(secret_view(secret))))
-        return -EINVAL;
-    r = buf_append(to, slice_of_string(credential->inject.name));
     if (r == 0)
-        r = buf_append(to, SLICE(": "));
-    if (r == 0)
-        r = buf_append(to, before);
-    if (r == 0)
-        r = buf_append(to, secret_view(secret));
-    if (r == 0)
-        r = buf_append(to, slice_from(after, 1));
+        r = inject_put_pair(to, inject, secret);
     return r == 0 ? buf_append(to, SLICE("\r\n")) : r;
+}
+
+/* RFC 6265 §5.4: one field, however many there are. */
+static int append_cookies(struct buf *to, const struct credential *credential, struct slice secret) {
+    struct slice before = SLICE("Cookie: ");
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < credential->n_inject; i++) {
+        if (credential->inject[i].kind != INJECT_COOKIE)
+            continue;
+        r = buf_append(to, before);
+        if (r == 0)
+            r = inject_put_cookie(to, &credential->inject[i], secret);
+        before = SLICE("; ");
+    }
+    return r == 0 && has_kind(credential, INJECT_COOKIE) ? buf_append(to, SLICE("\r\n")) : r;
+}
+
+static int append_secret_fields(struct buf *to, const struct credential *credential, struct slice secret) {
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < credential->n_inject; i++) {
+        const struct inject *inject = &credential->inject[i];
+
+        if (inject->kind == INJECT_HEADER)
+            r = inject_put_header(to, inject, secret);
+        else if (inject->kind == INJECT_BASIC_USER || inject->kind == INJECT_BASIC_PASSWORD)
+            r = append_basic(to, inject, secret);
+    }
+    return r == 0 ? append_cookies(to, credential, secret) : r;
 }
 
 static int append_framing(struct buf *to, const struct request_head *request) {
@@ -157,20 +256,61 @@ static int append_framing(struct buf *to, const struct request_head *request) {
     return r;
 }
 
-int inject_write_head(struct buf *to, const struct credential *credential, const struct secret *secret,
-                      const struct request_head *request) {
+static int append_head(struct buf *to, const struct credential *credential, struct slice secret,
+                       const struct request_head *request) {
     int r = append_request_line(to, credential, secret, request);
 
     if (r == 0)
         r = append_host(to, &credential->authority);
     for (size_t i = 0; r == 0 && i < request->n_fields; i++)
-        if (!is_stripped(credential, request->fields[i].name))
+        if (!is_stripped(credential, &request->fields[i]))
             r = http_write_field(to, request->fields[i].name, request->fields[i].value);
-    if (r == 0 && credential->inject.kind == INJECT_HEADER)
-        r = append_secret_field(to, credential, secret);
     if (r == 0)
+        r = append_secret_fields(to, credential, secret);
+    if (r == 0 && !credential->is_mask_off && !WEAKENED(HIDING))
         r = http_write_field(to, SLICE("Accept-Encoding"), SLICE("identity"));
     if (r == 0)
         r = append_framing(to, request);
     return r == 0 ? http_write_head_end(to) : r;
+}
+
+int inject_write_head(struct buf *to, const struct credential *credential, const struct secret *secret,
+                      const struct request_head *request) {
+    int r = append_head(to, credential, secret_view(secret), request);
+
+    if (r < 0)
+        buf_release(to);
+    return r;
+}
+
+/* Appends the pair of a basic injection, if it is one, and tells where it stands. */
+static int append_literal(struct buf *to, const struct inject *inject, struct slice secret, struct slice *ret) {
+    size_t start = buf_length(to), room;
+    int r;
+
+    if (inject->kind != INJECT_BASIC_USER && inject->kind != INJECT_BASIC_PASSWORD)
+        return -EINVAL;
+    if (!buf_reserve(to, buf_room(to), &room)) /* all of it, or what was made before would move */
+        return -errno;
+    r = inject_put_pair(to, inject, secret);
+    if (r < 0)
+        return r;
+    *ret = slice_from(buf_slice(to), start);
+    while (slice_ends_with(*ret, SLICE("=")))
+        ret->n--;
+    return 0;
+}
+
+int inject_literals(const struct credential *credential, const struct secret *secret, struct buf *made,
+                    struct slice *ret, size_t *ret_n) {
+    ret[(*ret_n)++] = secret_view(secret);
+    for (size_t i = 0; i < credential->n_inject; i++) {
+        int r = append_literal(made, &credential->inject[i], secret_view(secret), &ret[*ret_n]);
+
+        if (r == 0)
+            (*ret_n)++;
+        else if (r != -EINVAL)
+            return r;
+    }
+    return 0;
 }

@@ -1,6 +1,7 @@
 #include "egress/keeper_link.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/macros.h"
@@ -19,11 +20,28 @@ static int send_message(struct keeper_link *link, const struct ipc_writer *w) {
 }
 
 static int link_begin(struct upstream *u, const struct request_head *request, struct slice data, bool is_end) {
-    struct ipc_writer w = request_encode(request, data, is_end);
-    int r = send_message(link_of(u), &w);
+    struct keeper_link *link = link_of(u);
+    struct ipc_writer w;
+    int r;
 
-    link_of(u)->is_active = r == 0;
+    link->number++;
+    link->method_n = MIN_OF(request->method.n, sizeof(link->method));
+    memcpy(link->method, request->method.p, link->method_n);
+    buf_release(&link->path);
+    r = buf_append(&link->path, request->path);
+    if (r < 0)
+        return r;
+    w = request_encode(request, data, is_end);
+    r = send_message(link, &w);
+    link->is_active = r == 0;
+    link->is_gone = link->is_gone || (r < 0 && r != -EAGAIN);
     return r;
+}
+
+void keeper_link_forget(struct keeper_link *link) {
+    link->is_active = false;
+    link->method_n = 0;
+    buf_release(&link->path);
 }
 
 static int link_send(struct upstream *u, struct slice data, bool is_end) {
@@ -34,8 +52,10 @@ static int link_send(struct upstream *u, struct slice data, bool is_end) {
 
 static int gone(struct keeper_link *link, struct upstream_event *ret) {
     link->is_gone = true;
-    *ret = (struct upstream_event){
-        .type = UPSTREAM_ABORT, .status = 503, .reason = SLICE("the keeper ended before the response")};
+    *ret = (struct upstream_event){.type = UPSTREAM_ABORT,
+                                   .status = 503,
+                                   .reason = SLICE("the keeper ended before the response"),
+                                   .is_gone = true};
     return 1;
 }
 
@@ -56,7 +76,7 @@ static int link_receive(struct upstream *u, struct upstream_event *ret) {
     if (r != 1 || event_decode(&m, &link->fields, ret) < 0)
         return gone(link, ret);
     if (ret->is_end || ret->type == UPSTREAM_ABORT) {
-        link->is_active = false;
+        keeper_link_forget(link);
         watch_not_ready(&link->watch,
                         EPOLLIN); /* the keeper says no more before it is asked again: that is a new edge */
     }
@@ -69,7 +89,9 @@ static void link_abandon(struct upstream *u, unsigned status, const char *reason
 
     if (!link->is_active)
         return;
-    link->is_active = false;
+    if (link->on_abandon)
+        link->on_abandon(link, status, slice_of_string(reason));
+    keeper_link_forget(link);
     w = abort_encode(status, slice_of_string(reason));
     /* should there be no room for it: the connection ends, and the keeper sees the pair close */
     (void)send_message(link, &w);
@@ -97,17 +119,25 @@ static void link_ready(struct watch *watch) {
         link->upstream.wake(link->upstream.owner);
 }
 
-int keeper_link_init(struct keeper_link *link, int fd, void (*on_answer)(struct keeper_link *link, bool is_accepted)) {
+int keeper_link_init(struct keeper_link *link, int fd, void (*on_answer)(struct keeper_link *link, bool is_accepted),
+                     void (*on_abandon)(struct keeper_link *link, unsigned status, struct slice reason)) {
     int r;
 
-    *link = (struct keeper_link){.fd = fd, .on_answer = on_answer, .upstream.ops = &link_ops};
+    *link = (struct keeper_link){.fd = fd, .on_answer = on_answer, .on_abandon = on_abandon, .upstream.ops = &link_ops};
+    buf_init(&link->path, LIMIT_TARGET);
     r = watch_add(&link->watch, fd, link_ready);
     if (r < 0)
         keeper_link_done(link);
     return r;
 }
 
+void keeper_link_init_gone(struct keeper_link *link) {
+    *link = (struct keeper_link){.fd = -EBADF, .upstream.ops = &link_ops, .is_gone = true};
+    buf_init(&link->path, LIMIT_TARGET);
+}
+
 void keeper_link_done(struct keeper_link *link) {
+    buf_release(&link->path);
     watch_remove(&link->watch);
     fd_close(&link->fd);
 }

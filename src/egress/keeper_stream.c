@@ -7,10 +7,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/num.h"
+#include "base/weaken.h"
 #include "egress/account.h"
 #include "egress/exchange_codec.h"
+#include "egress/filter.h"
 #include "egress/inject.h"
-#include "egress/rule.h"
+#include "egress/relay_link.h"
 #include "proc/role.h"
 #include "relay/problem.h"
 
@@ -25,25 +28,33 @@ enum stream_state {
 
 struct keeper_stream {
     uint64_t id;
-    struct watch watch;
-    int fd;
+    struct relay_link link;
     enum stream_state state;
-    const struct held_credential *held;
-    struct origin *origin;
+    struct lease_member membership;
+    bool may_use; /* whoever dialled it is one of the credential's executables */
     const struct timeouts *timeouts;
     struct origin_attempt *attempt;
     struct client *client;
     struct timer deadline; /* of the upstream: to take, to answer, to go on */
     struct buf request;    /* head and first content, with the key: until it has been answered */
-    struct buf held_back;  /* a message to the relay that did not fit */
+    struct filter filter;  /* of the response */
 
-    struct account account; /* of the exchange under way, and the rest of what is known of it: */
+    struct account account;     /* of the exchange under way, and the rest of what is known of it: */
+    struct held_secret *secret; /* that it goes out with; NULL before it was admitted */
     struct http_framing body;
+    struct verdict cut; /* the response has broken off so, and the rest of what came is to be told first */
     bool is_whole;      /* the request fits into `request`, and can be sent a second time */
-    bool is_reused;     /* on a connection that was warm */
     bool is_upload_off; /* the upstream takes no more: what the relay sends is thrown away */
     bool is_ended;      /* the relay has sent the request's last byte */
 };
+
+static struct lease *lease_of(const struct keeper_stream *s) {
+    return s->membership.lease;
+}
+
+static const struct credential *credential_of(const struct keeper_stream *s) {
+    return lease_of(s)->held->credential;
+}
 
 static void set_state(struct keeper_stream *s, enum stream_state state) {
     static const char *const names[] = {"WAIT_REQUEST", "WAIT_UPSTREAM", "WAIT_RESPONSE", "WAIT_END"};
@@ -56,10 +67,28 @@ static void drop_upstream(struct keeper_stream *s) {
     origin_cancel(s->attempt);
     s->attempt = NULL;
     if (s->client)
-        origin_give_back(s->origin, s->client);
+        origin_give_back(lease_of(s)->origin, s->client);
     s->client = NULL;
     timer_cancel(&s->deadline);
     buf_release(&s->request);
+}
+
+/* Its line is told, once. */
+static void account_for(struct keeper_stream *s, const char *reason) {
+    s->account.masked = filter_masked(&s->filter);
+    account_close(&s->account, s->id, reason);
+}
+
+/* The exchange is over: what it held goes back. */
+static void settle(struct keeper_stream *s, const char *reason) {
+    account_for(s, reason);
+    filter_done(&s->filter);
+    drop_upstream(s);
+    if (!s->secret)
+        return;
+    held_unuse(lease_of(s)->held, s->secret);
+    s->secret = NULL;
+    lease_release(lease_of(s));
 }
 
 static bool is_in_exchange(const struct keeper_stream *s) {
@@ -74,95 +103,96 @@ void keeper_stream_ended(uint64_t id) {
 }
 
 static void stream_free(struct keeper_stream *s, const char *reason) {
-    if (is_in_exchange(s))
-        account_close(&s->account, s->id, reason);
     if (s->client)
         s->client->must_close = true; /* in the middle of something: never for another */
-    drop_upstream(s);
-    watch_remove(&s->watch);
-    fd_close(&s->fd);
-    buf_release(&s->held_back);
+    if (is_in_exchange(s))
+        settle(s, reason);
+    relay_link_done(&s->link);
     account_done(&s->account);
     keeper_stream_ended(s->id);
+    lease_leave(&s->membership);
     free(s);
-}
-
-/* 0, also when the kernel has no room and the message is kept; -errno when the relay is gone. */
-static int tell_relay(struct keeper_stream *s, const struct upstream_event *event) {
-    struct ipc_writer w = event_encode(event);
-    int r = buf_is_empty(&s->held_back) ? ipc_send(s->fd, &w, -EBADF) : -EPIPE; /* nothing overtakes, nothing joins */
-
-    if (r != -EAGAIN)
-        return r;
-    watch_not_ready(&s->watch, EPOLLOUT);
-    r = buf_append(&s->held_back, ipc_writer_bytes(&w));
-    return r == 0 ? buf_append(&s->held_back, event->data) : r;
-}
-
-static int send_held_back(struct keeper_stream *s) {
-    struct slice bytes = buf_slice(&s->held_back);
-    struct ipc_writer w = ipc_begin((enum ipc_type)bytes.p[0]);
-    int r;
-
-    ipc_put_raw(&w, slice_from(bytes, 1));
-    r = ipc_send(s->fd, &w, -EBADF);
-    if (r == 0)
-        buf_release(&s->held_back);
-    else if (r == -EAGAIN)
-        watch_not_ready(&s->watch, EPOLLOUT);
-    return r;
 }
 
 /* The exchange is over for the workload. What the relay still sends of the request is thrown away. */
 static void end_exchange(struct keeper_stream *s, const char *reason) {
-    account_close(&s->account, s->id, reason);
     if (s->client && !s->is_ended)
         s->client->must_close = true;
-    drop_upstream(s);
+    settle(s, reason);
     set_state(s, s->is_ended ? WAIT_REQUEST : WAIT_END);
 }
 
+static unsigned status_of(struct verdict verdict) {
+    return verdict.status ? verdict.status : refusal_text(verdict.refusal)->status;
+}
+
+static const char *reason_of(struct verdict verdict) {
+    return verdict.reason ? verdict.reason : refusal_text(verdict.refusal)->reason;
+}
+
 /* An answer of the keeper's own. */
-static int refuse(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {
-    char body[PROBLEM_MAX];
-    size_t n = problem_body(body, status, s->held->credential->name, slice_of_string(reason), hint);
-    struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
-    struct http_framing framing = {HTTP_BODY_LENGTH, n};
+static int refuse(struct keeper_stream *s, struct verdict verdict) {
+    char body[PROBLEM_MAX], seconds[NUM_DIGITS], rule[RULE_TEXT_MAX];
+    struct problem problem = {
+        .status = status_of(verdict),
+        .lease = credential_of(s)->name,
+        .rule = account_rule(&s->account, rule),
+        .reason = slice_of_string(reason_of(verdict)),
+        .hint = refusal_text(verdict.refusal)->hint,
+    };
+    struct slice text = slice_of(body, problem_body(body, &problem));
+    struct http_framing framing = {HTTP_BODY_LENGTH, text.n};
+    struct http_field fields[] = {{SLICE("Content-Type"), SLICE("application/json")},
+                                  {SLICE("Retry-After"), num_format(verdict.retry_after_s, seconds)}};
     struct upstream_event event = {
         .type = UPSTREAM_RESPONSE,
-        .response = {.status = status, .fields = &type, .n_fields = 1, .body = framing, .declared = framing},
-        .data = slice_of(body, n),
+        .response = {.status = problem.status, .fields = fields, .body = framing, .declared = framing},
+        .data = text,
         .is_end = true,
     };
 
-    s->account.status = status;
-    s->account.bytes_out = n;
-    end_exchange(s, reason);
-    return tell_relay(s, &event);
+    event.response.n_fields = verdict.retry_after_s > 0 ? 2 : 1;
+    s->account.status = problem.status;
+    s->account.bytes_out = text.n;
+    end_exchange(s, reason_of(verdict));
+    return relay_link_interrupt(&s->link, &event);
 }
 
-/* The upstream failed. Before its response has begun that is a 502 or 504; afterwards the response is cut. */
-static int upstream_failed(struct keeper_stream *s, unsigned status, const char *reason) {
-    struct upstream_event event = {.type = UPSTREAM_ABORT, .status = status, .reason = slice_of_string(reason)};
+/* It ends before its time. While no response has begun that can be said; afterwards the response is cut. */
+static int fail(struct keeper_stream *s, struct verdict verdict) {
+    struct upstream_event event = {
+        .type = UPSTREAM_ABORT, .status = status_of(verdict), .reason = slice_of_string(reason_of(verdict))};
 
+    s->account.refusal = verdict.refusal;
     if (s->client)
         s->client->must_close = true;
     if (s->account.status == 0)
-        return refuse(s, status, reason, SLICE_EMPTY);
-    end_exchange(s, reason);
-    return tell_relay(s, &event);
+        return refuse(s, verdict);
+    end_exchange(s, reason_of(verdict));
+    return relay_link_interrupt(&s->link, &event);
+}
+
+/* What has come of a response before it broke off belongs to the workload, also what was held back of it. */
+static int upstream_failed(struct keeper_stream *s, unsigned status, const char *reason) {
+    enum refusal why = status == 504 ? REFUSAL_UPSTREAM_TIMEOUT : status == 503 ? REFUSAL_NO_MEMORY : REFUSAL_UPSTREAM;
+    struct verdict verdict = {.refusal = why, .status = status, .reason = reason};
+
+    if (s->account.status == 0 || filter_break_off(&s->filter) < 0)
+        return fail(s, verdict);
+    s->cut = verdict;
+    return 0;
 }
 
 /* The time that the upstream has for what is waited for now. While the workload is slow, it has all the time. */
 static void set_deadline(struct keeper_stream *s) {
-    if (!buf_is_empty(&s->held_back))
+    if (!relay_link_is_clear(&s->link))
         timer_cancel(&s->deadline);
     else if (!buf_is_empty(&s->client->out))
         timer_set(&s->deadline, s->timeouts->write);
     else if (s->account.status != 0)
         timer_set(&s->deadline, s->timeouts->stream);
     else if (s->is_ended || s->is_upload_off)
-        timer_set(&s->deadline, s->held->credential->response_timeout_ms);
+        timer_set(&s->deadline, credential_of(s)->response_timeout_ms);
     else
         timer_cancel(&s->deadline);
 }
@@ -178,7 +208,7 @@ static void client_ready(struct watch *watch) {
 
 static int connect_upstream(struct keeper_stream *s) {
     set_state(s, WAIT_UPSTREAM);
-    s->attempt = origin_connect(s->origin, upstream_connected, s);
+    s->attempt = origin_connect(lease_of(s)->origin, upstream_connected, s);
     return s->attempt ? 0 : upstream_failed(s, 503, "out of memory");
 }
 
@@ -213,14 +243,15 @@ static bool is_idempotent(const struct keeper_stream *s) {
 
 /* A warm connection that the upstream had closed already: nothing came back, and sending again does no harm. */
 static bool may_retry(const struct keeper_stream *s) {
-    return s->is_reused && s->is_whole && !s->client->is_answered && (s->client->sent == 0 || is_idempotent(s));
+    return s->account.connection == CONNECTION_REUSED && s->is_whole && !s->client->is_answered &&
+           (s->client->sent == 0 || is_idempotent(s));
 }
 
 static int retry(struct keeper_stream *s) {
     s->client->must_close = true;
-    origin_give_back(s->origin, s->client);
+    origin_give_back(lease_of(s)->origin, s->client);
     s->client = NULL;
-    s->is_reused = false;
+    s->account.connection = CONNECTION_NONE;
     s->is_upload_off = false;
     timer_cancel(&s->deadline);
     return connect_upstream(s);
@@ -233,7 +264,8 @@ static int remember(struct keeper_stream *s, const struct request_head *request,
     s->account.bytes_in = data.n;
     s->body = request->body;
     s->is_whole = s->is_ended = is_end;
-    s->is_reused = s->is_upload_off = false;
+    s->is_upload_off = false;
+    s->cut = (struct verdict){.refusal = REFUSAL_NONE};
     return r;
 }
 
@@ -242,47 +274,46 @@ static int serialise(struct keeper_stream *s, const struct request_head *request
     struct slice parts[HTTP_CHUNK_PARTS] = {data};
     size_t n = 1;
     char line[20];
-    int r = inject_write_head(&s->request, s->held->credential, s->held->secret, request);
+    int r = inject_write_head(&s->request, credential_of(s), s->secret->secret, request);
 
     if (request->body.kind == HTTP_BODY_CHUNKED)
         n = http_chunk_frame(data, is_end, line, parts);
     return r == 0 ? buf_append_rest(&s->request, parts, n, 0) : r;
 }
 
-static int refuse_before(struct keeper_stream *s, unsigned status, const char *reason, struct slice hint) {
-    s->account.is_refused = true;
-    return refuse(s, status, reason, hint);
+static struct verdict unserialisable(int error) {
+    if (error == -EINVAL)
+        return (struct verdict){.refusal = REFUSAL_SECRET,
+                                .reason = "the secret holds a character that its place in the request cannot"};
+    return (struct verdict){.refusal = error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_TOO_LARGE};
 }
 
-/*
- * Rules first, then whether the key has an unambiguous place. If not, a refusal was sent: `*ret` is what became of it.
- */
-static bool is_permitted(struct keeper_stream *s, const struct request_head *request, int *ret) {
-    const struct credential *credential = s->held->credential;
-    const char *fault;
+/* The rules, the budget, and the place for the key; from then on the exchange is under way. */
+static int admit(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
+    struct verdict verdict = lease_admit(lease_of(s), s->may_use, request, data);
+    struct client *warm;
+    int r;
 
-    switch (rule_decide(credential, request->method, request->path, &s->account.rule)) {
-    case RULE_NONE:
-        *ret = refuse_before(s, 403, "no rule of this lease allows this method and path",
-                             SLICE("add a line to the credential's allow list, such as: GET /path/**"));
-        return false;
-    case RULE_AMBIGUOUS:
-        *ret = refuse_before(s, 403, "the path means one thing as written and another when normalised",
-                             SLICE("send the path without dot segments, empty segments or escapes"));
-        return false;
-    case RULE_ALLOWS:
-        break;
-    }
-    fault = inject_check(credential, request);
-    if (fault)
-        *ret = refuse_before(s, 400, fault, SLICE_EMPTY);
-    return fault == NULL;
+    s->account.rule = verdict.rule;
+    if (verdict.refusal != REFUSAL_NONE)
+        return fail(s, verdict);
+    s->account.is_admitted = true;
+    s->secret = held_use(lease_of(s)->held);
+    lease_spend(lease_of(s), data.n);
+    filter_begin(&s->filter, s->secret->mask, credential_of(s)->passes_cookies);
+    r = serialise(s, request, data, is_end);
+    if (r < 0)
+        return fail(s, unserialisable(r));
+    warm = origin_take(lease_of(s)->origin);
+    if (!warm)
+        return connect_upstream(s);
+    s->account.connection = CONNECTION_REUSED;
+    return begin_on(s, warm);
 }
 
 static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
     static struct http_fields fields; /* of the message; of no use when this returns */
     struct request_head request;
-    struct client *warm;
     struct slice data;
     bool is_end;
     int r = request_decode(m, &fields, &request, &data, &is_end);
@@ -292,16 +323,9 @@ static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
     r = remember(s, &request, data, is_end);
     if (r < 0)
         return r;
-    if (is_end) /* the relay says no more before it is answered, but that it goes: either is a new edge */
-        watch_not_ready(&s->watch, EPOLLIN);
-    if (!is_permitted(s, &request, &r))
-        return r;
-    r = serialise(s, &request, data, is_end);
-    if (r < 0)
-        return refuse_before(s, r == -ENOMEM ? 503 : 431, "the request does not fit", SLICE_EMPTY);
-    warm = origin_take(s->origin);
-    s->is_reused = warm != NULL;
-    return warm ? begin_on(s, warm) : connect_upstream(s);
+    if (is_end)
+        relay_link_expect_nothing(&s->link);
+    return admit(s, &request, data, is_end);
 }
 
 static void upstream_connected(void *owner, struct client *client, unsigned status, const char *reason) {
@@ -309,11 +333,20 @@ static void upstream_connected(void *owner, struct client *client, unsigned stat
     int r;
 
     s->attempt = NULL;
+    if (client)
+        s->account.connection = tls_is_resumed(&client->stream) ? CONNECTION_RESUMED : CONNECTION_NEW;
     r = client ? begin_on(s, client) : upstream_failed(s, status, reason);
     if (r < 0)
         stream_free(s, "the relay is gone");
     else
         stream_step(s);
+}
+
+/* Chunks say nothing of what they will come to. */
+static bool is_too_large(const struct keeper_stream *s) {
+    uint64_t max = credential_of(s)->limits.max_body;
+
+    return max > 0 && s->account.bytes_in > max;
 }
 
 static int more_content(struct keeper_stream *s, struct ipc_message *m) {
@@ -333,6 +366,9 @@ static int more_content(struct keeper_stream *s, struct ipc_message *m) {
     if (s->body.kind == HTTP_BODY_LENGTH &&
         (s->account.bytes_in > s->body.length || (is_end && s->account.bytes_in != s->body.length)))
         return -EPROTO;
+    lease_spend(lease_of(s), data.n);
+    if (is_too_large(s))
+        return fail(s, (struct verdict){.refusal = REFUSAL_MAX_BODY});
     if (!s->is_upload_off && client_send(s->client, data, is_end) < 0)
         s->is_upload_off = true;
     set_deadline(s);
@@ -372,49 +408,40 @@ static int take_message(struct keeper_stream *s, struct ipc_message *m) {
     return -EPROTO;
 }
 
-/* What the upstream has not taken yet waits, and the relay with it; so does a request for its connection. */
+/*
+ * What the upstream has not taken yet waits, and the relay with it; so does a request for its connection. Of a relay
+ * that is gone the last words are heard in any state.
+ */
 static bool may_receive(const struct keeper_stream *s) {
-    if (s->watch.ready & (EPOLLRDHUP | EPOLLHUP))
-        return true; /* the relay is gone: its last words are read, and its end */
-    if (s->state == WAIT_UPSTREAM || (s->state == WAIT_RESPONSE && !buf_is_empty(&s->client->out)))
-        return false;
-    return s->watch.ready & EPOLLIN;
+    if (relay_link_is_closing(&s->link))
+        return true;
+    if (is_in_exchange(s) && lease_of(s)->ended != REFUSAL_NONE)
+        return false; /* it is about to be cut */
+    return s->state != WAIT_UPSTREAM &&
+           !(s->state == WAIT_RESPONSE && !buf_is_empty(&s->client->out) && !WEAKENED(MEMORY));
 }
 
 /* The relay's next message, if it can be used now: 1 when one was, 0 when not, -errno for the end. */
 static int move_request(struct keeper_stream *s) {
     struct ipc_message m;
-    int r;
+    int r = may_receive(s) ? relay_link_receive(&s->link, &m) : 0;
 
-    if (!may_receive(s))
-        return 0;
-    r = ipc_receive(s->fd, &m);
-    if (r == -EAGAIN) {
-        watch_not_ready(&s->watch, EPOLLIN | EPOLLRDHUP);
-        return 0;
-    }
-    if (r <= 0)
-        return -EPIPE;
+    if (r != 1)
+        return r;
     r = take_message(s, &m);
     return r < 0 ? r : 1;
 }
 
-/* A session that the upstream opens for the key would outlive the lease in the workload's hands. */
-static void strip_cookies(struct keeper_stream *s, struct upstream_event *event) {
-    (void)http_fields_remove(&s->client->response.fields, SLICE("Set-Cookie"));
-    (void)http_fields_remove(&s->client->response.fields, SLICE("Set-Cookie2"));
-    event->response.n_fields = s->client->response.fields.n;
-}
-
-static int deliver(struct keeper_stream *s, struct upstream_event *event) {
+static int deliver(struct keeper_stream *s, const struct upstream_event *event) {
     int r;
 
-    if (event->type == UPSTREAM_RESPONSE || event->type == UPSTREAM_INTERIM)
-        strip_cookies(s, event);
     if (event->type == UPSTREAM_RESPONSE)
         s->account.status = event->response.status;
     s->account.bytes_out += event->data.n;
-    r = tell_relay(s, event);
+    lease_spend(lease_of(s), event->data.n);
+    if (event->is_end) /* before the word itself: should this process die in between, nothing was answered unseen */
+        account_for(s, "");
+    r = relay_link_tell(&s->link, event);
     if (r == 0 && event->is_end)
         end_exchange(s, "");
     else if (r == 0)
@@ -437,28 +464,34 @@ static void move_waiting(struct keeper_stream *s) {
         set_deadline(s);
 }
 
-/* The upstream's next event, when the relay has room for it. 1, 0 or -errno as above. */
+/* The upstream's next event goes through the filter, when the relay has room for it. 1, 0 or -errno as above. */
 static int move_response(struct keeper_stream *s) {
     struct upstream_event event;
     int r;
 
-    if (s->state != WAIT_RESPONSE || !buf_is_empty(&s->held_back))
+    if (s->state != WAIT_RESPONSE || !relay_link_is_clear(&s->link) || lease_of(s)->ended != REFUSAL_NONE)
         return 0;
-    if (client_receive(s->client, &event) != 1)
-        return 0;
-    if (event.type == UPSTREAM_ABORT)
-        r = may_retry(s) ? retry(s) : upstream_failed(s, event.status, s->client->fault);
-    else
+    if (filter_pull(&s->filter, &event)) {
         r = deliver(s, &event);
+    } else if (s->cut.refusal != REFUSAL_NONE) {
+        r = fail(s, s->cut);
+    } else {
+        if (client_receive(s->client, &event) != 1)
+            return 0;
+        if (event.type == UPSTREAM_ABORT)
+            r = may_retry(s) ? retry(s) : upstream_failed(s, event.status, s->client->fault);
+        else if (filter_push(&s->filter, s->client, &event) < 0)
+            r = fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY});
+        else
+            r = 0;
+    }
     return r < 0 ? r : 1;
 }
 
 static void stream_step(struct keeper_stream *s) {
     for (unsigned i = 0; i < STREAM_TURN; i++) {
-        int request = 0, response = 0, r = 0;
+        int request = 0, response = 0, r = relay_link_flush(&s->link);
 
-        if (!buf_is_empty(&s->held_back) && (s->watch.ready & EPOLLOUT))
-            r = send_held_back(s);
         if (r == 0 && s->state == WAIT_RESPONSE && !timer_is_set(&s->deadline))
             set_deadline(s);
         move_waiting(s);
@@ -473,11 +506,11 @@ static void stream_step(struct keeper_stream *s) {
         if (request == 0 && response == 0)
             return;
     }
-    watch_again(&s->watch);
+    watch_again(&s->link.watch);
 }
 
 static void relay_ready(struct watch *watch) {
-    stream_step(container_of(watch, struct keeper_stream, watch));
+    stream_step(container_of(watch, struct keeper_stream, link.watch));
 }
 
 static void upstream_late(struct timer *timer) {
@@ -492,26 +525,31 @@ static void upstream_late(struct timer *timer) {
         stream_step(s);
 }
 
-int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, struct origin *origin,
-                       const struct timeouts *timeouts) {
+/* Its lease has ended. */
+static void cut(struct lease_member *membership, enum refusal why) {
+    struct keeper_stream *s = container_of(membership, struct keeper_stream, membership);
+
+    if (!is_in_exchange(s))
+        return;
+    if (fail(s, (struct verdict){.refusal = why}) < 0)
+        stream_free(s, "the relay is gone");
+    else
+        stream_step(s);
+}
+
+int keeper_stream_open(uint64_t id, int fd, struct lease *lease, bool may_use, const struct timeouts *timeouts) {
     struct keeper_stream *s = calloc(1, sizeof(*s));
-    struct ipc_writer w;
-    int r;
 
     if (!s) {
         fd_close(&fd);
         return -ENOMEM;
     }
-    *s = (struct keeper_stream){.id = id, .fd = fd, .held = held, .origin = origin, .timeouts = timeouts};
+    *s = (struct keeper_stream){.id = id, .may_use = may_use, .timeouts = timeouts, .membership = {.cut = cut}};
+    lease_join(lease, &s->membership);
     s->deadline.on_expiry = upstream_late;
     buf_init_secret(&s->request, 2 * LIMIT_DATAGRAM);
-    buf_init(&s->held_back, LIMIT_DATAGRAM);
     account_init(&s->account);
-    w = ipc_begin(IPC_ACCEPTED);
-    r = watch_add(&s->watch, fd, relay_ready);
-    if (r == 0)
-        r = ipc_send(fd, &w, -EBADF);
-    if (r < 0)
+    if (relay_link_init(&s->link, fd, relay_ready) < 0)
         stream_free(s, ""); /* the pair closes, and the relay refuses the dial */
     return 0;
 }

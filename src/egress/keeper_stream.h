@@ -4,24 +4,14 @@
  */
 #pragma once
 
-#include "base/secret.h"
-#include "egress/origin.h"
-
-/* A credential as the keeper has it; it lives as long as the keeper. */
-struct held_credential {
-    struct credential *credential;
-    struct secret *secret;
-    struct tls_context *tls; /* NULL for http */
-};
-
-struct keeper_stream;
+#include "egress/lease.h"
 
 /*
- * Takes `fd`, the keeper's end of the pair, over, even on failure; borrows the rest. The stream frees itself when the
- * relay closes or breaks the rules. 0, or -ENOMEM: then nothing of it has been said to the supervisor.
+ * Takes `fd`, the keeper's end of the pair, over, even on failure; borrows the rest. Whether whoever dialled may use
+ * the lease the supervisor knows; a request of somebody who may not is refused, with a reason. The stream frees itself
+ * when the relay closes or breaks the rules. 0, or -ENOMEM: then nothing of it has been said to the supervisor.
  */
-int keeper_stream_open(uint64_t id, int fd, const struct held_credential *held, struct origin *origin,
-                       const struct timeouts *timeouts);
+int keeper_stream_open(uint64_t id, int fd, struct lease *lease, bool may_use, const struct timeouts *timeouts);
 
 /* Tells the supervisor that no more will be said of a stream; of one that could not be opened, too. */
 void keeper_stream_ended(uint64_t id);

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
-#include "sandbox/weaken.h"
+#include "base/weaken.h"
 
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 0x04 /* linux/socket.h, since 6.5 */
@@ -84,7 +84,7 @@ static int receive(struct lease_door *door, struct dial_request *ret) {
 }
 
 static bool is_dial(const struct dial_request *request) {
-    if (WEAKENED_DOOR)
+    if (WEAKENED(DOOR))
         return true;
     return request->n == 1 && request->byte == DIAL_BYTE && !request->has_descriptors && !request->is_truncated;
 }
@@ -159,7 +159,7 @@ static void take_request(struct lease_door *door, struct dial_request *request) 
     uint32_t dial = door->next_dial++;
 
     *answer_to(door, dial) = (struct door_answer){.fd = -EBADF};
-    if (is_dial(request) && door->n_streams < LIMIT_STREAMS) {
+    if (is_dial(request) && (WEAKENED(STREAMS) || door->n_streams < LIMIT_STREAMS)) {
         door->on_dial(door, dial, request->pid, fd_steal(&request->pidfd));
         return;
     }
@@ -168,7 +168,7 @@ static void take_request(struct lease_door *door, struct dial_request *request) 
 }
 
 static bool has_room(const struct lease_door *door) {
-    return door->next_dial - door->first_dial < LIMIT_DIALS;
+    return WEAKENED(DIALS) || door->next_dial - door->first_dial < LIMIT_DIALS;
 }
 
 static void door_ready(struct watch *watch) {

@@ -17,7 +17,7 @@ struct lease_door {
     int fd;
     uint32_t number; /* among the workload's leases */
     char lease[LIMIT_NAME + 1];
-    char injected[LIMIT_NAME + 1]; /* the field that the keeper puts in; empty for none */
+    char injected[LIMIT_INJECTIONS][LIMIT_NAME + 1]; /* the fields that the keeper puts in: `rules` looks into them */
     struct exchange_rules rules;
     size_t n_streams; /* open, or asked for and not answered yet */
     /* A good dial, to be answered by lease_door_answer under its number. The pidfd, or -EBADF, is the callee's. */

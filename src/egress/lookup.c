@@ -106,7 +106,13 @@ static void resolver_closed(void *owner, int reason) {
 
 int lookup_init(int fd) {
     static const struct ipc_permit permits[] = {{IPC_ADDRESSES, 1, on_addresses}};
-    int r = channel_init(&resolver, fd, permits, ARRAY_LEN(permits), 1, NULL, resolver_closed);
+    int r;
+
+    if (channel_is_open(&resolver)) {
+        channel_done(&resolver);
+        resolver_closed(NULL, 0);
+    }
+    r = channel_init(&resolver, fd, permits, ARRAY_LEN(permits), 1, NULL, resolver_closed);
 
     resolver.may_wait = true;
     return r;

@@ -17,7 +17,7 @@ struct lookup_result {
 
 typedef void lookup_done(void *owner, const struct lookup_result *result);
 
-/* The channel to the resolver, taken over. 0 or -errno. */
+/* The channel to the resolver, taken over; once more when there is a new one. 0 or -errno. */
 int lookup_init(int fd);
 
 /*

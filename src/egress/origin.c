@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "egress/lookup.h"
 #include "net/dial.h"
 
@@ -19,8 +20,7 @@ struct warm {
 };
 
 struct origin {
-    const struct credential *credential;
-    struct tls_context *tls;
+    const struct held *held;
     uint64_t connect_timeout_ms;
     struct tls_sessions sessions;
     char host[LIMIT_HOST + 1];
@@ -42,16 +42,16 @@ struct origin_attempt {
     unsigned status;
 };
 
-struct origin *origin_new(const struct credential *credential, struct tls_context *tls, uint64_t connect_timeout_ms) {
+struct origin *origin_new(const struct held *held, uint64_t connect_timeout_ms) {
     struct origin *origin = calloc(1, sizeof(*origin));
-    struct slice host = credential->authority.host;
+    struct slice host = held->credential->authority.host;
     struct address address;
 
     if (!origin || host.n > LIMIT_HOST) {
         free(origin);
         return NULL;
     }
-    *origin = (struct origin){.credential = credential, .tls = tls, .connect_timeout_ms = connect_timeout_ms};
+    *origin = (struct origin){.held = held, .connect_timeout_ms = connect_timeout_ms};
     memcpy(origin->host, host.p, host.n);
     origin->is_address = address_parse(host, 0, &address) == 0;
     return origin;
@@ -142,7 +142,7 @@ static void attempt_over(struct origin_attempt *attempt, struct client *client, 
     void *owner = attempt->owner;
 
     if (!client)
-        log_info("credential %s: %s", attempt->origin->credential->name, reason);
+        log_info("credential %s: %s", attempt->origin->held->credential->name, reason);
     attempt_free(attempt);
     done(owner, client, status, reason);
 }
@@ -215,12 +215,12 @@ static void dialled(void *owner, int fd) {
         return;
     }
     attempt->reason = "the TLS handshake took too long";
-    r = stream_init(&attempt->stream, fd, origin->tls ? shake_hands : plain_ready);
-    if (r == 0 && origin->tls)
-        r = tls_start(&attempt->stream, origin->tls, origin->host, origin->is_address, &origin->sessions);
+    r = stream_init(&attempt->stream, fd, origin->held->tls ? shake_hands : plain_ready);
+    if (r == 0 && origin->held->tls)
+        r = tls_start(&attempt->stream, origin->held->tls, origin->host, origin->is_address, &origin->sessions);
     if (r < 0)
         attempt_over(attempt, NULL, 503, "out of memory or descriptors");
-    else if (!origin->tls)
+    else if (!origin->held->tls)
         connection_made(attempt);
     else
         shake_hands(&attempt->stream.watch);
@@ -232,7 +232,8 @@ static void addresses_known(struct origin_attempt *attempt, const struct lookup_
     size_t n = 0;
 
     for (size_t i = 0; i < result->n; i++)
-        if (is_written || attempt->origin->credential->allows_private || address_is_public(&result->addresses[i]))
+        if (is_written || attempt->origin->held->credential->allows_private || WEAKENED(ADDRESS) ||
+            address_is_public(&result->addresses[i]))
             judged[n++] = result->addresses[i];
     attempt->reason = "the upstream did not accept the connection in time";
     if (result->n == 0)
@@ -248,13 +249,13 @@ static void looked_up(void *owner, const struct lookup_result *result) {
 
     attempt->lookup = NULL;
     if (result->n == 0)
-        log_info("credential %s: %s: %s", attempt->origin->credential->name, attempt->origin->host, result->failure);
+        log_info("credential %s: %s: %s", attempt->origin->held->credential->name, attempt->origin->host, result->failure);
     addresses_known(attempt, result, false);
 }
 
 /* `localhost` and addresses say by themselves that they mean this machine or this network. */
 static bool written_addresses(const struct origin *origin, struct lookup_result *ret) {
-    uint16_t port = origin->credential->authority.port;
+    uint16_t port = origin->held->credential->authority.port;
 
     *ret = (struct lookup_result){0};
     if (slice_equals_nocase(slice_of_string(origin->host), SLICE("localhost"))) {
@@ -262,7 +263,7 @@ static bool written_addresses(const struct origin *origin, struct lookup_result 
          * RFC 6761 §6.3: never asked of a name server. Without a certificate to tell who answers, one address only: the
          * server that is meant listens there, and the command could listen on the other.
          */
-        if (origin->credential->authority.is_tls)
+        if (origin->held->credential->authority.is_tls)
             (void)address_parse(SLICE("::1"), port, &ret->addresses[ret->n++]);
         (void)address_parse(SLICE("127.0.0.1"), port, &ret->addresses[ret->n++]);
     } else if (address_parse(slice_of_string(origin->host), port, &ret->addresses[0]) == 0) {
@@ -285,6 +286,6 @@ struct origin_attempt *origin_connect(struct origin *origin, origin_connected *d
         addresses_known(attempt, &written, true);
     else
         attempt->lookup =
-            lookup_start(slice_of_string(origin->host), origin->credential->authority.port, looked_up, attempt);
+            lookup_start(slice_of_string(origin->host), origin->held->credential->authority.port, looked_up, attempt);
     return attempt;
 }

@@ -5,15 +5,14 @@
  */
 #pragma once
 
-#include "egress/settings.h"
-#include "net/tls.h"
+#include "egress/held.h"
 #include "relay/client.h"
 
 struct origin;
 struct origin_attempt;
 
-/* `credential` and `tls` (NULL for http) outlive it. NULL without memory. */
-struct origin *origin_new(const struct credential *credential, struct tls_context *tls, uint64_t connect_timeout_ms);
+/* `held` is defined, has its TLS context where it needs one, and outlives it. NULL without memory. */
+struct origin *origin_new(const struct held *held, uint64_t connect_timeout_ms);
 void origin_free(struct origin *origin);
 
 /* The warm connection used last, or NULL. It is the caller's, who sets its owner and step function. */

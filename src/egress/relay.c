@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "egress/credential_codec.h"
 #include "egress/keeper_link.h"
 #include "egress/lease_door.h"
@@ -39,7 +40,8 @@ static void tell_ended(uint64_t stream) {
 static void stream_free(struct lease_stream *s) {
     tell_ended(s->id);
     keeper_link_done(&s->link);
-    s->door->n_streams--;
+    if (!WEAKENED(LEAK))
+        s->door->n_streams--;
     free(s);
 }
 
@@ -47,17 +49,32 @@ static void stream_closed(struct connection *c) {
     stream_free(container_of(c, struct lease_stream, connection));
 }
 
-static void stream_refused(struct connection *c, unsigned status, const char *reason) {
-    struct lease_stream *s = container_of(c, struct lease_stream, connection);
+/* Once for each exchange. */
+static void report(struct lease_stream *s, unsigned status, struct slice reason) {
     struct ipc_writer w = ipc_begin(IPC_REFUSAL);
 
-    /* what the keeper knows of, the keeper accounts for */
-    if (s->connection.state == WAIT_EXCHANGE)
-        return;
     ipc_put_u64(&w, s->id);
     ipc_put_u16(&w, (uint16_t)status);
-    ipc_put_bytes(&w, slice_of_string(reason));
+    ipc_put_u32(&w, s->link.method_n > 0 ? s->link.number : 0);
+    ipc_put_u8(&w, s->link.is_active);
+    ipc_put_bytes(&w, slice_of(s->link.method, s->link.method_n));
+    ipc_put_bytes(&w, buf_slice(&s->link.path));
+    ipc_put_bytes(&w, reason);
     role_send(&w, -EBADF);
+    keeper_link_forget(&s->link);
+}
+
+static void stream_refused(struct connection *c, unsigned status, struct slice reason) {
+    struct lease_stream *s = container_of(c, struct lease_stream, connection);
+
+    /* what the keeper knows of, the keeper accounts for: unless it is gone */
+    if (s->connection.state != WAIT_EXCHANGE || s->link.is_gone)
+        report(s, status, reason);
+}
+
+/* The keeper will account for it; or, should it die before it does, this will. */
+static void stream_abandoned(struct keeper_link *link, unsigned status, struct slice reason) {
+    report(container_of(link, struct lease_stream, link), status, reason);
 }
 
 /* Our own end is made and watched before the other is handed over: nobody holds a stream that no one serves. */
@@ -116,27 +133,59 @@ static void refuse_dial(struct lease_door *door, uint32_t dial) {
     lease_door_answer(door, dial, -EBADF);
 }
 
+/* A stream that the supervisor has granted. NULL without memory: then it is refused. */
+static struct lease_stream *stream_new(struct lease_door *door, uint32_t dial, uint64_t id) {
+    struct lease_stream *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->id = id;
+    s->dial = dial;
+    s->door = door;
+    return s;
+}
+
+/* No descriptor or no memory is left: this one is refused, the rest goes on. */
+static void stream_impossible(struct lease_door *door, uint32_t dial, uint64_t id) {
+    tell_ended(id);
+    refuse_dial(door, dial);
+}
+
 static int on_stream(void *owner, struct ipc_message *m) {
     uint32_t dial;
     struct lease_door *door = get_dial(m, &dial);
     uint64_t id = ipc_get_u64(m);
-    _cleanup_close_ int fd = m->is_fd_lost ? -EBADF : ipc_get_fd(m);
+    _cleanup_close_ int fd = m->is_fd_lost && !WEAKENED(LOST_FD) ? -EBADF : ipc_get_fd(m);
     struct lease_stream *s;
 
     (void)owner;
     if (ipc_end(m) < 0 || !door)
         return -EPROTO;
-    s = fd >= 0 ? calloc(1, sizeof(*s)) : NULL;
-    if (!s || keeper_link_init(&s->link, fd_steal(&fd), stream_answered) < 0) {
-        /* no descriptor or no memory is left: this one is refused, the rest goes on */
+    s = fd >= 0 ? stream_new(door, dial, id) : NULL;
+    if (!s || keeper_link_init(&s->link, fd_steal(&fd), stream_answered, stream_abandoned) < 0) {
         free(s);
-        tell_ended(id);
-        refuse_dial(door, dial);
+        stream_impossible(door, dial, id);
+    }
+    return 0;
+}
+
+/* While the keeper is started again: whoever asks is told so on an ordinary stream, and asks again. */
+static int on_no_keeper(void *owner, struct ipc_message *m) {
+    uint32_t dial;
+    struct lease_door *door = get_dial(m, &dial);
+    uint64_t id = ipc_get_u64(m);
+    struct lease_stream *s;
+
+    (void)owner;
+    if (ipc_end(m) < 0 || !door)
+        return -EPROTO;
+    s = stream_new(door, dial, id);
+    if (!s) {
+        stream_impossible(door, dial, id);
         return 0;
     }
-    s->id = id;
-    s->dial = dial;
-    s->door = door;
+    keeper_link_init_gone(&s->link);
+    stream_answered(&s->link, true);
     return 0;
 }
 
@@ -160,25 +209,29 @@ static bool copy_name(char to[static LIMIT_NAME + 1], struct slice name) {
 }
 
 static int on_door(void *owner, struct ipc_message *m) {
-    uint32_t number = ipc_get_u32(m);
-    struct slice lease = ipc_get_bytes(m, LIMIT_NAME);
-    struct slice injected = ipc_get_bytes(m, LIMIT_NAME);
-    _cleanup_close_ int fd = ipc_get_fd(m);
+    _cleanup_close_ int fd = -EBADF;
+    struct door_order order;
     struct lease_door *door;
 
     (void)owner;
-    if (ipc_end(m) < 0 || number >= LIMIT_LEASES || doors[number])
+    if (door_decode(m, &order) < 0)
+        return -EPROTO;
+    fd = order.fd;
+    if (order.number >= LIMIT_LEASES || doors[order.number])
         return -EPROTO;
     door = calloc(1, sizeof(*door));
     if (!door)
         return -ENOMEM;
-    doors[number] = door;
-    door->number = number;
-    if (!copy_name(door->lease, lease) || !copy_name(door->injected, injected))
+    doors[order.number] = door;
+    door->number = order.number;
+    if (!copy_name(door->lease, order.lease))
         return -EPROTO;
     door->rules.lease = door->lease;
-    if (injected.n > 0)
-        door->rules.protected_fields[door->rules.n_protected++] = slice_of_string(door->injected);
+    for (size_t i = 0; i < order.n_fields; i++) {
+        if (!copy_name(door->injected[i], order.fields[i]))
+            return -EPROTO;
+        door->rules.protected_fields[door->rules.n_protected++] = slice_of_string(door->injected[i]);
+    }
     return lease_door_init(door, fd_steal(&fd), dialled);
 }
 
@@ -194,10 +247,8 @@ static int on_timeouts(void *owner, struct ipc_message *m) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_TIMEOUTS, 1, on_timeouts},
-    {IPC_DOOR, 1, on_door},
-    {IPC_STREAM, 1, on_stream},
-    {IPC_NO_STREAM, 1, on_no_stream},
+    {IPC_TIMEOUTS, 1, on_timeouts},   {IPC_DOOR, 1, on_door},           {IPC_STREAM, 1, on_stream},
+    {IPC_NO_STREAM, 1, on_no_stream}, {IPC_NO_KEEPER, 1, on_no_keeper},
 };
 
 int main(void) {

@@ -1,6 +1,7 @@
 #include "egress/rule.h"
 
 #include "base/limits.h"
+#include "egress/denial.h"
 #include "wire/glob.h"
 
 static const struct rule *first_match(const struct credential *credential, struct slice method, struct slice path) {
@@ -15,17 +16,24 @@ static const struct rule *first_match(const struct credential *credential, struc
     return NULL;
 }
 
-enum rule_verdict rule_decide(const struct credential *credential, struct slice method, struct slice path,
-                              const struct rule **ret_rule) {
+/* Whether something of ours goes before the path, which dot segments could climb out of. */
+static bool has_prefix(const struct credential *credential) {
+    for (size_t i = 0; i < credential->n_inject; i++)
+        if (credential->inject[i].kind == INJECT_PATH)
+            return true;
+    return credential->authority.base_path.n > 0;
+}
+
+static enum rule_verdict decide_allowance(const struct credential *credential, struct slice method, struct slice path,
+                                          const struct rule **ret_rule) {
     char normalised[LIMIT_TARGET + 1];
     const struct rule *as_sent, *as_read;
     ptrdiff_t n;
 
-    *ret_rule = NULL;
     /* nothing to bound: every path of the authority is allowed */
-    if (credential->allows_all && (credential->authority.base_path.n == 0 || slice_equals(path, SLICE("*"))))
+    if (credential->allows_all && (slice_equals(path, SLICE("*")) || !has_prefix(credential)))
         return RULE_ALLOWS;
-    n = path.n <= LIMIT_TARGET ? uri_normalise_path(path, normalised) : -1;
+    n = uri_normalise_path(path, normalised);
     if (n < 0)
         return RULE_AMBIGUOUS;
     if (credential->allows_all)
@@ -38,4 +46,14 @@ enum rule_verdict rule_decide(const struct credential *credential, struct slice 
         return RULE_AMBIGUOUS;
     *ret_rule = as_sent;
     return RULE_ALLOWS;
+}
+
+enum rule_verdict rule_decide(const struct credential *credential, struct slice method, struct slice path,
+                              const struct rule **ret_rule) {
+    *ret_rule = NULL;
+    if (path.n > LIMIT_TARGET)
+        return RULE_AMBIGUOUS;
+    if (!denial_find(credential, method, slice_equals(path, SLICE("*")) ? SLICE("/") : path, ret_rule))
+        return RULE_AMBIGUOUS;
+    return *ret_rule ? RULE_DENIES : decide_allowance(credential, method, path, ret_rule);
 }

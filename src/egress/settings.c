@@ -1,17 +1,17 @@
 #include "egress/settings.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
 #include "config/document.h"
 #include "config/schema.h"
 #include "config/value.h"
+#include "egress/settings_audit.h"
 #include "egress/settings_credential.h"
+#include "egress/settings_limits.h"
 
 /* The twin's line is told too: one of the two must change, and only their author knows which. */
 static int check_unique(const struct node *list, const struct node *item) {
@@ -26,6 +26,25 @@ static int check_unique(const struct node *list, const struct node *item) {
     return 0;
 }
 
+/* What one of two has read from a descriptor, the other waits for. `last` is the newest of those that were read. */
+static int check_descriptor(const struct node *item, const struct settings *settings, const struct credential *last) {
+    for (const struct credential *c = settings->credentials; c != last; c++)
+        if (c->secret.kind == SECRET_FD && last->secret.kind == SECRET_FD && c->secret.fd == last->secret.fd)
+            return node_fail(node_find(item, "secret"),
+                             "the credential %s has the same `fd`, and it can be read once; give each its own",
+                             c->name);
+    return 0;
+}
+
+static int read_credential(const struct node *list, const struct node *item, struct settings *settings) {
+    struct credential *credential = &settings->credentials[settings->n_credentials++];
+    int r = credential_read(item, credential);
+
+    if (r == 0)
+        r = check_unique(list, item);
+    return r == 0 ? check_descriptor(item, settings, credential) : r;
+}
+
 static int read_credentials(const struct node *node, void *field) {
     struct settings *settings = field;
     size_t n;
@@ -36,59 +55,26 @@ static int read_credentials(const struct node *node, void *field) {
     settings->credentials = calloc(n, sizeof(settings->credentials[0]));
     if (!settings->credentials)
         return -ENOMEM;
-    for (const struct node *item = node_first(node); item; item = node_next(item)) {
-        r = credential_read(item, &settings->credentials[settings->n_credentials++]);
-        if (r == 0)
-            r = check_unique(node, item);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int read_audit_file(const struct node *node, void *field) {
-    struct settings *settings = field;
-    int r = node_where(node, &settings->audit_where);
-
-    if (r < 0)
-        return r;
-    if (node_kind(node) == NODE_SCALAR && slice_equals(node_scalar(node), SLICE("-")))
-        return value_string(node, &settings->audit_file);
-    return value_path(node, &settings->audit_file);
-}
-
-static int read_audit(const struct node *node, void *field) {
-    static const struct schema_key keys[] = {
-        {"file", read_audit_file, 0, "add file: PATH, or file: \"-\" for standard error"},
-    };
-
-    return schema_read(keys, ARRAY_LEN(keys), node, field);
-}
-
-static int read_timeouts(const struct node *node, void *field) {
-    static const struct schema_key keys[] = {
-        {"head", settings_read_timeout, offsetof(struct timeouts, head)},
-        {"idle", settings_read_timeout, offsetof(struct timeouts, idle)},
-        {"body", settings_read_timeout, offsetof(struct timeouts, body)},
-        {"write", settings_read_timeout, offsetof(struct timeouts, write)},
-        {"stream", settings_read_timeout, offsetof(struct timeouts, stream)},
-        {"connect", settings_read_timeout, offsetof(struct timeouts, connect)},
-    };
-
-    return schema_read(keys, ARRAY_LEN(keys), node, field);
+    for (const struct node *item = node_first(node); r == 0 && item; item = node_next(item))
+        r = read_credential(node, item, settings);
+    return r;
 }
 
 static const struct schema_key settings_keys[] = {
     {"credentials", read_credentials, 0, "add credentials: and a list of at least one; see credfd.yaml(5)"},
-    {"audit", read_audit},
-    {"timeouts", read_timeouts, offsetof(struct settings, timeouts)},
+    {"audit", settings_read_audit, offsetof(struct settings, audit)},
+    {"metrics", settings_read_metrics, offsetof(struct settings, metrics)},
+    {"log", settings_read_log, offsetof(struct settings, log_level)},
+    {"timeouts", settings_read_timeouts, offsetof(struct settings, timeouts)},
 };
 
-static struct settings *settings_new(const char *path) {
+struct settings *settings_new(const char *path) {
     struct settings *settings = calloc(1, sizeof(*settings));
 
     if (!settings)
         return NULL;
+    settings->log_level = LOG_WARNING;
+    settings->audit.keep = AUDIT_KEEP;
     settings->timeouts = (struct timeouts){
         .head = TIMEOUT_HEAD,
         .idle = TIMEOUT_IDLE,
@@ -140,8 +126,10 @@ void settings_free(struct settings *settings) {
     for (size_t i = 0; i < settings->n_credentials; i++)
         credential_done(&settings->credentials[i]);
     free(settings->credentials);
-    free(settings->audit_file);
-    free(settings->audit_where);
+    free(settings->audit.file);
+    free(settings->audit.where);
+    free(settings->metrics.listen);
+    free(settings->metrics.where);
     free(settings->path);
     free(settings);
 }
@@ -150,64 +138,19 @@ void settings_free_pointer(struct settings **settings) {
     settings_free(*settings);
 }
 
-/* The file for a person: none without a home. 0 with NULL then. */
-static int find_own(char **ret) {
-    const char *xdg = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
-    char *path = NULL;
-    int n = 0;
+int settings_set_audit(struct settings *settings, const char *path, const char *where) {
+    char *file = strdup(path), *words = strdup(where);
 
-    /* the XDG Base Directory Specification: what is not absolute is to be ignored */
-    if (xdg && xdg[0] == '/')
-        n = asprintf(&path, "%s/credfd/config.yaml", xdg);
-    else if (home && home[0] == '/')
-        n = asprintf(&path, "%s/.config/credfd/config.yaml", home);
-    if (n < 0)
+    if (!file || !words) {
+        free(file);
+        free(words);
         return -ENOMEM;
-    *ret = path;
+    }
+    free(settings->audit.file);
+    free(settings->audit.where);
+    settings->audit.file = file;
+    settings->audit.where = words;
     return 0;
-}
-
-/* One that is there but cannot be looked at exists: to go on to another would hide why. */
-static bool exists(const char *path) {
-    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
-static int give(const char *path, char **ret_path) {
-    char *copy = strdup(path);
-
-    if (!copy)
-        return -ENOMEM;
-    *ret_path = copy;
-    return 0;
-}
-
-int settings_find(const char *option, char **ret_path, char **ret_error) {
-    static const char here[] = "./credfd.yaml", global[] = "/etc/credfd/config.yaml";
-    const char *variable = getenv("CREDFD_CONFIG");
-    _cleanup_free_ char *own = NULL;
-    char *error;
-    int r;
-
-    *ret_error = NULL;
-    if (option)
-        return give(option, ret_path);
-    if (variable && *variable)
-        return give(variable, ret_path);
-    if (exists(here))
-        return give(here, ret_path);
-    r = find_own(&own);
-    if (r < 0)
-        return r;
-    if (own && exists(own))
-        return give(own, ret_path);
-    if (exists(global))
-        return give(global, ret_path);
-    if (asprintf(&error, "no configuration at %s%s%s or %s; write one there, or name it with --config", here,
-                 own ? ", " : "", own ? own : "", global) < 0)
-        return -ENOMEM;
-    *ret_error = error;
-    return -ENOENT;
 }
 
 const struct credential *settings_credential(const struct settings *settings, const char *name) {

@@ -8,30 +8,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/slice.h"
 #include "wire/uri.h"
 
-enum secret_kind { SECRET_FILE, SECRET_ENV, SECRET_FD };
+enum secret_kind { SECRET_FILE, SECRET_ENV, SECRET_FD, SECRET_COMMAND, SECRET_SYSTEMD };
 
 struct secret_source {
     enum secret_kind kind;
-    char *path;     /* of SECRET_FILE; relative ones were made absolute from the configuration's directory */
+    char *path;     /* of SECRET_FILE; of SECRET_SYSTEMD, below $CREDENTIALS_DIRECTORY or NULL without it; absolute */
     char *variable; /* of SECRET_ENV */
     int fd;         /* of SECRET_FD, 3 or above; borrowed: whoever started credfd opened it */
-    char *where;    /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
+    char **argv;    /* of SECRET_COMMAND, ended by NULL; the program is a path from / on, or is sought in $PATH */
+    uint64_t timeout_ms; /* of SECRET_COMMAND: a longer run has failed */
+    uint64_t refresh_ms; /* of SECRET_COMMAND: from one run to the next; 0 when only an expiry brings the next */
+    char *where;         /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
 };
 
-enum inject_kind { INJECT_QUERY, INJECT_HEADER };
+enum inject_kind {
+    INJECT_QUERY,          /* name=SECRET */
+    INJECT_HEADER,         /* name: format with the secret in it */
+    INJECT_BASIC_USER,     /* Authorization: Basic base64(name:SECRET) */
+    INJECT_BASIC_PASSWORD, /* Authorization: Basic base64(SECRET:name) */
+    INJECT_COOKIE,         /* Cookie: name=SECRET */
+    INJECT_PATH,           /* format with the secret in it, before the path */
+};
 
 struct inject {
     enum inject_kind kind;
-    char *name;   /* of the query parameter or the header field */
-    char *format; /* of INJECT_HEADER: "{}" stands for the secret, exactly once; "{}" alone by default */
+    char *name;   /* of the parameter, the field or the cookie; the other half of a basic pair; NULL for a path */
+    char *format; /* of INJECT_HEADER and INJECT_PATH: "{}" stands for the secret, exactly once; else NULL */
 };
 
 struct rule {
     char *method; /* a token, or "*" for every method */
     char *path;   /* a pattern of wire/glob.h */
+    size_t line;  /* of the file that it was read from; 0 where that is not known */
+};
+
+/* What a lease may spend; 0 is no limit. */
+struct limits {
+    uint64_t requests;   /* in its whole life */
+    uint64_t bytes;      /* of content, both ways together, in its whole life */
+    uint64_t rate_count; /* requests a `rate_ms`; as many at once */
+    uint64_t rate_ms;
+    uint64_t concurrent; /* exchanges at a time */
+    uint64_t ttl_ms;     /* its life, from the grant */
+    uint64_t max_body;   /* bytes of one request's content */
 };
 
 struct env_entry {
@@ -44,15 +67,38 @@ struct credential {
     struct secret_source secret;
     char *upstream;                /* as written, without a trailing slash */
     struct uri_upstream authority; /* taken apart; its slices look into `upstream` */
-    struct inject inject;
+    struct inject *inject;         /* one at least */
+    size_t n_inject;
     bool allows_all;
     struct rule *allow; /* nothing here and not allows_all: every request is refused */
     size_t n_allow;
+    struct rule *deny; /* wins over `allow` */
+    size_t n_deny;
+    char **executables; /* patterns of wire/glob.h over absolute paths: who may dial; none listed: everybody */
+    size_t n_executables;
+    struct limits limits;
     struct env_entry *env;
     size_t n_env;
     char *ca_file; /* absolute, or NULL for the system's store */
     bool allows_private;
+    bool is_mask_off;    /* responses are passed on as they come, the secret in them too */
+    bool passes_cookies; /* Set-Cookie reaches the workload */
     uint64_t response_timeout_ms;
+};
+
+struct audit_settings {
+    char *file;              /* absolute; "-" for standard error; NULL for none */
+    char *where;             /* "FILE:LINE: audit.file": the start of every complaint about it; NULL without one */
+    bool is_journal;         /* the system's journal gets every line too */
+    bool continues_on_error; /* requests go on although their lines are lost; without it they wait */
+    uint64_t rotate_bytes;   /* a file of that size becomes FILE.1; 0: never */
+    uint64_t keep;           /* how many of those stay: FILE.1 to FILE.keep */
+};
+
+/* Where the metrics are served. */
+struct metrics_settings {
+    char *listen; /* "ADDRESS:PORT" or "unix:/PATH"; NULL for nowhere */
+    char *where;  /* "FILE:LINE: metrics" */
 };
 
 /* All in milliseconds; base/limits.h has the defaults. */
@@ -64,21 +110,33 @@ struct settings {
     char *path; /* of the file */
     struct credential *credentials;
     size_t n_credentials;
-    char *audit_file;  /* absolute; "-" for standard error; NULL for none */
-    char *audit_where; /* "FILE:LINE: audit.file": the start of every complaint about it; NULL without one */
+    struct audit_settings audit;
+    struct metrics_settings metrics;
     struct timeouts timeouts;
+    enum log_level log_level; /* of the process that reads this */
 };
 
 /*
  * Reads and checks the file. On success `*ret` is the caller's, freed by settings_free. On failure returns -errno
  * (-EINVAL for bad content) and, in `*ret_error`, one line for a person, freed by the caller: "FILE:LINE: KEY: what is
- * wrong; how to mend it"; NULL there when memory is out. Never holds a secret's text: secrets are not opened here, only
- * their files' modes are looked at (a world-readable one is refused, a missing one too).
+ * wrong; how to mend it"; NULL there when memory is out. Never holds a secret's text: where secrets come from is read
+ * here, and not whether they are there.
  */
 int settings_load(const char *path, struct settings **ret, char **ret_error);
 
 /* As settings_load, of bytes that the caller has; `path` is what complaints call them and relative paths start from. */
 int settings_parse(const char *path, struct slice bytes, struct settings **ret, char **ret_error);
+
+/*
+ * Whether the credential's secret is where it comes from, as far as can be seen without having it: the variable is set,
+ * the descriptor open, the file readable and not by everybody, the program there. 0; or -EINVAL (-ENOMEM), and in
+ * `*ret_error` one line for a person, freed by the caller: it starts with secret.where and shows nothing of what stands
+ * behind that. Whoever is about to use a credential asks, before the environment is wiped.
+ */
+int settings_check_secret(const struct credential *credential, char **ret_error);
+
+/* Settings without a credential, every default in place; NULL without memory. `path` is what complaints call them. */
+struct settings *settings_new(const char *path);
 
 void settings_free(struct settings *settings);
 void settings_free_pointer(struct settings **settings);
@@ -91,6 +149,9 @@ void settings_free_pointer(struct settings **settings);
  * the caller's; -ENOENT with `*ret_error` as above, naming the places looked at.
  */
 int settings_find(const char *option, char **ret_path, char **ret_error);
+
+/* The audit goes to `path` instead; complaints about it begin with `where`. 0 or -ENOMEM. */
+int settings_set_audit(struct settings *settings, const char *path, const char *where);
 
 /* NULL when there is none of that name. */
 const struct credential *settings_credential(const struct settings *settings, const char *name);

@@ -1,6 +1,6 @@
 /*
- * One credential of the configuration: its keys, and what each may say. Part of egress/settings.c, apart for its size;
- * nobody else calls it.
+ * One credential of the configuration: its keys, and what each may say. Part of egress/settings.c and
+ * egress/profile.c, apart for its size; nobody else calls it.
  */
 #pragma once
 
@@ -11,5 +11,8 @@
 int credential_read(const struct node *node, struct credential *credential);
 void credential_done(struct credential *credential);
 
-/* A handler of config/schema.h for every wait that can be set: milliseconds, in the uint64_t at `field`. */
-int settings_read_timeout(const struct node *node, void *field);
+/*
+ * As credential_read, of a profile's root: the same keys but `secret`, a `description` of at most LIMIT_DESCRIPTION
+ * beside them, and a name only if it likes. The secret is left as it is.
+ */
+int credential_read_profile(const struct node *node, struct credential *credential);

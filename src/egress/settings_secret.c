@@ -1,131 +1,185 @@
 #include "egress/settings_secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/num.h"
 #include "config/schema.h"
 #include "config/value.h"
-#include "egress/settings.h"
+#include "egress/settings_text.h"
 
-/* What a file must be, and what to do about one that is not. */
-struct file_rule {
-    off_t max;
-    const char *mend_kind, *mend_empty, *mend_large;
-};
-
-static const struct file_rule secret_rule = {
-    .max = LIMIT_SECRET + 1, /* with the newline at its end */
-    .mend_kind = "hand a pipe or a device over as `fd`",
-    .mend_empty = "put the key in it",
-    .mend_large = "put the key alone in it",
-};
-
-static const struct file_rule ca_rule = {
-    .max = LIMIT_CA_FILE,
-    .mend_kind = "name one file of certificates in PEM",
-    .mend_empty = "put the CA's certificate in it, or remove the key",
-    .mend_large = "keep the CA of this upstream alone in it",
-};
-
-static const char *mend_access(int error) {
-    switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-        return "create it, or correct the path, which starts from this file's directory unless it starts with /";
-    case EACCES:
-        return "let this user read it";
-    default:
-        return "name another";
-    }
+static int set_file(struct secret_source *secret, struct slice value, const char *directory, const char **ret_fault) {
+    *ret_fault = "~ stands for no home directory here; write the path in full";
+    return value_absolute_path(value, directory, &secret->path);
 }
 
-/* The path is not shown: it may be the key itself, put in the wrong place. Whoever opens the file checks it again. */
-static int check_file(const struct node *node, const char *path, const struct file_rule *rule, struct stat *ret) {
-    if (stat(path, ret) < 0)
-        return node_fail(node, "the file cannot be read: %s; %s", strerror(errno), mend_access(errno));
-    if (!S_ISREG(ret->st_mode))
-        return node_fail(node, "not a regular file; %s", rule->mend_kind);
-    if (eaccess(path, R_OK) < 0)
-        return node_fail(node, "the file cannot be read: %s; %s", strerror(errno), mend_access(errno));
-    if (ret->st_size == 0)
-        return node_fail(node, "the file is empty; %s", rule->mend_empty);
-    if (ret->st_size > rule->max)
-        return node_fail(node, "the file is larger than %d KiB; %s", (int)(rule->max / 1024), rule->mend_large);
-    return 0;
+static int set_env(struct secret_source *secret, struct slice value, const char **ret_fault) {
+    *ret_fault =
+        "`env` takes a variable's name, never the key itself; write letters, digits and `_`, and no digit first";
+    return settings_is_variable(value) ? settings_copy(value, &secret->variable) : -EINVAL;
 }
 
-static int read_secret_file(const struct node *node, void *field) {
-    struct secret_source *secret = field;
-    struct stat st;
-    int r = value_path(node, &secret->path);
+static int set_fd(struct secret_source *secret, struct slice value, const char **ret_fault) {
+    uint64_t number = 0;
 
-    if (r < 0)
-        return r;
-    secret->kind = SECRET_FILE;
-    r = check_file(node, secret->path, &secret_rule, &st);
-    if (r < 0)
-        return r;
-    if (st.st_mode & S_IRWXO)
-        return node_fail(node, "every user of this machine may get at the file (mode %04o); close it with chmod 600",
-                         st.st_mode & 07777);
-    return 0;
-}
-
-static int read_secret_env(const struct node *node, void *field) {
-    struct secret_source *secret = field;
-    const char *value;
-    int r = value_string(node, &secret->variable);
-
-    if (r < 0)
-        return r;
-    secret->kind = SECRET_ENV;
-    if (!settings_is_variable(slice_of_string(secret->variable)))
-        return node_fail(node, "`env` takes a variable's name, never the key itself; write { env: NAME }");
-    value = getenv(secret->variable);
-    if (!value)
-        return node_fail(node, "the variable that `env` names is not set; export it before you start credfd");
-    if (!*value)
-        return node_fail(node, "the variable that `env` names is empty; put the key in it");
-    return 0;
-}
-
-static int read_secret_fd(const struct node *node, void *field) {
-    struct secret_source *secret = field;
-    uint64_t number;
-    int flags;
-    int r = value_integer(node, INT_MAX, &number);
-
-    if (r < 0)
-        return r;
-    secret->kind = SECRET_FD;
-    secret->fd = (int)number;
+    *ret_fault = "`fd` takes a descriptor's number; write it in decimal digits";
+    if (num_parse(value, INT_MAX, &number) < 0)
+        return -EINVAL;
+    *ret_fault = "`fd` 0, 1 and 2 are standard input, output and error; use 3 or above";
     if (number <= STDERR_FILENO)
-        return node_fail(node, "`fd` 0, 1 and 2 are standard input, output and error; use 3 or above");
-    flags = fcntl(secret->fd, F_GETFL);
-    if (flags < 0)
-        return node_fail(node,
-                         "the descriptor that `fd` names is not open; start credfd with it, as with 3<FILE in a shell");
-    if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
-        return node_fail(node, "the descriptor that `fd` names cannot be read from; open it for reading");
+        return -EINVAL;
+    secret->fd = (int)number;
     return 0;
 }
+
+/* Without the directory there is no path, and that is no fault here: `credfd check` is not run by the unit. */
+static int set_systemd(struct secret_source *secret, struct slice value, const char **ret_fault) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    *ret_fault = "`systemd` takes the name that LoadCredential= gives, and no path; write it alone";
+    if (value.n == 0 || value.n > NAME_MAX || value.p[0] == '.' || slice_has(value, '/'))
+        return -EINVAL;
+    return directory && directory[0] == '/' ? value_absolute_path(value, directory, &secret->path) : 0;
+}
+
+/* A program with a slash in its name is a path like the others; one without is looked for in $PATH. */
+static int set_argv(struct secret_source *secret, char **argv, const char *directory, const char **ret_fault) {
+    char *path = NULL;
+    int r;
+
+    secret->argv = argv;
+    if (secret->timeout_ms == 0)
+        secret->timeout_ms = TIMEOUT_COMMAND;
+    if (argv[0][0] != '~' && !strchr(argv[0], '/'))
+        return 0;
+    *ret_fault = "~ stands for no home directory here; write the program's path in full";
+    r = value_absolute_path(slice_of_string(argv[0]), directory, &path);
+    if (r < 0)
+        return r;
+    free(argv[0]);
+    argv[0] = path;
+    return 0;
+}
+
+static int set_words(struct secret_source *secret, struct slice value, const char *directory, const char **ret_fault) {
+    char **argv = calloc(LIMIT_WORDS + 1, sizeof(*argv));
+    size_t n = 0;
+    int r = 0;
+
+    if (!argv)
+        return -ENOMEM;
+    secret->argv = argv;
+    *ret_fault = "too many words; put them into a script";
+    while (r == 0 && value.p) {
+        struct slice word = slice_cut(&value, ' ');
+
+        if (word.n > 0)
+            r = n == LIMIT_WORDS ? -EINVAL : settings_copy(word, &argv[n++]);
+    }
+    if (r < 0)
+        return r;
+    *ret_fault = "`command` takes a program and its arguments; write at least the program";
+    return n == 0 ? -EINVAL : set_argv(secret, argv, directory, ret_fault);
+}
+
+int secret_source_set(struct secret_source *secret, enum secret_kind kind, struct slice value, const char *directory,
+                      const char **ret_fault) {
+    secret->kind = kind;
+    secret->fd = -EBADF;
+    switch (kind) {
+    case SECRET_FILE:
+        return set_file(secret, value, directory, ret_fault);
+    case SECRET_ENV:
+        return set_env(secret, value, ret_fault);
+    case SECRET_FD:
+        return set_fd(secret, value, ret_fault);
+    case SECRET_SYSTEMD:
+        return set_systemd(secret, value, ret_fault);
+    case SECRET_COMMAND:
+        return set_words(secret, value, directory, ret_fault);
+    }
+    return -EINVAL;
+}
+
+static int read_as(const struct node *node, struct secret_source *secret, enum secret_kind kind) {
+    struct slice value = SLICE_EMPTY;
+    const char *fault = NULL;
+    int r = value_text(node, &value);
+
+    if (r < 0)
+        return r;
+    r = secret_source_set(secret, kind, value, node_directory(node), &fault);
+    return r == -EINVAL ? node_fail(node, "%s", fault) : r;
+}
+
+static int read_file(const struct node *node, void *field) {
+    return read_as(node, field, SECRET_FILE);
+}
+
+static int read_env(const struct node *node, void *field) {
+    return read_as(node, field, SECRET_ENV);
+}
+
+static int read_fd(const struct node *node, void *field) {
+    return read_as(node, field, SECRET_FD);
+}
+
+static int read_systemd(const struct node *node, void *field) {
+    return read_as(node, field, SECRET_SYSTEMD);
+}
+
+static int read_command(const struct node *node, void *field) {
+    struct secret_source *secret = field;
+    const char *fault = NULL;
+    char **argv = NULL;
+    size_t n;
+    int r;
+
+    if (node_kind(node) != NODE_LIST)
+        return node_fail(node, "`command` is a list of words, since no shell reads it; write [ pass, show, NAME ]");
+    r = value_strings(node, 1, LIMIT_WORDS, &argv, &n);
+    if (r < 0)
+        return r;
+    secret->kind = SECRET_COMMAND;
+    r = set_argv(secret, argv, node_directory(node), &fault);
+    return r == -EINVAL ? node_fail(node, "%s", fault) : r;
+}
+
+static int read_wait(const struct node *node, void *field) {
+    return value_duration(node, TIMEOUT_MAX, field);
+}
+
+#define AT(member) offsetof(struct secret_source, member)
 
 static const struct schema_key secret_keys[] = {
-    {"file", read_secret_file},
-    {"env", read_secret_env},
-    {"fd", read_secret_fd},
+    {"file", read_file},
+    {"env", read_env},
+    {"fd", read_fd},
+    {"command", read_command},
+    {"systemd", read_systemd},
+    {"timeout", read_wait, AT(timeout_ms)},
+    {"refresh", read_wait, AT(refresh_ms)},
 };
 
+/* How many of the places it names. */
+static size_t count_places(const struct node *node) {
+    static const char *const places[] = {"file", "env", "fd", "command", "systemd"};
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        n += node_find(node, places[i]) ? 1 : 0;
+    return n;
+}
+
 int settings_read_secret(const struct node *node, void *field) {
+    static const char one[] = "must say one place; write exactly one of file, env, fd, command and systemd";
     struct secret_source *secret = field;
     int r = node_where(node, &secret->where);
 
@@ -133,46 +187,24 @@ int settings_read_secret(const struct node *node, void *field) {
         return r;
     secret->fd = -EBADF;
     if (node_kind(node) != NODE_MAPPING)
-        return node_fail(node, "must say where the key is, never the key itself; write { file: PATH }, { env: NAME } "
-                               "or { fd: NUMBER }");
-    if (node_count(node) != 1)
-        return node_fail(node, "must say one place; write exactly one of file, env and fd");
-    return schema_read(secret_keys, ARRAY_LEN(secret_keys), node, secret);
+        return node_fail(node, "must say where the key is, never the key itself; write { file: PATH }, { env: NAME }, "
+                               "{ fd: NUMBER }, { command: [ WORD, ... ] } or { systemd: NAME }");
+    if (count_places(node) > 1)
+        return node_fail(node, "%s", one);
+    r = schema_read(secret_keys, ARRAY_LEN(secret_keys), node, secret);
+    if (r < 0)
+        return r;
+    if (count_places(node) == 0)
+        return node_fail(node, "%s", one);
+    if (secret->kind != SECRET_COMMAND && node_count(node) > 1)
+        return node_fail(node, "`timeout` and `refresh` go with `command` only; remove them");
+    return 0;
 }
 
-/* A key in DER, or a page that says 404, would be found out by the first request only. */
-static int check_pem(const struct node *node, const char *path, size_t size) {
-    static const char *const labels[] = {"-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----"};
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    _cleanup_free_ char *bytes = malloc(MIN_OF(size, (size_t)LIMIT_CA_FILE));
-    ssize_t n;
-
-    if (!bytes)
-        return -ENOMEM;
-    n = fd < 0 ? -errno : fd_read_all(fd, bytes, MIN_OF(size, (size_t)LIMIT_CA_FILE));
-    if (n < 0)
-        return node_fail(node, "cannot be read: %s; check its permissions", strerror((int)-n));
-    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
-        if (memmem(bytes, (size_t)n, labels[i], strlen(labels[i])))
-            return 0;
-    return node_fail(node, "holds no certificate; name a file in PEM form");
-}
-
-int settings_read_ca_file(const struct node *node, void *field) {
-    char **path = field;
-    struct stat st;
-    int r = value_path(node, path);
-
-    if (r == 0)
-        r = check_file(node, *path, &ca_rule, &st);
-    return r == 0 ? check_pem(node, *path, (size_t)st.st_size) : r;
-}
-
-bool settings_is_variable(struct slice name) {
-    for (size_t i = 0; i < name.n; i++) {
-        char c = ascii_lower(name.p[i]);
-        if (!(c >= 'a' && c <= 'z') && c != '_' && !(i > 0 && c >= '0' && c <= '9'))
-            return false;
-    }
-    return name.n > 0;
+void secret_source_done(struct secret_source *secret) {
+    free(secret->path);
+    free(secret->variable);
+    value_strings_free(secret->argv);
+    free(secret->where);
+    *secret = (struct secret_source){.fd = -EBADF};
 }

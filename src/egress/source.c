@@ -1,31 +1,35 @@
 /*
- * The source: resolves one secret and is gone. It gets a descriptor, reads it to its end, checks what it read, and
- * hands it back as a descriptor of secret memory. It opens nothing and parses no workload's byte; the supervisor, which
- * started it, never sees the bytes.
+ * The source: resolves one secret and is gone. It gets a descriptor, reads it to its end, takes the secret out of what
+ * it read (source_output.c), and hands it back as a descriptor of secret memory. It opens nothing, starts nothing and
+ * parses no workload's byte; the supervisor, which started it and the command that it may listen to, never sees the
+ * bytes.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/limits.h"
 #include "base/macros.h"
 #include "base/secret.h"
-#include "egress/source_fault.h"
+#include "egress/source_output.h"
 #include "proc/role.h"
 
-/* One more than a secret with its newline may have, so that a longer one is seen to be longer. */
 static struct {
-    char bytes[LIMIT_SECRET + 2];
+    char bytes[SOURCE_OUTPUT_MAX];
     size_t n;
+    enum source_form form;
+    bool is_whole; /* an empty pipe is at its end */
     int fd;
     struct watch watch;
 } reading = {.fd = -EBADF};
 
+static struct source_output output;
+
 static void finish(const struct ipc_writer *w, int fd) {
     role_send(w, fd);
+    explicit_bzero(&output, sizeof(output));
     explicit_bzero(reading.bytes, sizeof(reading.bytes));
     loop_stop();
 }
@@ -37,39 +41,28 @@ static void fail(enum source_fault fault) {
     finish(&w, -EBADF);
 }
 
-/* Files end with a newline, secrets do not. */
-static struct slice without_newline(struct slice s) {
-    if (slice_ends_with(s, SLICE("\n")))
-        s.n--;
-    return slice_ends_with(s, SLICE("\r")) ? slice_first(s, s.n - 1) : s;
-}
+static uint64_t wall_clock_ms(void) {
+    struct timespec now;
 
-static bool has_control(struct slice s) {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-            return true;
-    return false;
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void deliver(void) {
-    struct slice secret = without_newline(slice_of(reading.bytes, reading.n));
+    enum source_fault fault =
+        source_output_parse(reading.form, slice_of(reading.bytes, reading.n), wall_clock_ms(), &output);
     _cleanup_close_ int sealed = -EBADF;
     struct ipc_writer w;
 
-    if (secret.n == 0)
-        fail(SOURCE_EMPTY);
-    else if (secret.n > LIMIT_SECRET)
-        fail(SOURCE_TOO_LONG);
-    else if (slice_has(secret, '\n') || slice_has(secret, '\r'))
-        fail(SOURCE_HAS_NEWLINE);
-    else if (has_control(secret))
-        fail(SOURCE_HAS_CONTROL);
-    else if (secret_seal(secret, &sealed) < 0)
-        fail(SOURCE_NO_MEMORY);
-    else {
-        w = ipc_begin(IPC_SECRET);
-        finish(&w, sealed);
+    if (fault == SOURCE_SOUND && secret_seal(slice_of(output.secret, output.n), &sealed) < 0)
+        fault = SOURCE_NO_MEMORY;
+    if (fault != SOURCE_SOUND) {
+        fail(fault);
+        return;
     }
+    w = ipc_begin(IPC_SECRET);
+    ipc_put_u64(&w, output.expires_in_ms);
+    finish(&w, sealed);
 }
 
 static void read_more(struct watch *watch) {
@@ -81,21 +74,27 @@ static void read_more(struct watch *watch) {
         if (n > 0)
             reading.n += (size_t)n;
     } while ((n > 0 && reading.n < sizeof(reading.bytes)) || (n < 0 && errno == EINTR));
-    if (n < 0 && errno == EAGAIN)
+    if (n < 0 && errno == EAGAIN && !reading.is_whole)
         return;
-    if (n < 0)
+    if (n < 0 && errno != EAGAIN)
         fail(SOURCE_UNREADABLE);
     else
         deliver();
+    watch_remove(&reading.watch);
 }
 
 static int on_source(void *owner, struct ipc_message *m) {
+    uint8_t form = ipc_get_u8(m);
     int r;
 
     (void)owner;
-    reading.fd = ipc_get_fd(m);
+    if (form >= SOURCE_FORMS || reading.fd >= 0)
+        ipc_fail(m);
+    else
+        reading.fd = ipc_get_fd(m);
     if (ipc_end(m) < 0)
         return -EPROTO;
+    reading.form = (enum source_form)form;
     /* a pipe is watched without its shared status flags being touched; a file is always ready, and epoll says so */
     r = watch_add(&reading.watch, reading.fd, read_more);
     if (r == -EPERM)
@@ -103,7 +102,18 @@ static int on_source(void *owner, struct ipc_message *m) {
     return r == -EPERM ? 0 : r;
 }
 
-static const struct ipc_permit permits[] = {{IPC_SOURCE, 1, on_source}};
+/* The command has ended; one that it left behind may hold the pipe open for ever. */
+static int on_source_whole(void *owner, struct ipc_message *m) {
+    (void)owner;
+    if (ipc_end(m) < 0 || reading.form != SOURCE_OUTPUT)
+        return -EPROTO;
+    reading.is_whole = true;
+    if (reading.watch.on_ready)
+        read_more(NULL);
+    return 0;
+}
+
+static const struct ipc_permit permits[] = {{IPC_SOURCE, 1, on_source}, {IPC_SOURCE_WHOLE, 1, on_source_whole}};
 
 int main(void) {
     static const struct role source = {.name = "credfd-source",

@@ -4,12 +4,19 @@
 #pragma once
 
 enum source_fault {
+    SOURCE_SOUND, /* nothing is wrong; never sent */
     SOURCE_UNREADABLE,
     SOURCE_EMPTY,
     SOURCE_TOO_LONG,
     SOURCE_HAS_NEWLINE, /* inside: one at the end is dropped */
     SOURCE_HAS_CONTROL, /* a byte that no header field can carry */
-    SOURCE_NO_MEMORY,
+    SOURCE_NO_OUTPUT,   /* of a command, as all that follow */
+    SOURCE_TOO_MUCH_OUTPUT,
+    SOURCE_BAD_JSON,
+    SOURCE_BAD_SECRET, /* in JSON: absent, or no text */
+    SOURCE_BAD_EXPIRY,
+    SOURCE_EXPIRED,
+    SOURCE_NO_MEMORY, /* of any */
     SOURCE_FAULTS
 };
 

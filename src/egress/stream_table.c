@@ -23,7 +23,7 @@ static bool grow(struct stream_table *table) {
     return true;
 }
 
-struct stream_entry *stream_table_add(struct stream_table *table, const struct holder *holder, const char *identity,
+struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, const char *identity,
                                       uint32_t lease) {
     struct stream_entry *entry;
     uint32_t row = 0;
@@ -55,6 +55,7 @@ static void free_when_done(struct stream_table *table, struct stream_entry *entr
 
     if (!entry->is_keeper_done || !entry->is_relay_done)
         return;
+    free(entry->pending);
     free(entry);
     table->rows[row] = NULL;
     table->n_used--;
@@ -70,7 +71,17 @@ void stream_table_relay_done(struct stream_table *table, struct stream_entry *en
     free_when_done(table, entry);
 }
 
-void stream_table_side_gone(struct stream_table *table, const struct holder *holder) {
+struct stream_entry *stream_table_next_pending(const struct stream_table *table, uint32_t *row) {
+    while (*row < table->n_rows) {
+        struct stream_entry *entry = table->rows[(*row)++];
+
+        if (entry && entry->pending)
+            return entry;
+    }
+    return NULL;
+}
+
+void stream_table_side_gone(struct stream_table *table, struct holder *holder) {
     for (uint32_t row = 0; row < table->n_rows; row++) {
         if (!table->rows[row])
             continue;
@@ -84,8 +95,11 @@ void stream_table_side_gone(struct stream_table *table, const struct holder *hol
 }
 
 void stream_table_done(struct stream_table *table) {
-    for (uint32_t row = 0; row < table->n_rows; row++)
+    for (uint32_t row = 0; row < table->n_rows; row++) {
+        if (table->rows[row])
+            free(table->rows[row]->pending);
         free(table->rows[row]);
+    }
     free(table->rows);
     *table = (struct stream_table){0};
 }

@@ -11,13 +11,17 @@
 #include "egress/asker.h"
 
 struct holder;
+struct refusal_report;
 
 struct stream_entry {
     uint64_t id;
-    const struct holder *holder; /* NULL once its relay has gone: the keeper may still report */
+    struct holder *holder; /* NULL once its relay has gone: the keeper may still report */
     char identity[LIMIT_NAME + 1];
     uint32_t lease;
+    uint32_t lease_number; /* of its id */
     struct asker asker;
+    uint32_t n_told;                /* exchanges that the keeper has told of */
+    struct refusal_report *pending; /* the relay's of the next one, should the keeper not live to tell it; or NULL */
     bool is_keeper_done, is_relay_done;
 };
 
@@ -32,7 +36,7 @@ struct stream_table {
  * NULL without memory. The entry stays where it is until both sides are done with it. `identity` is a name of at most
  * LIMIT_NAME bytes.
  */
-struct stream_entry *stream_table_add(struct stream_table *table, const struct holder *holder, const char *identity,
+struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, const char *identity,
                                       uint32_t lease);
 
 /* NULL for an id that is not, or no longer, given out. */
@@ -42,6 +46,9 @@ struct stream_entry *stream_table_find(const struct stream_table *table, uint64_
 void stream_table_keeper_done(struct stream_table *table, struct stream_entry *entry);
 void stream_table_relay_done(struct stream_table *table, struct stream_entry *entry);
 
+/* The next entry behind `row` that has a report pending, or NULL. `*row` starts at 0. */
+struct stream_entry *stream_table_next_pending(const struct stream_table *table, uint32_t *row);
+
 /* A whole side is gone: the keeper (holder NULL), or the relay of one holder. */
-void stream_table_side_gone(struct stream_table *table, const struct holder *holder);
+void stream_table_side_gone(struct stream_table *table, struct holder *holder);
 void stream_table_done(struct stream_table *table);

@@ -23,8 +23,9 @@ enum ipc_type {
     IPC_LOG,   /* u8 level, bytes text */
 
     /* S <-> C */
-    IPC_SOURCE,        /* S>C fd: read the secret there */
-    IPC_SECRET,        /* C>S fd: sealed. S>K u32 credential, fd */
+    IPC_SOURCE,        /* S>C u8 enum source_form, fd: read the secret there */
+    IPC_SOURCE_WHOLE,  /* S>C nothing more will be written there: what there is, is all */
+    IPC_SECRET,        /* C>S u64 expires in ms (0: never), fd: sealed. S>K u32 credential, u64 expires in ms (0: never), fd */
     IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
 
     /* S -> K */
@@ -33,19 +34,29 @@ enum ipc_type {
     IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead */
     IPC_RESOLVER,   /* fd: a channel to N */
     IPC_TIMEOUTS,   /* u64 each: head idle body write stream connect. S>R too */
-    IPC_STREAM,     /* S>K u64 stream, u32 credential, u32 identity, fd. S>R u32 door, u32 dial, u64 stream, fd */
+    IPC_GRANT,      /* u32 credential, u32 identity, u64 requests and u64 bytes spent, u64 ttl left ms (0: none);
+                       again when that was changed */
+    IPC_REVOKE,     /* u32 credential, u32 identity, u8 enum refusal: that lease has ended */
+    IPC_DROP,       /* u32 identity: nobody has leases in its name any more */
+    IPC_BLOCK,      /* u8: while it is 1 the audit cannot be written, and no request may pass */
+    IPC_STREAM,     /* S>K u64 stream, u32 credential, u32 identity, u8 may use it, fd.
+                       S>R u32 door, u32 dial, u64 stream, fd */
 
     /* K -> S */
     IPC_EXCHANGE,     /* egress/audit_codec.h */
+    IPC_SPENT,        /* u32 credential, u32 identity, u8 enum refusal: that lease has ended by itself */
+    IPC_CLAIMED,      /* u32 credential, u32 identity, u64 bytes in all that are about to be spent */
     IPC_STREAM_ENDED, /* u64 stream: no more will be said of it. R>S too */
 
     /* S -> R */
-    IPC_DOOR,      /* u32 door, bytes lease name, fd: the broker's end of a lease channel */
+    IPC_DOOR,      /* egress/credential_codec.h; fd: the broker's end of a lease channel */
     IPC_NO_STREAM, /* u32 door, u32 dial: it is refused */
+    IPC_NO_KEEPER, /* u32 door, u32 dial, u64 stream: it is granted, and its requests are answered 503 */
 
     /* R -> S */
     IPC_DIAL,    /* u32 door, u32 dial: a number of the relay's, u32 pid, fd?: the asker's pidfd */
-    IPC_REFUSAL, /* u64 stream, u16 status, bytes reason: a request that never reached the keeper */
+    IPC_REFUSAL, /* u64 stream, u16 status, u32 number of the exchange or 0, u8 a keeper had it, bytes method, path,
+                    reason: a request that no keeper accounts for */
 
     /* K <-> N */
     IPC_LOOKUP,    /* K>N u32 query, bytes host */
@@ -58,6 +69,18 @@ enum ipc_type {
     IPC_RESPONSE, /* K>R, likewise */
     IPC_DATA,     /* both: u8 end, bytes data */
     IPC_ABORT,    /* both: u16 status, bytes reason: the exchange ends here, incomplete */
+
+    /* on the control socket, `credfd lease` (L) and S: egress/control_codec.h */
+    IPC_LEASE_LIST,    /* L>S */
+    IPC_LEASE,         /* S>L one lease */
+    IPC_LEASE_END,     /* S>L there is no other */
+    IPC_LEASE_REVOKE,  /* L>S u32 number */
+    IPC_LEASE_REVOKED, /* S>L u8 enum revocation */
+
+    /* S <-> exporter E */
+    IPC_LISTENER, /* S>E fd: accept there */
+    IPC_SCRAPE,   /* E>S the metrics, please; not again before they have come */
+    IPC_METRICS,  /* S>E u8 end, bytes text: the next part of them. None at all: they cannot be had now */
     IPC_TYPES
 };
 

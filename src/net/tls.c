@@ -273,6 +273,10 @@ int tls_handshake(struct stream *s) {
     return -EPROTO;
 }
 
+bool tls_is_resumed(const struct stream *s) {
+    return s->tls && SSL_session_reused(s->tls->ssl) == 1;
+}
+
 const char *tls_failure(const struct stream *s) {
     return s->tls && s->tls->failure ? s->tls->failure : "TLS failed";
 }

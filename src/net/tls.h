@@ -43,6 +43,9 @@ int tls_start(struct stream *s, struct tls_context *context, const char *host, b
 /* Goes on with the handshake: 0 when it is done, -EAGAIN, or -EPROTO, and then tls_failure says why. */
 int tls_handshake(struct stream *s);
 
+/* Whether its handshake was a short one, by an earlier session. False without TLS. */
+bool tls_is_resumed(const struct stream *s);
+
 /*
  * Plain words for what went wrong last on this stream, never text from the peer; valid until the next failure of any.
  */

@@ -110,9 +110,11 @@ static bool receive_turn(struct channel *c) {
 
         if (r == -EAGAIN)
             return false;
+        if (r == -ECONNRESET)
+            continue; /* it ended with words of ours unread: the kernel says so once, ahead of its own last words */
         if (r == 1)
             r = ipc_dispatch(c->permits, c->n_permits, c->phase, c->owner, &m);
-        else if (r == 0 || r == -ECONNRESET) /* reset: it ended with words of ours unread */
+        else if (r == 0)
             r = -EPIPE;
         if (!channel_is_open(c))
             return false; /* its handler closed it */
@@ -130,6 +132,8 @@ static void channel_step(struct watch *watch) {
 
     if (r == -EAGAIN) {
         watch_not_ready(watch, EPOLLOUT);
+    } else if (r == -EPIPE || r == -ECONNRESET) {
+        drop_queue(c); /* nobody hears it; what was said before that end is still to be heard */
     } else if (r < 0) {
         close_with(c, r);
         return;

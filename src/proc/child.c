@@ -15,25 +15,14 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
+#include "proc/place.h"
 #include "proc/role.h"
-#include "sandbox/weaken.h"
 
 static char program_directory[PATH_MAX];
 
 int child_find_programs(void) {
-    ssize_t n = readlink("/proc/self/exe", program_directory, sizeof(program_directory) - 1);
-    char *slash;
-
-    if (n < 0)
-        return -errno;
-    program_directory[n] = '\0';
-    slash = strrchr(program_directory, '/');
-    if (!slash)
-        return -ENOENT;
-    *slash = '\0';
-    if (strcmp(program_directory, CREDFD_BINDIR) == 0)
-        (void)snprintf(program_directory, sizeof(program_directory), "%s", CREDFD_LIBEXECDIR);
-    return 0;
+    return place_find(CREDFD_LIBEXECDIR, program_directory, sizeof(program_directory));
 }
 
 int child_program_path(const char *name, char *path, size_t size) {
@@ -53,6 +42,8 @@ static void become_role(const char *path, const char *name, const char *argument
 
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    /* job control is between the terminal and the command; and in a group of its own a copy can be found */
+    (void)setsid();
     if (channel == ROLE_CHANNEL ? fd_set_cloexec(channel, false) < 0 : dup2(channel, ROLE_CHANNEL) < 0)
         _exit(127);
     (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
@@ -66,7 +57,20 @@ static void forget_process(struct child *child) {
     child->pid = 0;
 }
 
+/* A copy that ended before it had told its number is known by its group alone. */
+static void reap_unknown_copy(struct child *child) {
+    pid_t pid = waitpid(-child->group, NULL, WNOHANG);
+
+    if (pid != 0)
+        return; /* reaped, or there was none */
+    /* its number is pinned by a process of ours that is not reaped yet: nobody else can be hit */
+    (void)kill(-child->group, SIGKILL);
+    (void)waitpid(-child->group, NULL, 0);
+}
+
 static void finish(struct child *child, int wait_status) {
+    if (!child->is_ready)
+        reap_unknown_copy(child);
     timer_cancel(&child->deadline);
     channel_done(&child->channel);
     child->is_between = false;
@@ -135,6 +139,7 @@ int child_start(struct child *child, const char *name, const char *argument, con
     child->pid = fork();
     if (child->pid == 0)
         become_role(path, name, argument, ends[1]);
+    child->group = child->pid;
     r = child->pid < 0 ? -errno : 0;
     fd_close(&ends[1]);
     if (r < 0) {
@@ -179,7 +184,7 @@ void child_kill(struct child *child) {
 static void reap_first(struct child *child) {
     if (child->pid == 0)
         return;
-    if (WEAKENED_COPY) {
+    if (WEAKENED(COPY)) {
         forget_process(child);
         return;
     }

@@ -27,6 +27,7 @@ struct child {
      */
     pid_t pid;
     int pidfd;
+    pid_t group; /* of processes: the first one's number, and the copy's group too */
     bool is_between;
     bool is_ready; /* it said hello: hardened, and listening */
     bool is_stopping;

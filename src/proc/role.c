@@ -16,8 +16,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "sandbox/harden.h"
-#include "sandbox/weaken.h"
 
 /* A sanitizer, or the trace of system calls, has something to say. */
 #if defined(CREDFD_SANITIZED) || defined(CREDFD_SECCOMP_TRACE)
@@ -58,7 +58,8 @@ static void log_to_supervisor(enum log_level level, struct slice text) {
 static void on_closed(void *owner, int reason) {
     (void)owner;
     (void)reason;
-    loop_stop();
+    if (!WEAKENED(END))
+        loop_stop();
 }
 
 /* Somebody else's channel, or none at all: a person has started the role by hand. */
@@ -74,7 +75,7 @@ static int adopt_channel(const struct role *role) {
     return r;
 }
 
-static int detach_from_terminal(void) {
+static int detach_from_files(void) {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
@@ -83,12 +84,9 @@ static int detach_from_terminal(void) {
     for (int fd = STDIN_FILENO; fd <= (IS_DIAGNOSTIC ? STDOUT_FILENO : STDERR_FILENO); fd++)
         if (dup2(null, fd) < 0)
             return -errno;
-    /* job control and its signals are between the terminal and the command */
-    if (setsid() < 0 && errno != EPERM)
-        return -errno;
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
+    return !WEAKENED(END) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
 }
 
 /* As many descriptors as the user may have: streams are bounded by our own limits. */
@@ -139,7 +137,7 @@ static int leave_watched_memory(void) {
 static int harden(void) {
     int r = harden_role();
 
-    if (r == 0 && !WEAKENED_COPY)
+    if (r == 0 && !WEAKENED(COPY))
         r = leave_watched_memory();
     if (r < 0)
         return r;
@@ -178,7 +176,7 @@ int role_main(const struct role *role) {
         keep_pages();
     }
     if (r == 0)
-        step = "detaching", r = detach_from_terminal();
+        step = "detaching", r = detach_from_files();
     if (r == 0)
         step = "its hello", r = say_hello();
     if (r == 0 && role->prepare)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 
 /* A turn is bounded, so that one busy client does not keep the others waiting. */
 #define CONNECTION_TURN 32
@@ -92,10 +93,10 @@ static void finish_with_close(struct connection *c) {
     set_state(c, WAIT_FLUSH);
 }
 
-static void refuse(struct connection *c, unsigned status, const char *reason) {
+static void refuse(struct connection *c, unsigned status, struct slice reason) {
     c->owner->refused(c, status, reason);
-    if (c->exchange.is_begun || exchange_write_refusal(&c->exchange, status, slice_of_string(reason),
-                                                       c->owner->rules->lease, false, &c->out) < 0) {
+    if (c->exchange.is_begun ||
+        exchange_write_refusal(&c->exchange, status, reason, c->owner->rules->lease, false, &c->out) < 0) {
         set_state(c, CLOSED); /* the client must see that it was cut */
         return;
     }
@@ -103,7 +104,7 @@ static void refuse(struct connection *c, unsigned status, const char *reason) {
 }
 
 static void refuse_fault(struct connection *c, enum http_fault fault) {
-    refuse(c, http_fault_status(fault), http_fault_reason(fault));
+    refuse(c, http_fault_status(fault), slice_of_string(http_fault_reason(fault)));
 }
 
 /* The request is broken after its head went on: its upstream must never take it for complete. */
@@ -131,8 +132,8 @@ static void next_request(struct connection *c) {
 static bool decode_body(struct connection *c, enum http_fault *ret_fault) {
     ptrdiff_t used;
 
-    if (c->content > 0 || buf_is_empty(&c->in))
-        return true;
+    if (c->content > 0 || c->spent > 0 || buf_is_empty(&c->in))
+        return true; /* what was decoded has not gone on yet */
     used = http_body_gather(&c->exchange.request_body, c->in.memory + c->in.start, buf_length(&c->in), &c->content,
                             ret_fault);
     if (used < 0)
@@ -186,9 +187,9 @@ static bool begin_exchange(struct connection *c, size_t head_length) {
     r = c->upstream->ops->begin(c->upstream, &head, content_of(c), c->exchange.request_body.is_complete);
     if (r < 0) {
         if (r == -EAGAIN)
-            refuse(c, 503, "the keeper is busy");
+            refuse(c, 503, SLICE("the keeper is busy"));
         else
-            refuse(c, 503, "the keeper is gone");
+            refuse(c, 503, SLICE("the keeper is gone"));
         return true;
     }
     c->exchange.is_request_sent = c->exchange.request_body.is_complete;
@@ -309,10 +310,12 @@ static int take_event(struct connection *c, const struct upstream_event *event) 
     case UPSTREAM_DATA:
         return x->is_begun ? emit_data(c, event->data, event->is_end) : -EPROTO;
     case UPSTREAM_ABORT:
+        if (event->is_gone)
+            c->owner->refused(c, x->is_begun ? x->status : event->status, event->reason);
         if (x->is_begun)
             return -ECONNABORTED;
-        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease, x->is_request_sent,
-                                      &c->out);
+        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease,
+                                      x->is_request_sent && !event->is_gone, &c->out);
     }
     return -EPROTO;
 }
@@ -322,7 +325,7 @@ static bool move_response(struct connection *c) {
     struct upstream_event event;
     int r;
 
-    if (!buf_is_empty(&c->out) || c->exchange.is_complete)
+    if ((!buf_is_empty(&c->out) && !WEAKENED(MEMORY)) || c->exchange.is_complete)
         return false;
     r = c->upstream->ops->receive(c->upstream, &event);
     if (r == -EAGAIN)
@@ -412,6 +415,8 @@ static void upstream_ready(void *owner) {
 static void read_timed_out(struct timer *timer) {
     struct connection *c = container_of(timer, struct connection, read_timer);
 
+    if (WEAKENED(TIMEOUT))
+        return;
     if (c->state == WAIT_REQUEST && !buf_is_empty(&c->in))
         refuse_fault(c, HTTP_HEAD_TIMEOUT);
     else if (c->state == WAIT_EXCHANGE)

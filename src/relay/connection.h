@@ -17,8 +17,11 @@ struct connection;
 struct connection_owner {
     const struct exchange_rules *rules;
     const struct connection_timeouts *timeouts;
-    /* A request was refused before it reached the upstream; `reason` is a constant. */
-    void (*refused)(struct connection *c, unsigned status, const char *reason);
+    /*
+     * A request was refused before it reached the upstream, or was lost with it. `status` is what the client is told, or
+     * has been told already.
+     */
+    void (*refused)(struct connection *c, unsigned status, struct slice reason);
     /*
      * The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop.
      */

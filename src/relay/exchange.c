@@ -3,8 +3,11 @@
 #include <errno.h>
 
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "relay/problem.h"
 #include "wire/http_write.h"
+
+#define ALLOWED "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"
 
 static enum http_fault accept_target(const struct http_request *request, struct request_head *ret) {
     struct http_target target;
@@ -12,7 +15,7 @@ static enum http_fault accept_target(const struct http_request *request, struct 
 
     if (fault != HTTP_OK)
         return fault;
-    if (target.form != HTTP_TARGET_ORIGIN && target.form != HTTP_TARGET_ASTERISK)
+    if (target.form != HTTP_TARGET_ORIGIN && target.form != HTTP_TARGET_ASTERISK && !WEAKENED(TARGET))
         return HTTP_BAD_TARGET; /* an authority of the client's own, CONNECT's too, aims the key elsewhere */
     ret->method = request->method;
     ret->path = target.path;
@@ -37,7 +40,8 @@ static enum http_fault accept_fields(struct exchange *x, struct http_request *re
     if (fault != HTTP_OK)
         return fault;
     x->must_close = closes || (request->minor == 0 && !keeps_alive);
-    (void)http_fields_remove(&request->fields, SLICE("Host"));
+    if (!WEAKENED(FIELDS))
+        (void)http_fields_remove(&request->fields, SLICE("Host"));
     (void)http_fields_remove(&request->fields, SLICE("Content-Length"));
     (void)http_fields_remove(&request->fields, SLICE("Expect"));
     return HTTP_OK;
@@ -138,6 +142,7 @@ int exchange_write_response(struct exchange *x, const struct response_head *resp
 
     choose_framing(x, response);
     x->is_begun = true;
+    x->status = response->status;
     r = http_write_status_line(out, response->status);
     if (r == 0)
         r = http_write_fields(out, response->fields, response->n_fields);
@@ -151,15 +156,17 @@ int exchange_write_response(struct exchange *x, const struct response_head *resp
 int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
                            struct buf *out) {
     char body[PROBLEM_MAX];
-    size_t n = problem_body(body, status, lease, reason, SLICE_EMPTY);
-    struct http_field fields[] = {
-        {SLICE("Content-Type"), SLICE("application/json")},
-        {SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")}, /* S 15.5.6: a 405 must say */
-    };
+    size_t n = problem_body(body, &(struct problem){.status = status, .lease = lease, .reason = reason});
+    struct http_field fields[2] = {{SLICE("Content-Type"), SLICE("application/json")}};
     struct http_framing framing = {HTTP_BODY_LENGTH, n};
     struct response_head response = {
-        .status = status, .fields = fields, .n_fields = status == 405 ? 2 : 1, .body = framing, .declared = framing};
+        .status = status, .fields = fields, .n_fields = 1, .body = framing, .declared = framing};
     int r;
+
+    if (status == 405) /* S 15.5.6: it must say */
+        fields[response.n_fields++] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
+    else if (status == 503) /* S 10.2.3: what failed is started again */
+        fields[response.n_fields++] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
 
     x->must_close = x->must_close || !keep;
     r = exchange_write_response(x, &response, out);

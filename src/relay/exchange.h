@@ -11,7 +11,8 @@
 
 /* What a door permits, and what its credential puts in. */
 struct exchange_rules {
-    struct slice protected_fields[4]; /* names that Connection must not remove: what the keeper injects */
+    /* Names that Connection must not remove: what the keeper injects. */
+    struct slice protected_fields[LIMIT_INJECTIONS];
     size_t n_protected;
     const char *lease; /* named in our own error answers */
 };
@@ -27,7 +28,8 @@ struct exchange {
     char max_forwards[NUM_DIGITS]; /* what is left of it, as text */
     /* of the response */
     unsigned interims;
-    bool is_begun; /* its head has gone to the client */
+    unsigned status; /* that the client was told; 0 before */
+    bool is_begun;   /* its head has gone to the client */
     bool is_complete;
     struct http_framing framing; /* as the client sees it: NONE, LENGTH, CHUNKED or CLOSE */
     uint64_t remaining;          /* of a LENGTH */

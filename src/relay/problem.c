@@ -8,6 +8,7 @@ static const struct kind {
     struct slice code, hint;
 } kinds[] = {
     {403, SLICE("forbidden"), SLICE("see the credential's allow list")},
+    {429, SLICE("too_many_requests"), SLICE("wait as long as Retry-After says")},
     {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts")},
     {500, SLICE("internal_error"), SLICE("see credfd's own messages")},
     {502, SLICE("upstream_failed"), SLICE("see the upstream itself, and the credential's upstream and ca_file")},
@@ -29,38 +30,42 @@ struct text {
     size_t n;
 };
 
+/* What is left out at the end for lack of room is never the end of the object. */
+#define END "}\n"
+#define ROOM (PROBLEM_MAX - sizeof(END) - 8)
+
 static void add(struct text *text, struct slice bytes) {
-    for (size_t i = 0; i < bytes.n && text->n + 8 < PROBLEM_MAX; i++)
+    for (size_t i = 0; i < bytes.n && text->n < ROOM; i++)
         text->to[text->n++] = bytes.p[i];
 }
 
-static void add_string(struct text *text, struct slice name, struct slice value) {
-    add(text, SLICE("\""));
-    add(text, name);
-    add(text, SLICE("\":\""));
-    for (size_t i = 0; i < value.n; i++) {
-        char c = value.p[i];
-        bool is_plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-
-        add(text, is_plain ? slice_of(&c, 1) : SLICE("?"));
-    }
-    add(text, SLICE("\""));
+/* RFC 8259 §7. What is no ASCII becomes a `?`. */
+static void add_escaped(struct text *text, char c) {
+    if (c == '"' || c == '\\')
+        add(text, SLICE("\\"));
+    add(text, c >= 0x20 && c < 0x7f ? slice_of(&c, 1) : SLICE("?"));
 }
 
-size_t problem_body(char to[static PROBLEM_MAX], unsigned status, const char *lease, struct slice reason,
-                    struct slice hint) {
-    const struct kind *kind = kind_of(status);
+static void add_member(struct text *text, struct slice name, struct slice value) {
+    add(text, text->n == 0 ? SLICE("{\"") : SLICE(",\""));
+    add(text, name);
+    add(text, SLICE("\":\""));
+    for (size_t i = 0; i < value.n && text->n + 2 < ROOM; i++)
+        add_escaped(text, value.p[i]);
+    text->to[text->n++] = '"';
+}
+
+size_t problem_body(char to[static PROBLEM_MAX], const struct problem *problem) {
+    const struct kind *kind = kind_of(problem->status);
     struct text text = {.to = to};
 
-    add(&text, SLICE("{"));
-    add_string(&text, SLICE("error"), kind->code);
-    add(&text, SLICE(","));
-    add_string(&text, SLICE("lease"), slice_of_string(lease));
-    add(&text, SLICE(","));
-    add_string(&text, SLICE("reason"), reason);
-    add(&text, SLICE(","));
-    add_string(&text, SLICE("hint"), hint.n > 0 ? hint : kind->hint);
-    /* add leaves room for these whatever came before */
-    memcpy(to + text.n, "}\n", 2);
-    return text.n + 2;
+    add_member(&text, SLICE("error"), kind->code);
+    add_member(&text, SLICE("lease"), slice_of_string(problem->lease));
+    if (problem->rule.n > 0)
+        add_member(&text, SLICE("rule"), problem->rule);
+    add_member(&text, SLICE("reason"), problem->reason);
+    add_member(&text, SLICE("hint"), problem->hint.n > 0 ? problem->hint : kind->hint);
+    /* there is room for it whatever came before */
+    memcpy(to + text.n, END, sizeof(END) - 1);
+    return text.n + sizeof(END) - 1;
 }

@@ -1,6 +1,6 @@
 /*
  * The body of an answer that is ours and not the upstream's: one JSON object that a program can act on and a person
- * can read: {"error":CODE,"lease":NAME,"reason":WORDS,"hint":WORDS}. Never holds anything that came from a peer.
+ * can read: {"error":CODE,"lease":NAME,"rule":RULE,"reason":WORDS,"hint":WORDS}. Never holds anything from a peer.
  */
 #pragma once
 
@@ -8,11 +8,15 @@
 
 #include "base/slice.h"
 
-#define PROBLEM_MAX 1024
+#define PROBLEM_MAX 4096
 
-/*
- * `reason` and `hint` are our own words: letters and punctuation that need no escape (anything else becomes a `?`); an
- * empty hint is replaced by the one that fits the status. Returns the length.
- */
-size_t problem_body(char to[static PROBLEM_MAX], unsigned status, const char *lease, struct slice reason,
-                    struct slice hint);
+struct problem {
+    unsigned status;
+    const char *lease;
+    struct slice rule;   /* the rule or the setting that decided; empty for none: then it is left out */
+    struct slice reason; /* what happened */
+    struct slice hint;   /* what to do about it; empty for the one that fits the status */
+};
+
+/* Returns the length; a text that does not fit is cut. */
+size_t problem_body(char to[static PROBLEM_MAX], const struct problem *problem);

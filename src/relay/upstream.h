@@ -43,6 +43,7 @@ struct upstream_event {
     bool is_end; /* with RESPONSE and DATA: the response is complete */
     unsigned status;
     struct slice reason;
+    bool is_gone; /* with ABORT: whoever served the exchange serves no other */
 };
 
 struct upstream;

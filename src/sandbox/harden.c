@@ -12,15 +12,15 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "sandbox/seccomp.h"
-#include "sandbox/weaken.h"
 
 int harden_against_inspection(void) {
     /*
      * ptrace_may_access() then wants CAP_SYS_PTRACE over us (ptrace(2)), which covers ptrace, process_vm_readv,
      * pidfd_getfd and the files of /proc/PID; and do_coredump() writes nothing, to a pipe neither (core(5)).
      */
-    return !WEAKENED_DUMPABLE && prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
+    return !WEAKENED(DUMPABLE) && !WEAKENED(CORE) && prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 }
 
 int harden_role(void) {
@@ -29,20 +29,10 @@ int harden_role(void) {
 
     if (r < 0)
         return r;
-    if (!WEAKENED_CORE && setrlimit(RLIMIT_CORE, &none) < 0)
+    if (!WEAKENED(CORE) && setrlimit(RLIMIT_CORE, &none) < 0)
         return -errno;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
-
-#ifdef CREDFD_SANITIZED
-int harden_supervisor(void) {
-    return 0;
-}
-#else
-int harden_supervisor(void) {
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : seccomp_enter(SECCOMP_SUPERVISOR);
-}
-#endif
 
 struct capability_sets {
     struct __user_cap_header_struct header;
@@ -77,7 +67,7 @@ int harden_drop_workload_capabilities(void) {
     struct capability_sets sets;
     int r = read_capabilities(&sets), left = 0;
 
-    if (WEAKENED_CAPS)
+    if (WEAKENED(CAPS))
         return 0;
     if (r < 0)
         return r;

@@ -16,12 +16,6 @@ int harden_against_inspection(void);
  */
 int harden_role(void);
 
-/*
- * For the supervisor, once it has started its last process: no new privileges, and no system call that is not on its
- * list. Builds with a sanitizer, whose own checks at the end need more, go without. 0 or -errno.
- */
-int harden_supervisor(void);
-
 /* Gives up every capability in every set: for roles, which need none. 0 or -errno. */
 int harden_drop_all_capabilities(void);
 

@@ -36,11 +36,11 @@ static void trace(void) {
 
 int seccomp_enter(enum seccomp_list list) {
     const struct sock_fprog programs[SECCOMP_LISTS] = {
-        [SECCOMP_SUPERVISOR] = {ARRAY_LEN(supervisor_list), supervisor_list},
         [SECCOMP_RELAY] = {ARRAY_LEN(relay_list), relay_list},
         [SECCOMP_KEEPER] = {ARRAY_LEN(keeper_list), keeper_list},
         [SECCOMP_SOURCE] = {ARRAY_LEN(source_list), source_list},
         [SECCOMP_RESOLVER] = {ARRAY_LEN(resolver_list), resolver_list},
+        [SECCOMP_EXPORTER] = {ARRAY_LEN(exporter_list), exporter_list},
     };
 
     trace();

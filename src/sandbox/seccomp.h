@@ -6,11 +6,11 @@
 #pragma once
 
 enum seccomp_list {
-    SECCOMP_SUPERVISOR,
     SECCOMP_RELAY,
     SECCOMP_KEEPER,
     SECCOMP_SOURCE,
     SECCOMP_RESOLVER,
+    SECCOMP_EXPORTER,
     SECCOMP_LISTS
 };
 

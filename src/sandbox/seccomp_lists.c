@@ -25,12 +25,6 @@ static const char *const common[MAX_CALLS] = {
 };
 
 static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
-    /* once the command runs: introduces, reaps and signals, and looks into /proc; it starts nothing any more */
-    [SECCOMP_SUPERVISOR] = {"dup",      "fcntl",      "fstat",          "getdents64", "gettid",
-                            "kill",     "lseek",      "newfstatat",     "pidfd_open", "pidfd_send_signal",
-                            "readlink", "readlinkat", "rt_sigprocmask", "shutdown",   "socketpair",
-                            "stat",     "statx",      "tgkill",         "wait4",      "waitid",
-                            "writev"},
     /* receives, sends and polls what it was given, and makes the pairs that it hands out */
     [SECCOMP_RELAY] = {"shutdown", "socketpair"},
     /* connects, and reads certificates */
@@ -42,6 +36,8 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     [SECCOMP_RESOLVER] = {"bind", "connect", "fcntl", "fstat", "getpeername", "getsockname", "getsockopt", "lseek",
                           "newfstatat", "setsockopt", "stat", "statx", "uname", "ioctl", "getuid", "geteuid", "getgid",
                           "getegid"},
+    /* accepts where it was told to */
+    [SECCOMP_EXPORTER] = {"accept4", "shutdown"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */
@@ -119,12 +115,10 @@ static void add_rules(scmp_filter_ctx filter, enum seccomp_list list) {
     allow_if_masked(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     allow_if_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 #endif
-    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE)
+    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER)
         return;
-    if (list != SECCOMP_SUPERVISOR) {
-        allow_socket(filter, AF_INET);
-        allow_socket(filter, AF_INET6);
-    }
+    allow_socket(filter, AF_INET);
+    allow_socket(filter, AF_INET6);
 #ifndef CREDFD_SANITIZED
     /* files are opened to be read, never to be made or written */
     allow_if_masked(filter, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
@@ -153,10 +147,10 @@ static void print_list(enum seccomp_list list, const char *name, uint32_t refusa
 int main(int argc, char **argv) {
     uint32_t refusal = argc > 1 && argv[1][0] == 't' ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS;
 
-    print_list(SECCOMP_SUPERVISOR, "supervisor_list", refusal);
     print_list(SECCOMP_RELAY, "relay_list", refusal);
     print_list(SECCOMP_KEEPER, "keeper_list", refusal);
     print_list(SECCOMP_SOURCE, "source_list", refusal);
     print_list(SECCOMP_RESOLVER, "resolver_list", refusal);
+    print_list(SECCOMP_EXPORTER, "exporter_list", refusal);
     return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

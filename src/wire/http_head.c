@@ -1,5 +1,6 @@
 #include "wire/http_head.h"
 
+#include "base/weaken.h"
 #include "wire/http_char.h"
 
 #define VERSION_LENGTH 8 /* HTTP/1.1 */
@@ -283,7 +284,7 @@ ptrdiff_t http_head_scan(struct http_head_scan *scan, enum http_message_kind kin
         if (is_start && scan->lines > 0)
             fault = scan_first_line(kind, in);
     }
-    if (fault == HTTP_OK && in.n >= LIMIT_HEAD)
+    if (fault == HTTP_OK && in.n >= LIMIT_HEAD && !WEAKENED(HEAD))
         fault = HTTP_LARGE_HEAD;
     if (fault == HTTP_OK)
         return 0;

@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 #include "base/num.h"
+#include "base/weaken.h"
 
 /* The only field of that name; NULL when there is none; `*ret_is_repeated` when there are more. */
 static const struct http_field *find_single(const struct http_fields *fields, struct slice name,
@@ -34,7 +35,7 @@ static enum http_fault declared_framing(const struct http_fields *fields, unsign
     const struct http_field *length = find_single(fields, SLICE("Content-Length"), &are_lengths);
     uint64_t n = 0;
 
-    if (coding && length)
+    if (coding && length && !WEAKENED(FRAMING))
         return HTTP_LENGTH_AND_CODING;
     if (coding) {
         enum http_fault fault = check_coding(coding, are_codings, minor);
@@ -131,12 +132,12 @@ enum http_fault http_fields_strip_hop_by_hop(struct http_fields *fields, const s
     if (fault != HTTP_OK)
         return fault;
     for (size_t i = 0; i < options.n; i++)
-        if (is_one_of(options.at[i], always_protected, ARRAY_LEN(always_protected)) ||
-            is_one_of(options.at[i], protected_names, n_protected))
+        if (!WEAKENED(FIELDS) && (is_one_of(options.at[i], always_protected, ARRAY_LEN(always_protected)) ||
+                                  is_one_of(options.at[i], protected_names, n_protected)))
             return HTTP_BAD_CONNECTION;
     for (size_t i = 0; i < fields->n; i++)
-        if (!is_one_of(fields->at[i].name, hop_by_hop, ARRAY_LEN(hop_by_hop)) &&
-            !is_one_of(fields->at[i].name, options.at, options.n))
+        if (WEAKENED(FIELDS) || (!is_one_of(fields->at[i].name, hop_by_hop, ARRAY_LEN(hop_by_hop)) &&
+                                 !is_one_of(fields->at[i].name, options.at, options.n)))
             fields->at[kept++] = fields->at[i];
     fields->n = kept;
     *ret_close = is_one_of(SLICE("close"), options.at, options.n);

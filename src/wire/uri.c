@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"
+#include "base/weaken.h"
 #include "wire/authority.h"
 #include "wire/http_char.h"
 
@@ -31,14 +32,15 @@ size_t uri_percent_decode(struct slice text, char *to) {
     return n;
 }
 
-size_t uri_percent_encode(struct slice text, char *to) {
+/* Escapes all but unreserved characters and those in `also`. */
+static size_t percent_encode(struct slice text, struct slice also, char *to) {
     static const char digits[] = "0123456789ABCDEF";
     size_t n = 0;
 
     for (size_t i = 0; i < text.n; i++) {
         unsigned char byte = (unsigned char)text.p[i];
 
-        if (http_char_is(text.p[i], HTTP_CHAR_UNRESERVED)) {
+        if (http_char_is(text.p[i], HTTP_CHAR_UNRESERVED) || slice_has(also, text.p[i])) {
             to[n++] = text.p[i];
         } else {
             to[n++] = '%';
@@ -47,6 +49,14 @@ size_t uri_percent_encode(struct slice text, char *to) {
         }
     }
     return n;
+}
+
+size_t uri_percent_encode(struct slice text, char *to) {
+    return percent_encode(text, SLICE_EMPTY, to);
+}
+
+size_t uri_percent_encode_segment(struct slice text, char *to) {
+    return percent_encode(text, SLICE("!$&'()*+,=:@"), to);
 }
 
 /* Takes the front segment off `*rest`; as slice_cut. Some servers read a backslash as a slash. */
@@ -110,6 +120,10 @@ ptrdiff_t uri_normalise_path(struct slice path, char *to) {
     struct slice rest, segment;
     size_t n = uri_percent_decode(path, to);
 
+    if (WEAKENED(PATH)) {
+        memcpy(to, path.p, path.n);
+        return (ptrdiff_t)path.n;
+    }
     if (!slice_starts_with(path, SLICE("/")) || slice_has(slice_of(to, n), '\0'))
         return -1;
     rest = slice_of(to + 1, n - 1);
@@ -172,7 +186,7 @@ static bool is_odd_address(struct slice host) {
         return true;
     memcpy(text, host.p, host.n);
     text[host.n] = '\0';
-    return inet_pton(AF_INET, text, &address) != 1;
+    return !WEAKENED(ADDRESS) && inet_pton(AF_INET, text, &address) != 1;
 }
 
 static const char *parse_upstream_authority(struct slice text, struct uri_upstream *to) {

@@ -28,6 +28,12 @@ size_t uri_percent_decode(struct slice text, char *to);
 /* Escapes all but unreserved characters (RFC 3986 §2.3), upper case. `to` has room for `3 * text.n`. The length. */
 size_t uri_percent_encode(struct slice text, char *to);
 
+/*
+ * As uri_percent_encode, for a part of a path's segment: pchar stays readable too (RFC 3986 §3.3), all but `;`, behind
+ * which many servers read a parameter.
+ */
+size_t uri_percent_encode_segment(struct slice text, char *to);
+
 struct uri_upstream {
     bool is_tls;       /* https or wss; http and ws are not */
     struct slice host; /* no brackets around an IPv6 address */

@@ -193,7 +193,7 @@ def test_a_pipe_into_and_out_of_the_command(credfd):
 
 # Signals.
 
-@pytest.mark.parametrize("name", ["TERM", "HUP", "INT", "QUIT", "USR1", "USR2"])
+@pytest.mark.parametrize("name", ["TERM", "INT", "QUIT", "USR1", "USR2"])
 def test_a_signal_to_credfd_reaches_the_command(credfd, name):
     def trap(number):
         signal.signal(number, lambda *_: os._exit(9))
@@ -206,6 +206,26 @@ def test_a_signal_to_credfd_reaches_the_command(credfd, name):
     run.expect("ready")
     run.kill(number)
     assert run.wait() == 9
+
+
+def test_a_sighup_that_somebody_sends_is_for_credfd_alone(credfd):
+    """It means that the configuration is to be read again (see test_life.py)."""
+    def listen():
+        signal.signal(signal.SIGHUP, lambda *_: os._exit(9))
+        say("ready")
+        hear()
+        with lease.connect() as stream:
+            return stream.get("/it").status
+
+    run = credfd.start_inside(listen)
+    run.expect("ready")
+    for _ in range(3):
+        audit = run.folder / "audit.jsonl"
+        audit.rename(run.folder / "audit.old")
+        run.kill(signal.SIGHUP)
+        wait_until(audit.exists, "credfd has heard it")
+    run.say("go on")
+    assert run.result() == 200
 
 
 def test_a_command_that_ignores_a_signal_goes_on(credfd):
@@ -325,11 +345,17 @@ class Terminal:
         self.shown = self.shown[found.end():]
         return found
 
+    def hang_up(self):
+        """As when its window is closed."""
+        os.close(self.fd)
+        self.fd = None
+
     def close(self):
         procs.kill(self.pid, signal.SIGHUP)
         procs.kill(self.pid)
         os.waitpid(self.pid, 0)
-        os.close(self.fd)
+        if self.fd is not None:
+            os.close(self.fd)
 
 
 @pytest.fixture
@@ -430,6 +456,33 @@ def test_the_terminals_settings_and_size_are_the_same(credfd, terminal):
     asking = "test -t 0 && test -t 1 && echo is a $((1)) terminal"
     terminal.type(f"{credfd.session.path} run -c {config} -- sh -c '{asking}'\n")
     terminal.expect("is a 1 terminal")
+
+
+def hear_the_hang_up(mark):
+    """Runs in the workload: tells the terminal's end where it can still be told."""
+    def heard(*_):
+        with open(mark, "w", encoding="utf-8") as file:
+            file.write("heard it")
+        os._exit(9)
+
+    signal.signal(signal.SIGHUP, heard)
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+
+
+@pytest.mark.parametrize("leader", ["credfd", "a shell"])
+def test_a_terminal_that_hangs_up_reaches_the_command(credfd, terminal, leader):
+    """The kernel tells the session's leader and what runs in front: the command hears of it in either place."""
+    mark = terminal.folder / "mark"
+    code = "import os, signal\n" + inspect.getsource(hear_the_hang_up) + f"hear_the_hang_up({str(mark)!r})\n"
+    (terminal.folder / "listen.py").write_text(code)
+    config = credfd.write_settings(terminal.folder, [credfd.credential()])
+    before = "exec " if leader == "credfd" else ""
+    terminal.type(f"{before}{credfd.session.path} run -c {config} -- {sys.executable} -S listen.py\n")
+    terminal.expect("ready\r\n")
+    terminal.hang_up()
+    wait_until(lambda: mark.exists() and mark.read_text() == "heard it", "the command heard it")
 
 
 # Roles that do not start.

@@ -61,6 +61,26 @@ BAD = {
     "header that frames": ("{{ query: app_key }}", "{{ header: Content-Length }}", 5, ["header"]),
     "format without a place": ("{{ query: app_key }}", "{{ header: X, format: \"Bearer\" }}", 5, ["format"]),
     "format with a line break": ("{{ query: app_key }}", "{{ header: X, format: \"{{}}\\r\\nY: 1\" }}", 5, ["format"]),
+    "command as one text": ("{{ file: {secret} }}", "{{ command: pass show x }}", 3, ["list of words"]),
+    "command that is not there": ("{{ file: {secret} }}", "{{ command: [ no-such-program ] }}", 3, ["$PATH"]),
+    "systemd outside of a unit": ("{{ file: {secret} }}", "{{ systemd: key }}", 3, ["$CREDENTIALS_DIRECTORY"]),
+    "a path for systemd": ("{{ file: {secret} }}", "{{ systemd: a/b }}", 3, ["LoadCredential"]),
+    "time-out without a command": ("{{ file: {secret} }}", "{{ file: {secret}, timeout: 1s }}", 3, ["command"]),
+    "one place twice": ("{{ query: app_key }}", "[ {{ header: authorization }}, {{ basic: {{ user: a }} }} ]", 5,
+                        ["inject[1]", "same place"]),
+    "basic without a half": ("{{ query: app_key }}", "{{ basic: me }}", 5, ["inject.basic"]),
+    "path with a query": ("{{ query: app_key }}", "{{ path: \"/bot{{}}?x\" }}", 5, ["inject.path"]),
+    "deny without a list": ("    allow: all", "    allow: all\n    deny: all", 7, ["deny"]),
+    "relative executable": ("    allow: all", "    allow: all\n    executables: [ curl ]", 7, ["executables[0]"]),
+    "size without a unit": ("    allow: all", "    allow: all\n    limits: {{ bytes: 9 }}", 7, ["limits.bytes", "MiB"]),
+    "rate without a time": ("    allow: all", "    allow: all\n    limits: {{ rate: 10 }}", 7, ["limits.rate", "10/s"]),
+    "mask neither on nor off": ("    allow: all", "    allow: all\n    mask: false", 7, ["mask", "on or off"]),
+    "audit without a place": ("    allow: all", "    allow: all\naudit: {{ on_error: block }}", 7,
+                              ["audit", "journal"]),
+    "rotation of standard error": ("    allow: all", "    allow: all\naudit: {{ file: \"-\", rotate: 1MiB }}", 7,
+                                   ["audit.rotate"]),
+    "metrics at a name": ("    allow: all", "    allow: all\nmetrics: example.org:9780", 7, ["metrics"]),
+    "unknown log level": ("    allow: all", "    allow: all\nlog: loud", 7, ["log", "warning"]),
     "not YAML": ("    allow: all", "  allow: [ all", None, []),
     "a tab": ("    allow: all", "\tallow: all", None, []),
     "nothing at all": (None, "", None, []),
@@ -134,6 +154,25 @@ def test_an_empty_variable_is_refused(credfd):
     run = credfd.start(["true"], credentials=[credfd.credential(secret={"env": "EMPTY"})], env={"EMPTY": ""})
     assert run.wait() == 125
     assert "empty" in run.stderr and len(run.stderr.splitlines()) == 1
+
+
+def test_one_descriptor_for_two_is_refused(bad):
+    one = GOOD.replace("{{ file: {secret} }}", "{{ fd: 7 }}")
+    two = one.partition("\n")[2].replace("name: api", "name: other")
+    bad(one + two, 8, ["credentials.other.secret", "api"])
+
+
+@pytest.mark.parametrize("secret", [{"env": "NOT_SET_AT_ALL"}, {"file": "/no/such/secret"}, {"fd": 99},
+                                    {"systemd": "key"}, {"command": ["no-such-program"]}], ids=str)
+def test_a_secret_that_is_not_there_stops_only_who_uses_it(credfd, secret):
+    credentials = [credfd.credential("used"), credfd.credential("unused", secret=secret, env=None)]
+    run = credfd.start(["printenv", "CREDFD"], credentials=credentials, options=["--lease", "used"])
+    assert run.wait() == 0, run.stderr
+    assert run.stdout == b"used=3\n"
+    config = run.folder / "credfd.yaml"
+    done = credfd.command("check", "-c", config)
+    assert done.returncode == 125
+    assert b"credentials.unused.secret: " in done.stderr, "check looks at all of them"
 
 
 def test_a_configuration_that_may_not_be_read_is_refused(credfd, user):

@@ -1,5 +1,8 @@
 """What a lease may be used for: nothing written, nothing allowed; a list of METHOD and path; or everything."""
 import json
+import os
+import shutil
+import sys
 
 import pytest
 
@@ -108,3 +111,123 @@ def test_no_field_goes_round_the_rule(credfd, field):
     assert credfd.inside(ask, field) == 200
     [seen] = credfd.upstream.requests
     assert field.split(": ")[0].lower() not in {name.lower() for name, _ in seen.fields}
+
+
+# What is denied stays denied.
+
+DENY = ["DELETE /**", "* /incident/*/secret/**", "GET /user/7"]
+
+
+@pytest.mark.parametrize("allow", ["all", ["* /**"]], ids=["of all", "of a list"])
+@pytest.mark.parametrize("method, target, status", [
+    ("GET", "/incident/1", 200), ("POST", "/incident/1/secrets", 200), ("GET", "/user/8", 200),
+    ("GET", "/user/7/x", 200), ("POST", "/user/7", 200),
+    ("DELETE", "/incident/1", 403), ("DELETE", "/", 403), ("GET", "/incident/1/secret/2", 403),
+    ("PUT", "/incident/1/secret/2/3", 403), ("GET", "/user/7", 403), ("GET", "/user/7?x=/user/8", 403),
+])
+def test_what_is_denied_wins_over_what_is_allowed(credfd, allow, method, target, status):
+    statuses, text = credfd.inside(ask_each, [[method, target]], allow=allow, deny=DENY)
+    assert statuses == [status]
+    assert len(credfd.upstream.requests) == (status == 200)
+    if status == 403:
+        answer = json.loads(text)
+        assert set(answer) == {"error", "lease", "rule", "reason", "hint"} and answer["rule"] in DENY
+
+
+@pytest.mark.parametrize("target", [
+    "/user/%37", "/user//7", "//user/7", "/user/./7", "/user/x/../7", "/x/%2e%2e/user/7", "/user/7/", "/user/7;x=y",
+    "/user/7/.", "/user/%2537", "/USER/7",
+])
+def test_no_spelling_slips_past_a_denial(credfd, target):
+    """What some server might take for the denied path is refused, or is none that normalises to it."""
+    statuses, _ = credfd.inside(ask_each, [["GET", target]], allow="all", deny=["GET /user/7", "GET /user/7/**"])
+    assert statuses[0] in (400, 403)
+    assert credfd.upstream.requests == []
+
+
+def test_a_denial_alone_allows_nothing(credfd):
+    statuses, _ = credfd.inside(ask_each, [["GET", "/it"], ["DELETE", "/it"]], allow=None, deny=["DELETE /**"])
+    assert statuses == [403, 403]
+
+
+def test_the_audit_names_the_denial(credfd):
+    run = credfd.start_inside(ask_each, [["GET", "/it"], ["DELETE", "/it"], ["GET", "/user/%37"]], deny=DENY)
+    run.result()
+    allowed, denied, disguised = run.audit(3)
+    assert (allowed.get("refusal"), allowed["rule"]) == (None, "all")
+    assert (denied["refusal"], denied["rule"], denied["status"]) == ("denied", "DELETE /**", 403)
+    assert disguised["refusal"] in ("ambiguous_path", "denied")
+
+
+# Which programs may use it, by the kernel's word.
+
+ASK_AND_PRINT = """
+import sys; sys.path.insert(0, sys.argv[1])
+import lease
+with lease.connect(sys.argv[2]) as stream:
+    answer = stream.get("/by-" + sys.argv[3])
+print(answer.status, answer.text, flush=True)
+"""
+
+
+def ask_by_each(code, where, name, programs):
+    """One request by each of these interpreters: status and text."""
+    answers = []
+    for label, program in programs:
+        done = subprocess.run([program, "-S", "-c", code, where, name, label], capture_output=True, text=True,
+                              close_fds=False, env={**os.environ, "PYTHONHOME": "/usr"})
+        status, _, text = done.stdout.partition(" ")
+        answers.append([int(status), text])
+    return answers
+
+
+@pytest.fixture
+def programs(credfd):
+    """Two programs that can do the same and are told apart by nothing but where they lie."""
+    folder = credfd.session.new_folder()
+    for name in ("allowed", "other"):
+        shutil.copy(os.path.realpath(sys.executable), folder / name)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["{folder}/allowed", "{folder}/allow*", "/**/allowed", "/nowhere/**"],
+                         ids=["by its path", "by a star", "by two stars", "not at all"])
+def test_a_lease_may_be_for_some_programs_only(credfd, programs, pattern):
+    limited = credfd.credential("limited", executables=[pattern.format(folder=programs), "/no/such/program"], env=None)
+    wanted = [["allowed", str(programs / "allowed")], ["other", str(programs / "other")]]
+    run = credfd.start_inside(ask_by_each, ASK_AND_PRINT, str(credfd.session.stage), "limited", wanted,
+                              credentials=[limited, credfd.credential("free", env=None)])
+    (first, _), (second, text) = run.result()
+    assert (first, second) == (403 if "nowhere" in pattern else 200, 403)
+    answer = json.loads(text)
+    assert set(answer) == {"error", "lease", "rule", "reason", "hint"} and answer["rule"] == "executables"
+    lines = run.audit(2)
+    assert lines[1]["refusal"] == "executable" and lines[1]["executable"] == str(programs / "other")
+    assert "/by-other" not in [seen.path for seen in credfd.upstream.requests]
+
+
+def test_other_leases_know_nothing_of_a_programs_rule(credfd, programs):
+    limited = credfd.credential("limited", executables=[str(programs / "allowed")], env=None)
+    answers = credfd.inside(ask_by_each, ASK_AND_PRINT, str(credfd.session.stage), "free",
+                            [["other", str(programs / "other")]],
+                            credentials=[limited, credfd.credential("free", env=None)])
+    assert answers[0][0] == 200
+
+
+def test_a_program_that_was_replaced_while_it_runs_is_not_the_one_that_is_allowed(credfd, programs):
+    """The kernel then says "PATH (deleted)"."""
+    def replace_and_ask(allowed, other, code, where):
+        command = [other, "-S", "-c", "import sys; sys.stdin.readline()\n" + code, where, "api", "replaced"]
+        asker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False, text=True,
+                                 env={**os.environ, "PYTHONHOME": "/usr"})
+        while os.readlink(f"/proc/{asker.pid}/exe") != other:
+            time.sleep(0.005)
+        os.unlink(other)
+        os.rename(allowed, other)
+        out, _ = asker.communicate("go on\n")
+        return int(out.split(" ")[0])
+
+    status = credfd.inside(replace_and_ask, str(programs / "allowed"), str(programs / "other"), ASK_AND_PRINT,
+                           str(credfd.session.stage), executables=[str(programs / "other")])
+    assert status == 403

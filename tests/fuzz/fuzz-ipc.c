@@ -106,15 +106,29 @@ static void try_event(struct ipc_message m, struct slice in) {
                          event.response.n_fields);
 }
 
+static bool is_same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static void require_equal_rules(const struct rule *a, size_t n_a, const struct rule *b, size_t n_b) {
+    REQUIRE(n_a == n_b);
+    for (size_t i = 0; i < n_a; i++)
+        REQUIRE(strcmp(a[i].method, b[i].method) == 0 && strcmp(a[i].path, b[i].path) == 0 && a[i].line == b[i].line);
+}
+
 static void require_equal_credentials(const struct credential *a, const struct credential *b) {
     REQUIRE(strcmp(a->name, b->name) == 0 && strcmp(a->upstream, b->upstream) == 0);
     REQUIRE(a->authority.port == b->authority.port && slice_equals(a->authority.host, b->authority.host));
-    REQUIRE(a->inject.kind == b->inject.kind && strcmp(a->inject.name, b->inject.name) == 0);
-    REQUIRE(strcmp(a->inject.format, b->inject.format) == 0);
+    REQUIRE(a->n_inject == b->n_inject);
+    for (size_t i = 0; i < a->n_inject; i++)
+        REQUIRE(a->inject[i].kind == b->inject[i].kind && is_same_text(a->inject[i].name, b->inject[i].name) &&
+                is_same_text(a->inject[i].format, b->inject[i].format));
     REQUIRE(a->allows_all == b->allows_all && a->allows_private == b->allows_private);
-    REQUIRE(a->response_timeout_ms == b->response_timeout_ms && a->n_allow == b->n_allow);
-    for (size_t i = 0; i < a->n_allow; i++)
-        REQUIRE(strcmp(a->allow[i].method, b->allow[i].method) == 0 && strcmp(a->allow[i].path, b->allow[i].path) == 0);
+    REQUIRE(a->is_mask_off == b->is_mask_off && a->passes_cookies == b->passes_cookies);
+    REQUIRE(a->response_timeout_ms == b->response_timeout_ms);
+    REQUIRE(memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0); /* seven numbers and no padding */
+    require_equal_rules(a->allow, a->n_allow, b->allow, b->n_allow);
+    require_equal_rules(a->deny, a->n_deny, b->deny, b->n_deny);
 }
 
 static void try_credential(struct ipc_message m) {
@@ -150,6 +164,8 @@ static void try_record(struct ipc_message m, struct slice in) {
     REQUIRE(slice_equals(again.rule, record.rule) && slice_equals(again.reason, record.reason));
     REQUIRE(again.status == record.status && again.bytes_in == record.bytes_in && again.bytes_out == record.bytes_out);
     REQUIRE(again.duration_ms == record.duration_ms && again.masked == record.masked);
+    REQUIRE(again.is_admitted == record.is_admitted && again.refusal == record.refusal);
+    REQUIRE(again.connection == record.connection);
 }
 
 static void try_timeouts(struct ipc_message m) {

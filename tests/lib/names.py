@@ -12,6 +12,8 @@ NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 class NameServer:
     """Answers from `zone`: {name: [address, ...]}, or a list of such lists to be given out one after the other."""
 
+    ttl = 0  # seconds
+
     def __init__(self, zone, address=ADDRESS):
         self.zone = {name: list(values) for name, values in zone.items()}
         self.questions, self._stopping = [], False
@@ -40,7 +42,7 @@ class NameServer:
         code = NXDOMAIN if addresses is None else NOERROR
         packed = [socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) for one in addresses or []
                   if (":" in one) == (kind == AAAA)]
-        records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 0, len(one)) + one for one in packed)
+        records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, self.ttl, len(one)) + one for one in packed)
         head = question[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(packed), 0, 0)
         return head + question[12:end + 4] + records
 

@@ -27,7 +27,8 @@ import settings
 from procs import wait_until
 
 HERE = Path(__file__).resolve().parent
-ROLES = {"keeper": "credfd-keeper", "relay": "credfd-relay", "source": "credfd-source", "resolver": "credfd-resolver"}
+ROLES = {"keeper": "credfd-keeper", "relay": "credfd-relay", "source": "credfd-source",
+         "resolver": "credfd-resolver", "exporter": "credfd-exporter"}
 NOBODY = pwd.getpwnam("nobody")
 EXIT_PATIENCE = 90.0  # a sanitized build on a busy machine is slow
 
@@ -65,7 +66,7 @@ class Session:
             return path
         target = self.base / "bin"
         wanted = [file for file in path.parent.iterdir() if file.is_file() and file.name.startswith("credfd")]
-        for file in [*wanted, path.parent / "examples" / "connect"]:
+        for file in [*wanted, path.parent / "examples" / "connect", *(path.parent / "profiles").glob("*.yaml")]:
             copy = target / file.relative_to(path.parent)
             copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             shutil.copy(file, copy)
@@ -195,15 +196,22 @@ class Run:
         return " ".join(f"{name}: {value!r}" for name, value in parts.items() if value)
 
     def audit(self, count=0):
-        """The audit lines, each read as JSON; waits until there are `count`."""
+        """The audit's lines of exchanges, each read as JSON; waits until there are `count`."""
+        return self._audit_lines(count, "exchanges", lambda line: "event" not in line)
+
+    def events(self, count=0):
+        """The audit's lines of leases' beginnings and ends; waits as `audit`."""
+        return self._audit_lines(count, "events", lambda line: "event" in line)
+
+    def _audit_lines(self, count, what, is_one):
         path = self.folder / "audit.jsonl"
 
         def lines():
             text = path.read_text() if path.exists() else ""
-            found = [json.loads(line) for line in text.split("\n")[:-1]]
+            found = list(filter(is_one, map(json.loads, text.split("\n")[:-1])))
             return (found or True) if len(found) >= count else None
 
-        found = wait_until(lines, f"{count} audit lines")
+        found = wait_until(lines, f"{count} {what} in the audit")
         return found if isinstance(found, list) else []
 
     # Its processes.

@@ -292,6 +292,8 @@ class Server:
     def _serve(self, connection, number):
         plain = connection
         try:
+            if plain.family != socket.AF_UNIX:
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent by itself leaves at once
             if self.context:
                 connection = self.context.wrap_socket(plain, server_side=True)
                 with self._lock:
@@ -316,6 +318,21 @@ def answer_all(peer):
     while seen := peer.read_request():
         peer.answer(json.dumps({"method": seen.method, "path": seen.path, "length": seen.body_length,
                                 "sha256": seen.body_sha256}).encode())
+
+
+class Gate:
+    """A handler that keeps every request waiting for its answer until the test opens it."""
+
+    def __init__(self):
+        self._opened = threading.Event()
+
+    def open(self):
+        self._opened.set()
+
+    def __call__(self, peer):
+        while peer.read_request():
+            assert self._opened.wait(procs.PATIENCE), "nobody opened the gate"
+            peer.answer()
 
 
 def answer_origin(peer):
@@ -343,6 +360,7 @@ http {{
     client_max_body_size 200m; keepalive_requests 100000;
     ssl_session_cache shared:all:1m; ssl_protocols TLSv1.2 TLSv1.3;
     types {{ }} default_type application/octet-stream;
+    gzip on; gzip_types *; gzip_min_length 1;
     upstream origin {{ server unix:{folder}/origin; keepalive 16; }}
     {servers}
 }}
@@ -357,6 +375,12 @@ _SERVER = """
         location = /fast {{ return 200 "fast\\n"; }}
         location = /once {{ keepalive_timeout 0; return 200 "once\\n"; }}
         location /file/ {{ alias {folder}/file/; }}
+        location /echo {{ {echo} }}
+        location ~ ^/bot[^/]+/echo {{ {echo} }}
+        location /git/ {{
+            auth_basic git; auth_basic_user_file {folder}/git.users; proxy_pass http://unix:{folder}/git;
+            proxy_http_version 1.1; proxy_set_header X-Remote-User $remote_user;
+        }}
         location / {{
             proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
             proxy_set_header Host $http_host;
@@ -366,6 +390,10 @@ _SERVER = """
         }}
     }}
 """
+
+# What it was asked, wherever a key may stand in that, as a careless server shows it.
+_ECHO = 'return 200 "$request_uri $arg_app_key $http_authorization $http_x_api_key $http_cookie\\n";'
+GIT_USER = "robot"
 
 
 class Nginx:
@@ -379,6 +407,7 @@ class Nginx:
                       ("good", "expired", "wrong_name", "foreign", "self_signed", "client_only", "tls11")}
         self.url = f"https://127.0.0.1:{self.ports['good']}"
         self.big_sha256 = self._make_big()
+        (folder / "git.users").write_text(f"{GIT_USER}:{{PLAIN}}{session.canary}\n")
         (folder / "nginx.conf").write_text(self._configuration())
         self._start(session)
 
@@ -406,7 +435,7 @@ class Nginx:
             listen = f"listen 127.0.0.1:{port} ssl;" + (f" listen [::1]:{port} ssl;" if has_ipv6() else "")
             more = "ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;" if name == "tls11" else ""
             pem = self.authority.good if name == "tls11" else getattr(self.authority, name)
-            servers += _SERVER.format(listen=listen, pem=pem, more=more, folder=self.folder)
+            servers += _SERVER.format(listen=listen, pem=pem, more=more, folder=self.folder, echo=_ECHO)
         user = "user nobody nogroup;" if os.geteuid() == 0 else ""
         return _NGINX.format(folder=self.folder, user=user, servers=servers)
 

@@ -7,7 +7,9 @@ import ctypes
 import errno
 import json
 import os
+import re
 import resource
+import socket
 import struct
 import time
 
@@ -92,7 +94,10 @@ def our_roles():
     roles = {"supervisor": top}
     for pid, parent in everyone().items():
         if parent == top and pid != os.getpid():
-            roles[comm_of(pid)] = pid
+            try:
+                roles[comm_of(pid)] = pid
+            except OSError:
+                pass  # gone meanwhile
     return roles
 
 
@@ -341,6 +346,37 @@ def inherited_by_grandchild():
     numbers = {int(row[-3]): row[-1] for row in rows}
     return {number: target for number, target in numbers.items()
             if number != writer and not target.startswith("/proc/")}
+
+
+# On a stream of a lease.
+
+def talk(raw, name=None):
+    """All that one stream says to these bytes (text of latin-1) until its end; it is told that no more comes."""
+    import lease  # beside this file where a workload runs, and nowhere else
+
+    received = b""
+    with lease.connect(name) as stream:
+        try:
+            stream.send(raw.encode("latin-1"))
+            stream.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # refused in the middle: the answer is there to be read
+        try:
+            while part := stream.socket.recv(1 << 16):
+                received += part
+        except ConnectionResetError:
+            pass
+    return received.decode("latin-1")
+
+
+def statuses(text):
+    """The statuses of all answers in it."""
+    return [int(number) for number in re.findall(r"^HTTP/1\.1 (\d{3}) ", text, re.M)]
+
+
+def talk_each(cases):
+    """{name: bytes}, each on a stream of its own: {name: the statuses that came}."""
+    return {name: statuses(talk(raw)) for name, raw in cases.items()}
 
 
 # Crashes.

@@ -197,15 +197,6 @@ def test_a_root_workload_cannot_get_them_back(credfd, as_root):
         assert not [name for name, bit in DROPPED.items() if bits >> bit & 1]
 
 
-def test_the_supervisor_is_held_to_its_system_calls_while_the_command_runs(credfd, user, no_sanitizer):
-    run = credfd.start(["sleep", "60"], user=user)
-    run.role("keeper")
-    wait_until(lambda: procs.status(run.pid).get("Seccomp") == "2", "the supervisor is in its sandbox")
-    assert procs.status(run.pid)["NoNewPrivs"].strip() == "1"
-    run.kill(signal.SIGTERM)
-    run.wait()
-
-
 def test_no_role_holds_a_capability_or_may_write_a_core(credfd, user):
     """Seen from outside. What a role does not have cannot be taken over with it."""
     run = credfd.start(["sleep", "60"], user=user)

@@ -210,6 +210,16 @@ static void the_other_end_closes(void **state) {
     assert_int_equal(heard.n, 2);
 }
 
+static void the_other_end_closes_without_having_read(void **state) {
+    (void)state;
+    assert_int_equal(send_number(3, -EBADF), 0);
+    say_number(IPC_STREAM_ENDED, 1);
+    say_number(IPC_STREAM_ENDED, 2);
+    fd_close(&far_end);
+    assert_closed_for(0);
+    assert_int_equal(heard.n, 2);
+}
+
 static void the_other_end_is_gone_before_we_speak(void **state) {
     (void)state;
     fd_close(&far_end);
@@ -418,6 +428,7 @@ int main(void) {
         channel_test(what_its_handler_cannot_do),
         channel_test(a_handler_that_closes),
         channel_test(the_other_end_closes),
+        channel_test(the_other_end_closes_without_having_read),
         channel_test(the_other_end_is_gone_before_we_speak),
         channel_test(the_queue),
         channel_test(the_queue_is_bounded),

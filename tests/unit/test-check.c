@@ -122,6 +122,32 @@ static void prints_what_is_in_order(void **state) {
                      "what may pass, as [ \"GET /path/**\" ]\n");
 }
 
+/* The configured half of a basic pair is not shown: it may be a password. */
+static void prints_every_place(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    write_file("f.yaml", "credentials:\n"
+                         "  - name: all\n"
+                         "    secret: { env: TEST_KEY }\n"
+                         "    upstream: https://api.example.org\n"
+                         "    inject: [ { query: q }, { header: X-Key }, { basic: { user: alice } }, { cookie: sid },\n"
+                         "              { path: \"/bot{}\" } ]\n"
+                         "    allow: [ GET /a ]\n"
+                         "  - name: user\n"
+                         "    secret: { env: TEST_KEY }\n"
+                         "    upstream: https://api.example.org\n"
+                         "    inject: { basic: { password: hidden } }\n"
+                         "    allow: [ GET /a ]\n");
+    run(ARGV(option_config), "out", &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_string_equal(
+        outcome.out,
+        "all   https://api.example.org  query q, header X-Key, basic password, cookie sid, path /bot{}  1 rule\n"
+        "user  https://api.example.org  basic user  1 rule\n");
+    assert_string_equal(outcome.err, "");
+}
+
 static void says_what_is_wrong(void **state) {
     struct outcome outcome;
 
@@ -130,14 +156,30 @@ static void says_what_is_wrong(void **state) {
     run(ARGV(option_c, file_name), "out", &outcome);
     assert_int_equal(outcome.status, EXIT_CREDFD);
     assert_string_equal(outcome.out, "");
-    assert_string_equal(outcome.err,
-                        "credfd: f.yaml:3: credentials.api.secret: must say where the key is, never the key "
-                        "itself; write { file: PATH }, { env: NAME } or { fd: NUMBER }\n");
+    assert_string_equal(
+        outcome.err,
+        "credfd: f.yaml:3: credentials.api.secret: must say where the key is, never the key "
+        "itself; write { file: PATH }, { env: NAME }, { fd: NUMBER }, { command: [ WORD, ... ] } or { systemd: "
+        "NAME }\n");
 
     run(ARGV(option_c, none_name), "out", &outcome);
     assert_int_equal(outcome.status, EXIT_CREDFD);
     assert_string_equal(outcome.err, "credfd: none.yaml: cannot be read: No such file or directory; create it, or name "
                                      "another file with --config\n");
+}
+
+/* All the same what it is about is printed: the rest of the file is in order. */
+static void misses_a_secret(void **state) {
+    struct outcome outcome;
+
+    (void)state;
+    write_file("f.yaml", "credentials:\n  - name: api\n    secret: { env: TEST_ABSENT }\n"
+                         "    upstream: https://api.example.org\n    inject: { query: k }\n    allow: [ GET /a ]\n");
+    run(ARGV(option_c, file_name), "out", &outcome);
+    assert_int_equal(outcome.status, EXIT_CREDFD);
+    assert_string_equal(outcome.out, "api  https://api.example.org  query k  1 rule\n");
+    assert_string_equal(outcome.err, "credfd: f.yaml:3: credentials.api.secret: the variable that `env` names is not "
+                                     "set; export it before you start credfd\n");
 }
 
 static void refuses_wrong_use(void **state) {
@@ -178,7 +220,9 @@ static void notices_that_nobody_takes_its_output(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_what_is_in_order),
+        cmocka_unit_test(prints_every_place),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(misses_a_secret),
         cmocka_unit_test(refuses_wrong_use),
         cmocka_unit_test(helps),
         cmocka_unit_test(notices_that_nobody_takes_its_output),

@@ -204,12 +204,14 @@ static void keeps_the_first_complaint(void **state) {
     assert_error(missing, "f.yaml:1: c: is missing; add c: 3");
 }
 
-enum value_kind { TEXT, BOOL, INTEGER, DURATION, PATH, LIST, MAPPING };
+enum value_kind { TEXT, BOOL, INTEGER, COUNT, WORD, DURATION, SIZE, RATE, PATH, STRINGS, LIST, MAPPING };
 
 static int read_value(enum value_kind kind, const struct node *node) {
+    static const char *const words[] = {"on", "off", "half"};
     _cleanup_free_ char *path = NULL;
     struct slice text;
-    uint64_t number;
+    char **strings;
+    uint64_t number, time;
     bool truth;
     size_t n;
 
@@ -220,8 +222,18 @@ static int read_value(enum value_kind kind, const struct node *node) {
         return value_bool(node, &truth);
     case INTEGER:
         return value_integer(node, 1000, &number);
+    case COUNT:
+        return value_count(node, 1000, &number);
+    case WORD:
+        return value_word(node, words, ARRAY_LEN(words), &n);
     case DURATION:
         return value_duration(node, 90000, &number);
+    case SIZE:
+        return value_size(node, 1000, 2 << 20, &number);
+    case RATE:
+        return value_rate(node, 100, &number, &time);
+    case STRINGS:
+        return value_strings(node, 1, 2, &strings, &n);
     case PATH:
         return value_path(node, &path);
     case LIST:
@@ -265,6 +277,24 @@ static void refuses_wrong_values(void **state) {
         {DURATION, "a: 91s", "is too long; write at most 90s"},
         {DURATION, "a: 2m", "is too long; write at most 90s"},
         {DURATION, "a: 0s", "must be more than nothing; write 1ms to 90s, or remove the key for the default"},
+        {COUNT, "a: 0", "must be more than nothing; write 1 to 1000, or remove the key"},
+        {COUNT, "a: 1001", "is too large; write at most 1000"},
+        {COUNT, "a: one", "must be a whole number; write it in decimal digits"},
+        {WORD, "a: Off", "must be on, off or half; write one of them"},
+        {WORD, "a: ''", "must be on, off or half; write one of them"},
+        {WORD, "a: []", "must be on, off or half; write one of them"},
+        {SIZE, "a: 2048", "must be a size; write digits and one of B, KB, MB, GB, KiB, MiB and GiB, as 100MiB"},
+        {SIZE, "a: 1 KiB", "must be a size; write digits and one of B, KB, MB, GB, KiB, MiB and GiB, as 100MiB"},
+        {SIZE, "a: 999B", "is too small; write 1000B to 2MiB, or remove the key"},
+        {SIZE, "a: 3MiB", "is too large; write at most 2MiB"},
+        {SIZE, "a: [ 1KiB ]", "must be text, not a list; put text that starts with [ in quotes"},
+        {RATE, "a: 5", "must be a rate; write digits and one of /s, /min and /h, as 10/s"},
+        {RATE, "a: 5/m", "must be a rate; write digits and one of /s, /min and /h, as 10/s"},
+        {RATE, "a: 0/h", "must be more than nothing; write 1 or more in that time, or remove the key"},
+        {RATE, "a: 101/s", "is too large; write at most 100 in that time"},
+        {STRINGS, "a: x", "must be a list; write it as [ a, b ], or a line for each item that starts with -"},
+        {STRINGS, "a: []", "the list is too short; write at least 1"},
+        {STRINGS, "a: [1, 2, 3]", "the list is too long; write at most 2"},
         {PATH, "a: ~/key", "~ stands for no home directory here; write the path in full"},
         {PATH, "a: ''", "must not be empty; write a value, or remove the key"},
         {LIST, "a: x", "must be a list; write it as [ a, b ], or a line for each item that starts with -"},
@@ -317,6 +347,47 @@ static void reads_right_values(void **state) {
     assert_int_equal(value_path(at(root, "here"), &here), 0);
     assert_true(asprintf(&joined, "%s/key", directory) > 0);
     assert_string_equal(here, joined);
+}
+
+static void reads_quantities_and_words(void **state) {
+    static const char *const words[] = {"on", "off", "half"};
+    _cleanup_document_ struct document *document =
+        parse("one: 1\noff: off\nhalf: 'half'\nmost: 2MiB\nleast: 1KB\nrate: 100/min\nstrings: [ a, b c ]\nnone: []\n");
+    const struct node *root = document_root(document);
+    char **strings = NULL;
+    uint64_t number, time;
+    size_t n;
+
+    (void)state;
+    assert_true(value_count(at(root, "one"), 1, &number) == 0 && number == 1);
+    assert_true(value_word(at(root, "off"), words, ARRAY_LEN(words), &n) == 0 && n == 1);
+    assert_true(value_word(at(root, "half"), words, ARRAY_LEN(words), &n) == 0 && n == 2);
+    assert_true(value_size(at(root, "most"), 1000, 2 << 20, &number) == 0 && number == 2 << 20);
+    assert_true(value_size(at(root, "least"), 1000, 2 << 20, &number) == 0 && number == 1000);
+    assert_true(value_rate(at(root, "rate"), 100, &number, &time) == 0 && number == 100 && time == 60000);
+    assert_true(value_strings(at(root, "strings"), 1, 2, &strings, &n) == 0 && n == 2);
+    assert_string_equal(strings[0], "a");
+    assert_string_equal(strings[1], "b c");
+    assert_null(strings[2]);
+    value_strings_free(strings);
+    assert_true(value_strings(at(root, "none"), 0, 2, &strings, &n) == 0 && n == 0);
+    assert_null(strings[0]);
+    value_strings_free(strings);
+    value_strings_free(NULL);
+}
+
+/* What was read before the fault is freed, and the complaint is about the item. */
+static void refuses_a_wrong_item(void **state) {
+    _cleanup_document_ struct document *document = parse("a:\n- x\n- [ y ]\n");
+    _cleanup_free_ char *error = NULL;
+    char **strings = NULL;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(value_strings(at(document_root(document), "a"), 0, 9, &strings, &n), -EINVAL);
+    assert_null(strings);
+    error = document_take_error(document);
+    assert_error(error, "f.yaml:3: a[1]: must be text, not a list; put text that starts with [ in quotes");
 }
 
 struct pair {
@@ -481,6 +552,8 @@ int main(void) {
         cmocka_unit_test(keeps_the_first_complaint),
         cmocka_unit_test(refuses_wrong_values),
         cmocka_unit_test(reads_right_values),
+        cmocka_unit_test(reads_quantities_and_words),
+        cmocka_unit_test(refuses_a_wrong_item),
         cmocka_unit_test(walks_a_schema),
         cmocka_unit_test(finds_the_nearest_key),
         cmocka_unit_test(says_nothing_of_a_secret),

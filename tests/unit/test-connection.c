@@ -32,7 +32,7 @@ static size_t said_n;
 static struct {
     unsigned status, times, closed;
     bool is_closed;
-    const char *reason;
+    char reason[128];
 } owner_heard;
 
 static void note(const char *format, ...) _printf_(1, 2);
@@ -120,11 +120,13 @@ static void far_abandon(struct upstream *u, unsigned status, const char *reason)
 static const struct upstream_ops far_ops = {
     .begin = far_begin, .send = far_send, .receive = far_receive, .abandon = far_abandon};
 
-static void refused(struct connection *c, unsigned status, const char *reason) {
+static void refused(struct connection *c, unsigned status, struct slice reason) {
     assert_ptr_equal(c, &connection);
     owner_heard.times++;
     owner_heard.status = status;
-    owner_heard.reason = reason;
+    assert_true(reason.n < sizeof(owner_heard.reason));
+    memcpy(owner_heard.reason, reason.p, reason.n);
+    owner_heard.reason[reason.n] = '\0';
 }
 
 static void closed(struct connection *c) {
@@ -691,6 +693,22 @@ static void an_upstream_that_takes_no_request(void **state) {
     }
 }
 
+/* The end of a chunked body is decoded once, however often the upstream has to be asked to take it. */
+static void an_upstream_that_is_busy_at_the_very_end(void **state) {
+    (void)state;
+    send_and_step(SLICE("POST /1 HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
+    far.send_result = -EAGAIN;
+    send_and_step(SLICE("0\r\nX: y\r\n\r\n" GET("/2")));
+    step();
+    far.send_result = 0;
+    step();
+    assert_string_equal(far.trace, "POST /1 chunked end ");
+    answer(&(struct upstream_event){.type = UPSTREAM_RESPONSE, .response = {.status = 204}, .is_end = true});
+    step();
+    assert_int_equal(far.n_paths, 2);
+    assert_string_equal(far.path[1], "/2");
+}
+
 static void an_abort_before_the_response(void **state) {
     (void)state;
     send_and_step(SLICE(GET("/")));
@@ -700,7 +718,7 @@ static void an_abort_before_the_response(void **state) {
     assert_non_null(strstr(said, "HTTP/1.1 504 Gateway Timeout\r\n"));
     assert_true(slice_starts_with(
         slice_of_string(body_of(said)),
-        SLICE("{\"error\":\"upstream_timeout\",\"lease\":\"alpha\",\"reason\":\"it took ?too? long??\"")));
+        SLICE("{\"error\":\"upstream_timeout\",\"lease\":\"alpha\",\"reason\":\"it took \\\"too\\\" long??\"")));
     assert_null(strstr(said, "Connection: close"));
     assert_stays();
 }
@@ -893,6 +911,7 @@ int main(void) {
         connection_test(an_upstream_that_is_slow),
         connection_test(a_client_that_is_slow),
         cmocka_unit_test(an_upstream_that_takes_no_request),
+        connection_test(an_upstream_that_is_busy_at_the_very_end),
         connection_test(an_abort_before_the_response),
         connection_test(an_abort_before_the_request_is_complete),
         cmocka_unit_test(an_abort_within_the_response),

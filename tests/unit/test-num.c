@@ -72,25 +72,75 @@ static void hexadecimal(void **state) {
 
 static void duration(void **state) {
     static const struct row rows[] = {
-        {SLICE("0s"), 1000, 0, 0},
-        {SLICE("10ms"), 1000, 0, 10},
-        {SLICE("1s"), 1000, 0, 1000},
-        {SLICE("2m"), 120000, 0, 120000},
-        {SLICE("1h"), 3600000, 0, 3600000},
-        {SLICE("1d"), 86400000, 0, 86400000},
-        {SLICE("2s"), 1999, -ERANGE, 0},
-        {SLICE("18446744073709551615d"), UINT64_MAX, -ERANGE, 0},
-        {SLICE(""), 1000, -EINVAL, 0},
-        {SLICE("5"), 1000, -EINVAL, 0},
-        {SLICE("s"), 1000, -EINVAL, 0},
-        {SLICE("1 s"), 1000, -EINVAL, 0},
-        {SLICE("1.5s"), 1000, -EINVAL, 0},
-        {SLICE("-1s"), 1000, -EINVAL, 0},
+        {SLICE("0s"), 1000, 0, 0},          {SLICE("10ms"), 1000, 0, 10},
+        {SLICE("1s"), 1000, 0, 1000},       {SLICE("2m"), 120000, 0, 120000},
+        {SLICE("1h"), 3600000, 0, 3600000}, {SLICE("1d"), 86400000, 0, 86400000},
+        {SLICE("2s"), 1999, -ERANGE, 0},    {SLICE("18446744073709551615d"), UINT64_MAX, -ERANGE, 0},
+        {SLICE(""), 1000, -EINVAL, 0},      {SLICE("5"), 1000, -EINVAL, 0},
+        {SLICE("s"), 1000, -EINVAL, 0},     {SLICE("1 s"), 1000, -EINVAL, 0},
+        {SLICE("1.5s"), 1000, -EINVAL, 0},  {SLICE("-1s"), 1000, -EINVAL, 0},
         {SLICE("1S"), 1000, -EINVAL, 0},
     };
 
     (void)state;
     check(num_parse_duration, rows, ARRAY_LEN(rows));
+}
+
+static void size(void **state) {
+    static const struct row rows[] = {
+        {SLICE("0B"), 10, 0, 0},
+        {SLICE("10B"), 10, 0, 10},
+        {SLICE("11B"), 10, -ERANGE, 0},
+        {SLICE("2KB"), 2000, 0, 2000},
+        {SLICE("2KiB"), 2048, 0, 2048},
+        {SLICE("2KiB"), 2047, -ERANGE, 0},
+        {SLICE("3MB"), UINT64_MAX, 0, 3000000},
+        {SLICE("3MiB"), UINT64_MAX, 0, 3 << 20},
+        {SLICE("4GB"), UINT64_MAX, 0, UINT64_C(4000000000)},
+        {SLICE("4GiB"), UINT64_MAX, 0, UINT64_C(4) << 30},
+        {SLICE("18446744073709551615KiB"), UINT64_MAX, -ERANGE, 0},
+        {SLICE(""), 10, -EINVAL, 0},
+        {SLICE("10"), 10, -EINVAL, 0},
+        {SLICE("B"), 10, -EINVAL, 0},
+        {SLICE("KiB"), 10, -EINVAL, 0},
+        {SLICE("1 KiB"), 2000, -EINVAL, 0},
+        {SLICE("1k"), 2000, -EINVAL, 0},
+        {SLICE("1kB"), 2000, -EINVAL, 0},
+        {SLICE("1K"), 2000, -EINVAL, 0},
+        {SLICE("1TiB"), UINT64_MAX, -EINVAL, 0},
+        {SLICE("1.5MiB"), UINT64_MAX, -EINVAL, 0},
+        {SLICE("-1B"), 10, -EINVAL, 0},
+    };
+
+    (void)state;
+    check(num_parse_size, rows, ARRAY_LEN(rows));
+}
+
+static void rate(void **state) {
+    static const struct {
+        struct slice text;
+        int r;
+        uint64_t count, ms;
+    } rows[] = {
+        {SLICE("10/s"), 0, 10, 1000},        {SLICE("0/s"), 0, 0, 1000},
+        {SLICE("1000/min"), 0, 1000, 60000}, {SLICE("5/h"), 0, 5, 3600000},
+        {SLICE("1001/s"), -ERANGE, 0, 0},    {SLICE("18446744073709551616/h"), -ERANGE, 0, 0},
+        {SLICE(""), -EINVAL, 0, 0},          {SLICE("10"), -EINVAL, 0, 0},
+        {SLICE("10/"), -EINVAL, 0, 0},       {SLICE("/s"), -EINVAL, 0, 0},
+        {SLICE("10/m"), -EINVAL, 0, 0},      {SLICE("10/S"), -EINVAL, 0, 0},
+        {SLICE("10 /s"), -EINVAL, 0, 0},     {SLICE("10/ s"), -EINVAL, 0, 0},
+        {SLICE("10/s/s"), -EINVAL, 0, 0},    {SLICE("-1/s"), -EINVAL, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint64_t count = UNTOUCHED, ms = UNTOUCHED;
+        int r = num_parse_rate(rows[i].text, 1000, &count, &ms);
+
+        assert_row(rows[i].text, r == rows[i].r);
+        assert_row(rows[i].text, count == (r == 0 ? rows[i].count : UNTOUCHED));
+        assert_row(rows[i].text, ms == (r == 0 ? rows[i].ms : UNTOUCHED));
+    }
 }
 
 static void hex_digit(void **state) {
@@ -105,10 +155,8 @@ static void hex_digit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decimal),
-        cmocka_unit_test(hexadecimal),
-        cmocka_unit_test(duration),
-        cmocka_unit_test(hex_digit),
+        cmocka_unit_test(decimal), cmocka_unit_test(hexadecimal), cmocka_unit_test(duration),
+        cmocka_unit_test(size),    cmocka_unit_test(rate),        cmocka_unit_test(hex_digit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,25 @@ static void allow_all_allows_all(void **state) {
     }
 }
 
+/* What goes before the path, by the upstream or with the key in it, is not climbed out of. */
+static void allow_all_stays_below_a_prefix(void **state) {
+    struct inject in_path = {.kind = INJECT_PATH};
+    const struct credential credentials[] = {
+        {.allows_all = true, .authority.base_path = SLICE("/base")},
+        {.allows_all = true, .inject = &in_path, .n_inject = 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(credentials); i++) {
+        const struct rule *rule;
+
+        assert_int_equal(rule_decide(&credentials[i], SLICE("GET"), SLICE("/a/../b"), &rule), RULE_ALLOWS);
+        assert_int_equal(rule_decide(&credentials[i], SLICE("GET"), SLICE("/a/../../b"), &rule), RULE_AMBIGUOUS);
+        assert_int_equal(rule_decide(&credentials[i], SLICE("GET"), SLICE("/%2e%2e"), &rule), RULE_AMBIGUOUS);
+        assert_int_equal(rule_decide(&credentials[i], SLICE("OPTIONS"), SLICE("*"), &rule), RULE_ALLOWS);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_paths),
@@ -179,6 +198,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_path),
         cmocka_unit_test(no_rule_allows_nothing),
         cmocka_unit_test(allow_all_allows_all),
+        cmocka_unit_test(allow_all_stays_below_a_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

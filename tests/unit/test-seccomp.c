@@ -19,15 +19,15 @@
 #include "unit_fd.h"
 
 #define BIT(list) (1U << (list))
-#define SUPERVISOR BIT(SECCOMP_SUPERVISOR)
 #define RELAY BIT(SECCOMP_RELAY)
 #define KEEPER BIT(SECCOMP_KEEPER)
 #define SOURCE BIT(SECCOMP_SOURCE)
 #define RESOLVER BIT(SECCOMP_RESOLVER)
-#define EVERY (SUPERVISOR | RELAY | KEEPER | SOURCE | RESOLVER)
+#define EXPORTER BIT(SECCOMP_EXPORTER)
+#define EVERY (RELAY | KEEPER | SOURCE | RESOLVER | EXPORTER)
 #define NONE 0U
 
-static const char *const names[SECCOMP_LISTS] = {"supervisor", "relay", "keeper", "source", "resolver"};
+static const char *const names[SECCOMP_LISTS] = {"relay", "keeper", "source", "resolver", "exporter"};
 
 /* Made before the sandbox closes. */
 static int pair[2];
@@ -88,9 +88,9 @@ static void sockets(void **state) {
         {"connect", KEEPER | RESOLVER, SYS_connect, -1, 0, 0, 0},
         {"bind", RESOLVER, SYS_bind, -1, 0, 0, 0},
         {"listen", NONE, SYS_listen, -1, 1, 0, 0},
-        {"accept4", NONE, SYS_accept4, -1, 0, 0, 0},
-        {"socketpair", SUPERVISOR | RELAY, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
-        {"shutdown", SUPERVISOR | RELAY | KEEPER, SYS_shutdown, -1, SHUT_WR, 0, 0},
+        {"accept4", EXPORTER, SYS_accept4, -1, 0, 0, 0},
+        {"socketpair", RELAY, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
+        {"shutdown", RELAY | KEEPER | EXPORTER, SYS_shutdown, -1, SHUT_WR, 0, 0},
     };
 
     (void)state;
@@ -101,14 +101,14 @@ static void files(void **state) {
     static const char path[] = "/proc/self/exe", made[] = "/tmp/credfd-test-seccomp";
     const long p = address_of(path), m = address_of(made);
     const struct attempt attempts[] = {
-        {"open to read", SUPERVISOR | KEEPER | RESOLVER, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
+        {"open to read", KEEPER | RESOLVER, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
         {"open to write", NONE, SYS_openat, AT_FDCWD, m, O_WRONLY, 0},
         {"open to read and write", NONE, SYS_openat, AT_FDCWD, m, O_RDWR, 0},
         {"open to make", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_CREAT, 0600},
         {"open to truncate", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_TRUNC, 0},
         {"open without a name", NONE, SYS_openat, AT_FDCWD, m, O_TMPFILE | O_RDWR, 0600},
         {"open for neither", NONE, SYS_openat, AT_FDCWD, p, O_ACCMODE, 0},
-        {"old open to read", SUPERVISOR | KEEPER | RESOLVER, SYS_open, p, O_RDONLY, 0, 0},
+        {"old open to read", KEEPER | RESOLVER, SYS_open, p, O_RDONLY, 0, 0},
         {"old open to write", NONE, SYS_open, m, O_WRONLY | O_CREAT, 0600, 0},
         {"openat2", NONE, SYS_openat2, AT_FDCWD, p, 0, 0},
         {"open_by_handle_at", NONE, SYS_open_by_handle_at, -1, 0, 0, 0},
@@ -141,9 +141,9 @@ static void processes(void **state) {
         {"ptrace", NONE, SYS_ptrace, PTRACE_ATTACH, 1, 0, 0},
         {"process_vm_readv", NONE, SYS_process_vm_readv, 1, 0, 0, 0},
         {"process_vm_writev", NONE, SYS_process_vm_writev, 1, 0, 0, 0},
-        {"pidfd_open", SUPERVISOR, SYS_pidfd_open, 1, 0, 0, 0},
+        {"pidfd_open", NONE, SYS_pidfd_open, 1, 0, 0, 0},
         {"pidfd_getfd", NONE, SYS_pidfd_getfd, -1, 0, 0, 0},
-        {"kill", SUPERVISOR, SYS_kill, 0, 0, 0, 0},
+        {"kill", NONE, SYS_kill, 0, 0, 0, 0},
         {"prctl", NONE, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0},
         {"seccomp", NONE, SYS_seccomp, 0, 0, 0, 0},
         {"setuid", NONE, SYS_setuid, 0, 0, 0, 0},

@@ -1,17 +1,15 @@
 #include "egress/settings.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
-#include "unit.h"
+#include "unit_settings.h"
 
-/* A place of its own, which is the current directory: key and ca.pem in order, and files that are not. */
+/* A place of its own, which is the current directory: ca.pem is in order, the other files are not. */
 static char directory[] = "/tmp/credfd-test-XXXXXX";
 
 static void make_file(const char *name, mode_t mode, off_t size) {
@@ -22,8 +20,7 @@ static void make_file(const char *name, mode_t mode, off_t size) {
     assert_int_equal(fchmod(fd, mode), 0);
 }
 
-static const char *const file_names[] = {"key",   "open",   "writable",     "empty",
-                                         "large", "ca.pem", "ca-large.pem", "CANARY"};
+static const char *const file_names[] = {"open", "empty", "ca.pem", "ca-large.pem"};
 
 /* What marks a certificate; whether it is a good one, the keeper finds out. */
 static void make_ca_file(void) {
@@ -38,18 +35,10 @@ static int make_place(void **state) {
     (void)state;
     assert_non_null(mkdtemp(directory));
     assert_int_equal(chdir(directory), 0);
-    make_file("key", 0640, 10);
     make_file("open", 0644, 10);
-    make_file("writable", 0602, 10);
     make_file("empty", 0600, 0);
-    make_file("large", 0600, LIMIT_SECRET + 2);
     make_ca_file();
     make_file("ca-large.pem", 0644, LIMIT_CA_FILE + 1);
-    make_file("CANARY", 0644, 10);
-    assert_int_equal(mkfifo("pipe", 0600), 0);
-    assert_int_equal(setenv("TEST_KEY", "k", 1), 0);
-    assert_int_equal(setenv("TEST_EMPTY", "", 1), 0);
-    assert_int_equal(unsetenv("TEST_ABSENT"), 0);
     return 0;
 }
 
@@ -57,76 +46,9 @@ static int remove_place(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(file_names); i++)
         assert_int_equal(unlink(file_names[i]), 0);
-    assert_int_equal(unlink("pipe"), 0);
     assert_int_equal(chdir("/"), 0);
     assert_int_equal(rmdir(directory), 0);
     return 0;
-}
-
-/* What one credential says, a key a line from line 2; NULL: what is in order. `rest` starts on line 6. */
-struct text {
-    const char *name, *secret, *upstream, *inject, *rest;
-};
-
-static char *write_text(const struct text *text) {
-    char *yaml;
-
-    assert_true(asprintf(&yaml,
-                         "credentials:\n"
-                         "  - name: %s\n"
-                         "    secret: %s\n"
-                         "    upstream: %s\n"
-                         "    inject: %s\n"
-                         "%s",
-                         text->name ? text->name : "api", text->secret ? text->secret : "{ file: key }",
-                         text->upstream ? text->upstream : "https://api.example.org",
-                         text->inject ? text->inject : "{ query: app_key }", text->rest ? text->rest : "") > 0);
-    return yaml;
-}
-
-static int parse(const char *yaml, struct settings **ret, char **ret_error) {
-    _cleanup_slice_ struct slice bytes = exact_copy(slice_of_string(yaml));
-
-    return settings_parse("f.yaml", bytes, ret, ret_error);
-}
-
-static void check_refused(const char *yaml, const char *expected) {
-    struct settings *settings = NULL;
-    _cleanup_free_ char *error = NULL;
-
-    if (parse(yaml, &settings, &error) != -EINVAL)
-        fail_msg("taken:\n%s", yaml);
-    assert_null(settings);
-    assert_string_equal(error ? error : "no error", expected);
-}
-
-struct row {
-    struct text text;
-    const char *error;
-};
-
-static void check_rows(const struct row *rows, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_free_ char *yaml = write_text(&rows[i].text);
-
-        check_refused(yaml, rows[i].error);
-    }
-}
-
-static struct settings *take(const char *yaml) {
-    struct settings *settings = NULL;
-    char *error = NULL;
-
-    if (parse(yaml, &settings, &error) < 0)
-        fail_msg("%s\n%s", error ? error : "no error", yaml);
-    assert_null(error);
-    return settings;
-}
-
-static struct settings *take_text(struct text text) {
-    _cleanup_free_ char *yaml = write_text(&text);
-
-    return take(yaml);
 }
 
 static void refuses_a_file_of_another_shape(void **state) {
@@ -134,7 +56,8 @@ static void refuses_a_file_of_another_shape(void **state) {
     check_refused("audit: { file: \"-\" }\n",
                   "f.yaml:1: credentials: is missing; add credentials: and a list of at least one; see credfd.yaml(5)");
     check_refused("credential: []\n", "f.yaml:1: credential: unknown key; did you mean `credentials`?");
-    check_refused("\ndispatch: {}\n", "f.yaml:2: dispatch: unknown key; use credentials, audit and timeouts");
+    check_refused("\ndispatch: {}\n", "f.yaml:2: dispatch: unknown key; use credentials, audit, metrics, log and "
+                                      "timeouts");
     check_refused("credentials: {}\n",
                   "f.yaml:1: credentials: must be a list; write it as [ a, b ], or a line for each "
                   "item that starts with -");
@@ -148,7 +71,7 @@ static void refuses_a_wrong_credential(void **state) {
         {{.rest = "    injekt: {}\n"}, "f.yaml:6: credentials.api.injekt: unknown key; did you mean `inject`?"},
         {{.rest = "    zone: x\n"},
          "f.yaml:6: credentials.api.zone: unknown key; use name, secret, upstream, inject, "
-         "allow, env, ca_file, allow_private and response_timeout"},
+         "allow, deny, executables, limits, mask, pass, env, ca_file, allow_private and response_timeout"},
         {{.rest = "    upstream: https://b.example.org\n"},
          "f.yaml:6: credentials.api.upstream: is written twice, first on line 4; remove one"},
         {{.name = "two words"},
@@ -187,7 +110,7 @@ static void refuses_a_wrong_credential(void **state) {
         "f.yaml:2: credentials[0].name: is missing; add name: and a word to call the credential by");
     check_refused("credentials:\n\n  -\n    name: api\n    upstream: https://a.example.org\n    inject: { query: k }\n",
                   "f.yaml:4: credentials.api.secret: is missing; add secret: { file: PATH }, { env: NAME } or "
-                  "{ fd: NUMBER }");
+                  "{ command: [ WORD, ... ] }");
     check_refused("credentials:\n  - name: api\n    secret: { file: key }\n    inject: { query: k }\n",
                   "f.yaml:2: credentials.api.upstream: is missing; add upstream: https://HOST, the one place where the "
                   "key may go");
@@ -206,107 +129,6 @@ static void refuses_a_name_twice(void **state) {
 
     (void)state;
     check_refused(yaml, "f.yaml:9: credentials[1].name: the credential on line 2 has the same name; give each its own");
-}
-
-#define SECRET_AT "f.yaml:3: credentials.api.secret: "
-
-static void refuses_a_wrong_secret(void **state) {
-    static const struct row rows[] = {
-        {{.secret = "sk_live_1"},
-         SECRET_AT "must say where the key is, never the key itself; write { file: PATH }, "
-                   "{ env: NAME } or { fd: NUMBER }"},
-        {{.secret = ""},
-         SECRET_AT "must say where the key is, never the key itself; write { file: PATH }, "
-                   "{ env: NAME } or { fd: NUMBER }"},
-        {{.secret = "{}"}, SECRET_AT "must say one place; write exactly one of file, env and fd"},
-        {{.secret = "{ file: key, env: TEST_KEY }"},
-         SECRET_AT "must say one place; write exactly one of file, env and fd"},
-        {{.secret = "{ path: key }"}, SECRET_AT "unknown key; use file, env and fd"},
-        {{.secret = "{ fille: key }"}, SECRET_AT "unknown key; use file, env and fd"},
-        {{.secret = "{ file: none }"},
-         SECRET_AT
-         "the file cannot be read: No such file or directory; create it, or correct the path, which starts from "
-         "this file's directory unless it starts with /"},
-        {{.secret = "{ file: key/below }"},
-         SECRET_AT "the file cannot be read: Not a directory; create it, or correct the path, which starts from this "
-                   "file's directory unless it starts with /"},
-        {{.secret = "{ file: open }"},
-         SECRET_AT "every user of this machine may get at the file (mode 0644); close it with chmod 600"},
-        {{.secret = "{ file: writable }"},
-         SECRET_AT "every user of this machine may get at the file (mode 0602); close it with chmod 600"},
-        {{.secret = "{ file: empty }"}, SECRET_AT "the file is empty; put the key in it"},
-        {{.secret = "{ file: large }"}, SECRET_AT "the file is larger than 16 KiB; put the key alone in it"},
-        {{.secret = "{ file: pipe }"}, SECRET_AT "not a regular file; hand a pipe or a device over as `fd`"},
-        {{.secret = "{ file: /dev/null }"}, SECRET_AT "not a regular file; hand a pipe or a device over as `fd`"},
-        {{.secret = "{ file: ~/key }"}, SECRET_AT "~ stands for no home directory here; write the path in full"},
-        {{.secret = "{ file: }"}, SECRET_AT "has no value; write one, or remove the key"},
-        {{.secret = "{ env: sk-live-1 }"},
-         SECRET_AT "`env` takes a variable's name, never the key itself; write { env: NAME }"},
-        {{.secret = "{ env: 1KEY }"},
-         SECRET_AT "`env` takes a variable's name, never the key itself; write { env: NAME }"},
-        {{.secret = "{ env: TEST_ABSENT }"},
-         SECRET_AT "the variable that `env` names is not set; export it before you start credfd"},
-        {{.secret = "{ env: TEST_EMPTY }"}, SECRET_AT "the variable that `env` names is empty; put the key in it"},
-        {{.secret = "{ fd: 2 }"}, SECRET_AT "`fd` 0, 1 and 2 are standard input, output and error; use 3 or above"},
-        {{.secret = "{ fd: three }"}, SECRET_AT "must be a whole number; write it in decimal digits"},
-        {{.secret = "{ fd: 99999999999 }"}, SECRET_AT "is too large; write at most 2147483647"},
-        {{.secret = "{ fd: 2147483647 }"},
-         SECRET_AT "the descriptor that `fd` names is not open; start credfd with it, "
-                   "as with 3<FILE in a shell"},
-    };
-
-    (void)state;
-    check_rows(rows, ARRAY_LEN(rows));
-}
-
-static void refuses_a_descriptor_it_cannot_read(void **state) {
-    static const int flags[] = {O_WRONLY, O_PATH};
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-        _cleanup_close_ int fd = open("key", flags[i] | O_CLOEXEC);
-        char secret[32];
-        const struct text text = {.secret = secret};
-        _cleanup_free_ char *yaml = NULL;
-
-        assert_true(fd > STDERR_FILENO);
-        (void)snprintf(secret, sizeof(secret), "{ fd: %d }", fd);
-        yaml = write_text(&text);
-        check_refused(yaml, SECRET_AT "the descriptor that `fd` names cannot be read from; open it for reading");
-    }
-}
-
-static void shows_no_secret(void **state) {
-    static const char *const rows[] = {
-        "CANARY",
-        "[ CANARY ]",
-        "{ CANARY }",
-        "{ CANARY: file }",
-        "{ file: CANARY }", /* there, and open to every user */
-        "{ file: CANARY/CANARY }",
-        "{ file: [ CANARY ] }",
-        "{ file: { CANARY: CANARY } }",
-        "{ file: \"CANARY\\n\" }",
-        "{ env: CANARY }",
-        "{ env: CANARY-CANARY }",
-        "{ fd: CANARY }",
-        "{ fd: CANARY, env: CANARY }",
-        "{ env: CANARY, env: CANARY }",
-        "{ env: &CANARY CANARY }",
-        "\"CANARY",
-        "CANARY: CANARY",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const struct text text = {.secret = rows[i]};
-        _cleanup_free_ char *yaml = write_text(&text), *error = NULL;
-        struct settings *settings;
-
-        assert_row(slice_of_string(rows[i]), parse(yaml, &settings, &error) == -EINVAL);
-        assert_row(slice_of_string(rows[i]), error && slice_starts_with(slice_of_string(error), SLICE("f.yaml:3: ")));
-        assert_row(slice_of_string(rows[i]), !strstr(error, "CANARY"));
-    }
 }
 
 #define UPSTREAM_AT "f.yaml:4: credentials.api.upstream: "
@@ -375,89 +197,6 @@ static void takes_upstreams(void **state) {
     }
 }
 
-#define INJECT_AT "f.yaml:5: credentials.api.inject"
-#define ONE_WAY INJECT_AT ": must say one way; write { query: NAME } or { header: NAME, format: \"Bearer {}\" }"
-#define OURS                                                                                                           \
-    INJECT_AT ".header: credfd writes this field itself; name the one that the API reads its key from, as "            \
-              "Authorization"
-#define ONCE INJECT_AT ".format: must hold {} exactly once, where the key goes; write \"Bearer {}\", or \"{}\" alone"
-
-static void refuses_a_wrong_injection(void **state) {
-    static const struct row rows[] = {
-        {{.inject = "bearer"},
-         INJECT_AT ": must hold keys and their values; write it as { key: value }, or a line for each key"},
-        {{.inject = "{}"}, ONE_WAY},
-        {{.inject = "{ format: \"{}\" }"}, ONE_WAY},
-        {{.inject = "{ query: a, header: b }"}, ONE_WAY},
-        {{.inject = "{ cookie: a }"}, INJECT_AT ".cookie: unknown key; use query, header and format"},
-        {{.inject = "{ qurey: a }"}, INJECT_AT ".qurey: unknown key; did you mean `query`?"},
-        {{.inject = "{ query: a, format: \"{}\" }"}, INJECT_AT ".format: goes with `header` only; remove it"},
-        {{.inject = "{ query: \"app key\" }"},
-         INJECT_AT ".query: has a character that can be read in two ways; use "
-                   "letters, digits and any of - . _ ~"},
-        {{.inject = "{ query: \"app%6bey\" }"},
-         INJECT_AT ".query: has a character that can be read in two ways; use "
-                   "letters, digits and any of - . _ ~"},
-        {{.inject = "{ header: \"X Key\" }"},
-         INJECT_AT ".header: not a header field's name; write it without colon and "
-                   "blanks, as Authorization"},
-        {{.inject = "{ header: \"X-Key:\" }"},
-         INJECT_AT ".header: not a header field's name; write it without colon and "
-                   "blanks, as Authorization"},
-        {{.inject = "{ header: host }"}, OURS},
-        {{.inject = "{ header: Content-Length }"}, OURS},
-        {{.inject = "{ header: TRANSFER-ENCODING }"}, OURS},
-        {{.inject = "{ header: Connection }"}, OURS},
-        {{.inject = "{ header: Upgrade }"}, OURS},
-        {{.inject = "{ header: A, format: Bearer }"}, ONCE},
-        {{.inject = "{ header: A, format: \"{} {}\" }"}, ONCE},
-        {{.inject = "{ header: A, format: {} }"},
-         INJECT_AT ".format: must be text, not keys and values; put text that "
-                   "starts with { in quotes"},
-        {{.inject = "{ header: A, format: \"Bearer {} \" }"},
-         INJECT_AT ".format: must not start or end with a blank; remove it"},
-        {{.inject = "{ header: A, format: \"{}\\r\\nX: y\" }"},
-         INJECT_AT ".format: must not hold a line break or another control character; remove it"},
-    };
-
-    (void)state;
-    check_rows(rows, ARRAY_LEN(rows));
-}
-
-#define METHOD_AND_PATH "a method and a path; write \"GET /path/**\", with * for every method"
-
-static void refuses_a_wrong_rule(void **state) {
-    static const struct row rows[] = {
-        {{.rest = "    allow: GET /x\n"},
-         "f.yaml:6: credentials.api.allow: must be `all` or a list of rules; write "
-         "[ \"GET /path/**\", \"POST /path\" ]"},
-        {{.rest = "    allow:\n"},
-         "f.yaml:6: credentials.api.allow: must be `all` or a list of rules; write "
-         "[ \"GET /path/**\", \"POST /path\" ]"},
-        {{.rest = "    allow:\n      - GET /x\n      - /y\n"},
-         "f.yaml:8: credentials.api.allow[1]: must be " METHOD_AND_PATH},
-        {{.rest = "    allow: [ all ]\n"}, "f.yaml:6: credentials.api.allow[0]: must be " METHOD_AND_PATH},
-        {{.rest = "    allow: [ get /x ]\n"},
-         "f.yaml:6: credentials.api.allow[0]: a method is written in capitals; write \"GET /path/**\""},
-        {{.rest = "    allow: [ \"G:T /x\" ]\n"},
-         "f.yaml:6: credentials.api.allow[0]: does not start with a method; write "
-         "\"GET /path/**\", with * for every method"},
-        {{.rest = "    allow: [ GET x ]\n"},
-         "f.yaml:6: credentials.api.allow[0]: the rule's path is wrong: it must start "
-         "with \"/\"; write \"GET /path/*\", or /path/** for all below"},
-        {{.rest = "    allow: [ GET /x /y ]\n"},
-         "f.yaml:6: credentials.api.allow[0]: the rule's path is wrong: it holds a blank or another byte that no path "
-         "has; "
-         "write \"GET /path/*\", or /path/** for all below"},
-        {{.rest = "    allow: [ { GET: /x } ]\n"},
-         "f.yaml:6: credentials.api.allow[0]: must be text, not keys and values; "
-         "put text that starts with { in quotes"},
-    };
-
-    (void)state;
-    check_rows(rows, ARRAY_LEN(rows));
-}
-
 #define TEMPLATE "{ starts nothing known here; use {fd}, {name}, {upstream} or {host}"
 
 static void refuses_a_wrong_variable(void **state) {
@@ -488,59 +227,12 @@ static void refuses_a_wrong_variable(void **state) {
     check_rows(rows, ARRAY_LEN(rows));
 }
 
-static void refuses_wrong_globals(void **state) {
-    static const struct row rows[] = {
-        {{.rest = "audit: log\n"},
-         "f.yaml:6: audit: must hold keys and their values; write it as { key: value }, or a "
-         "line for each key"},
-        {{.rest = "audit: {}\n"},
-         "f.yaml:6: audit.file: is missing; add file: PATH, or file: \"-\" for standard error"},
-        {{.rest = "audit: { path: log }\n"}, "f.yaml:6: audit.path: unknown key; use file"},
-        {{.rest = "timeouts: { head: 0s }\n"},
-         "f.yaml:6: timeouts.head: must be more than nothing; write 1ms to 24h, or "
-         "remove the key for the default"},
-        {{.rest = "timeouts:\n  headd: 1s\n"}, "f.yaml:7: timeouts.headd: unknown key; did you mean `head`?"},
-    };
-
-    (void)state;
-    check_rows(rows, ARRAY_LEN(rows));
-}
-
-/* `count` items in brackets, each `item`. */
-static char *write_list(const char *item, size_t count) {
-    char *list = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&list, &n);
-
-    assert_non_null(out);
-    for (size_t i = 0; i < count; i++)
-        (void)fprintf(out, "%s%s", i == 0 ? "[ " : ", ", item);
-    (void)fprintf(out, " ]");
-    assert_int_equal(fclose(out), 0);
-    return list;
-}
-
 static void refuses_more_than_the_limits(void **state) {
-    _cleanup_free_ char *leases = write_list("{}", LIMIT_LEASES + 1), *rules = write_list("GET /", LIMIT_RULES + 1);
-    _cleanup_free_ char *fit = write_list("GET /", LIMIT_RULES), *credentials = NULL, *allow = NULL, *allow_fit = NULL;
-    _cleanup_free_ char *rule = NULL, *format = NULL;
-    _cleanup_settings_ struct settings *settings = NULL;
+    _cleanup_free_ char *leases = write_list("{}", LIMIT_LEASES + 1), *credentials = NULL;
 
     (void)state;
     assert_true(asprintf(&credentials, "credentials: %s\n", leases) > 0);
     check_refused(credentials, "f.yaml:1: credentials: the list is too long; write at most 64");
-    assert_true(asprintf(&allow, "    allow: %s\n", rules) > 0);
-    check_rows(
-        &(struct row){{.rest = allow}, "f.yaml:6: credentials.api.allow: the list is too long; write at most 256"}, 1);
-    assert_true(asprintf(&allow_fit, "    allow: %s\n", fit) > 0);
-    settings = take_text((struct text){.rest = allow_fit});
-    assert_int_equal(settings->credentials[0].n_allow, LIMIT_RULES);
-
-    assert_true(asprintf(&rule, "    allow: [ GET /%0*d ]\n", LIMIT_RULE, 0) > 0);
-    check_rows(
-        &(struct row){{.rest = rule}, "f.yaml:6: credentials.api.allow[0]: too long; use at most 2048 characters"}, 1);
-    assert_true(asprintf(&format, "{ header: A, format: \"{}%0*d\" }", LIMIT_FORMAT, 0) > 0);
-    check_rows(&(struct row){{.inject = format}, INJECT_AT ".format: too long; use at most 1024 characters"}, 1);
 }
 
 static void assert_in_directory(const char *path, const char *name) {
@@ -566,7 +258,7 @@ static void takes_everything(void **state) {
     (void)state;
     assert_int_equal(settings->n_credentials, 1);
     assert_string_equal(settings->path, "f.yaml");
-    assert_in_directory(settings->audit_file, "log/audit.jsonl");
+    assert_in_directory(settings->audit.file, "log/audit.jsonl");
     assert_int_equal(settings->timeouts.head, 1);
     assert_int_equal(settings->timeouts.idle, 2000);
     assert_int_equal(settings->timeouts.body, 3000);
@@ -577,9 +269,10 @@ static void takes_everything(void **state) {
     assert_int_equal(c->secret.kind, SECRET_FILE);
     assert_in_directory(c->secret.path, "key");
     assert_string_equal(c->secret.where, "f.yaml:3: credentials.flash.duty-1_a.secret");
-    assert_int_equal(c->inject.kind, INJECT_HEADER);
-    assert_string_equal(c->inject.name, "Authorization");
-    assert_string_equal(c->inject.format, "Bearer {}");
+    assert_int_equal(c->n_inject, 1);
+    assert_int_equal(c->inject[0].kind, INJECT_HEADER);
+    assert_string_equal(c->inject[0].name, "Authorization");
+    assert_string_equal(c->inject[0].format, "Bearer {}");
     assert_false(c->allows_all);
     assert_int_equal(c->n_allow, 2);
     assert_string_equal(c->allow[0].method, "GET");
@@ -600,14 +293,14 @@ static void fills_in_the_defaults(void **state) {
     const struct credential *c = &settings->credentials[0];
 
     (void)state;
-    assert_null(settings->audit_file);
+    assert_null(settings->audit.file);
     assert_int_equal(settings->timeouts.head, TIMEOUT_HEAD);
     assert_int_equal(settings->timeouts.idle, TIMEOUT_IDLE);
     assert_int_equal(settings->timeouts.body, TIMEOUT_BODY);
     assert_int_equal(settings->timeouts.write, TIMEOUT_WRITE);
     assert_int_equal(settings->timeouts.stream, TIMEOUT_STREAM);
     assert_int_equal(settings->timeouts.connect, TIMEOUT_CONNECT);
-    assert_string_equal(c->inject.format, "{}");
+    assert_string_equal(c->inject[0].format, "{}");
     assert_false(c->allows_all);
     assert_int_equal(c->n_allow, 0);
     assert_int_equal(c->n_env, 0);
@@ -617,32 +310,6 @@ static void fills_in_the_defaults(void **state) {
     assert_int_equal(c->secret.fd, -EBADF);
 }
 
-static void takes_every_kind_of_secret(void **state) {
-    _cleanup_close_ int fd = open("key", O_RDONLY | O_CLOEXEC);
-    _cleanup_settings_ struct settings *by_env = take_text((struct text){.secret = "{ env: TEST_KEY }"});
-    _cleanup_settings_ struct settings *by_fd = NULL;
-    char secret[32];
-
-    (void)state;
-    assert_int_equal(by_env->credentials[0].secret.kind, SECRET_ENV);
-    assert_string_equal(by_env->credentials[0].secret.variable, "TEST_KEY");
-    (void)snprintf(secret, sizeof(secret), "{ fd: %d }", fd);
-    by_fd = take_text((struct text){.secret = secret});
-    assert_int_equal(by_fd->credentials[0].secret.kind, SECRET_FD);
-    assert_int_equal(by_fd->credentials[0].secret.fd, fd);
-}
-
-static void tells_all_from_nothing(void **state) {
-    _cleanup_settings_ struct settings *all = take_text((struct text){.rest = "    allow: all\n"});
-    _cleanup_settings_ struct settings *nothing = take_text((struct text){.rest = "    allow: []\n    env: {}\n"});
-
-    (void)state;
-    assert_true(all->credentials[0].allows_all);
-    assert_int_equal(all->credentials[0].n_allow, 0);
-    assert_false(nothing->credentials[0].allows_all);
-    assert_int_equal(nothing->credentials[0].n_allow, 0);
-}
-
 static void finds_a_credential(void **state) {
     _cleanup_settings_ struct settings *settings =
         take_text((struct text){.rest = "  - name: second\n    secret: { env: TEST_KEY }\n"
@@ -650,7 +317,7 @@ static void finds_a_credential(void **state) {
                                         "audit: { file: \"-\" }\n"});
 
     (void)state;
-    assert_string_equal(settings->audit_file, "-");
+    assert_string_equal(settings->audit.file, "-");
     assert_int_equal(settings->n_credentials, 2);
     assert_ptr_equal(settings_credential(settings, "api"), &settings->credentials[0]);
     assert_ptr_equal(settings_credential(settings, "second"), &settings->credentials[1]);
@@ -732,20 +399,12 @@ int main(void) {
         cmocka_unit_test(refuses_a_file_of_another_shape),
         cmocka_unit_test(refuses_a_wrong_credential),
         cmocka_unit_test(refuses_a_name_twice),
-        cmocka_unit_test(refuses_a_wrong_secret),
-        cmocka_unit_test(refuses_a_descriptor_it_cannot_read),
-        cmocka_unit_test(shows_no_secret),
         cmocka_unit_test(refuses_a_wrong_upstream),
         cmocka_unit_test(takes_upstreams),
-        cmocka_unit_test(refuses_a_wrong_injection),
-        cmocka_unit_test(refuses_a_wrong_rule),
         cmocka_unit_test(refuses_a_wrong_variable),
-        cmocka_unit_test(refuses_wrong_globals),
         cmocka_unit_test(refuses_more_than_the_limits),
         cmocka_unit_test(takes_everything),
         cmocka_unit_test(fills_in_the_defaults),
-        cmocka_unit_test(takes_every_kind_of_secret),
-        cmocka_unit_test(tells_all_from_nothing),
         cmocka_unit_test(finds_a_credential),
         cmocka_unit_test(loads_from_a_file),
         cmocka_unit_test(looks_in_order),

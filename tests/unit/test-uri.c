@@ -125,6 +125,8 @@ static void encoding(void **state) {
     (void)state;
     n = uri_percent_encode(SLICE("aZ09-._~ /+%&=\xE9\n"), encoded);
     assert_slice(slice_of(encoded, n), "aZ09-._~%20%2F%2B%25%26%3D%E9%0A");
+    n = uri_percent_encode_segment(SLICE("aZ09-._~!$&'()*+,=:@ /?#%;\\\"\xE9\n"), encoded);
+    assert_slice(slice_of(encoded, n), "aZ09-._~!$&'()*+,=:@%20%2F%3F%23%25%3B%5C%22%E9%0A");
     for (size_t i = 0; i < sizeof(all); i++)
         all[i] = (char)i;
     n = uri_percent_encode(slice_of(all, sizeof(all)), encoded);

@@ -4,8 +4,8 @@
     api.py KEY_FILE CERTIFICATE CERTIFICATE_KEY
 
 Prints its port on one line when it listens, and serves until it is ended. Any path answers {"you are": "alice"} to a
-request with the key in the query (app_key=...) or in Authorization (Bearer ...), and 401 to any other. It never says
-the key back.
+request with the key in the query (app_key=...) or in Authorization (Bearer ...), and 401 to any other. /echo says the
+whole request back, key and all, as careless debug pages do.
 """
 import hmac
 import http.server
@@ -26,6 +26,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         status, answer = (200, {"you are": "alice"}) if self.has_key() else (401, {"error": "who are you?"})
+        if self.path.startswith("/echo"):
+            answer = {"you asked for": self.path, "your key in hex": self.key.encode().hex()}
         body = json.dumps(answer).encode() + b"\n"
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

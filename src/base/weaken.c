@@ -1,0 +1,3 @@
+#include "base/weaken.h"
+
+const volatile struct weakened weakened = {.mark = "credfd weakened:", .defence = WEAKEN_NONE};

@@ -1,0 +1,66 @@
+/*
+ * Defences that a test build (-Dweaken=true) can leave out, one at a time, to show that the tests of each fail without
+ * it. Which one is left out is told by a byte in the program files: tests/redteam/show-teeth sets it in copies of them.
+ * In every other build there is no such byte, WEAKENED() is the constant false, and no code remains of it;
+ * tests/check-hardened looks.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* In this order, by these names; what follows each name is what holds no more without that defence. */
+enum weakened_defence {
+    WEAKEN_NONE,
+    WEAKEN_DUMPABLE,    /* our processes cannot be read or traced */
+    WEAKEN_CORE,        /* no core of ours is written: without the limits and without the above */
+    WEAKEN_COPY,        /* memory that was open for a moment is not the memory that holds the key */
+    WEAKEN_CAPS,        /* a root command loses the capabilities that undo the rest */
+    WEAKEN_CLOSE_RANGE, /* no descriptor but the leases' goes into the command */
+    WEAKEN_ENV,         /* a secret's variable leaves the environment */
+    WEAKEN_DOOR,        /* a malformed dial is refused */
+    WEAKEN_ASKER,       /* the audit names who asked, by the kernel's word */
+    WEAKEN_END,         /* with the command its leases end, whoever holds them */
+    WEAKEN_STREAMS,     /* a lease has so many streams open and no more */
+    WEAKEN_DIALS,       /* so many dials wait for their answer and no more */
+    WEAKEN_LEAK,        /* a stream that is over leaves nothing behind */
+    WEAKEN_LOST_FD,     /* who runs out of descriptors refuses, and goes on */
+    WEAKEN_TIMEOUT,     /* a slow client is not waited for */
+    WEAKEN_HEAD,        /* a head has a length */
+    WEAKEN_MEMORY,      /* no buffer without a cap: what is not taken stops the sender */
+    WEAKEN_QUERY,       /* a parameter twice or in disguise is refused */
+    WEAKEN_FIELDS,      /* fields that compete with ours are taken out */
+    WEAKEN_TARGET,      /* a target has no authority of its own */
+    WEAKEN_PATH,        /* a path is matched as written and as servers read it */
+    WEAKEN_SPLIT,       /* no CR, LF or NUL in a value, nor escaped in a target */
+    WEAKEN_FRAMING,     /* no request has two framings */
+    WEAKEN_CHUNKS,      /* chunks end as they must */
+    WEAKEN_MASK,        /* a response does not say the key */
+    WEAKEN_PIECES,      /* a key is found across pieces */
+    WEAKEN_ORACLE,      /* what is held back says nothing of the key */
+    WEAKEN_COOKIES,     /* a response sets no cookie */
+    WEAKEN_HIDING,      /* no response comes compressed or in parts */
+    WEAKEN_ADDRESS,     /* a name may not stand for a private address */
+    WEAKEN_TTL,         /* a lease has an end */
+    WEAKEN_BUDGET,      /* a lease has a budget */
+    WEAKEN_SPENT,       /* a crash is no way to a fresh budget */
+    WEAKEN_ENDED,       /* a crash brings no lease back to life */
+    WEAKEN_CUT,         /* what runs on a lease that ended is cut */
+    WEAKEN_ESCAPE,      /* an audit line holds escaped text */
+    WEAKEN_LOG,         /* `credfd log` prints no control bytes */
+    WEAKEN_CONTROL,     /* the control socket serves its user and root */
+    WEAKEN_GARBAGE,     /* who sends it garbage is dropped */
+};
+
+#ifdef CREDFD_WEAKEN
+struct weakened {
+    char mark[sizeof("credfd weakened:")]; /* by which the byte behind it is found */
+    unsigned char defence;
+};
+
+/* Volatile: what stands here when it is compiled is not what will stand here. */
+extern const volatile struct weakened weakened;
+
+#define WEAKENED(name) (weakened.defence == WEAKEN_##name)
+#else
+#define WEAKENED(name) false
+#endif

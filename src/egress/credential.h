@@ -1,0 +1,35 @@
+/*
+ * What must hold of a credential wherever it comes from, and what makes two of them interchangeable for who has a lease
+ * already. Pure. The supervisor and the keeper ask.
+ */
+#pragma once
+
+#include "egress/settings.h"
+
+/*
+ * Whether a server may take one field's name for the other: case does not count, and behind CGI `-` and whatever else is
+ * no letter and no digit may be `_` (RFC 3875 §4.1.18).
+ */
+bool field_is_alias(struct slice name, struct slice of);
+
+/* The field that it writes; empty for one that writes none. */
+struct slice inject_field(const struct inject *inject);
+
+/* Whether a request has room for one of the two only. */
+bool inject_competes(const struct inject *a, const struct inject *b);
+
+/*
+ * Whether it can be used. The configuration's reader has said what is wrong and where; what would turn a mistake of
+ * ours into a leak is looked at again on the way to the keeper. Takes `upstream` apart into `authority`.
+ */
+bool credential_is_sound(struct credential *credential);
+
+/*
+ * Whether both take their secret to the same place in the same way: upstream, injections, trusted certificates, which
+ * addresses are permitted, and what of a response is kept back. Then a living lease may go on with the other one's rules
+ * and limits, wherever that one has its secret from.
+ */
+bool credential_is_same_place(const struct credential *a, const struct credential *b);
+
+/* Whether there is nothing at all in which the keeper would treat them differently. */
+bool credential_is_same(const struct credential *a, const struct credential *b);

@@ -1,0 +1,44 @@
+/*
+ * A credential as the keeper holds it: what the configuration says of it, the secret that the next request goes out
+ * with, and what of a response must not be seen. Definitions and secrets are replaced while requests are under way:
+ * those finish with the ones that they began with. The keeper alone has any.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "egress/mask.h"
+#include "egress/settings.h"
+#include "net/tls.h"
+
+/* One secret of a credential's life, shared by the exchanges that went out with it. */
+struct held_secret {
+    size_t refs;
+    struct secret *secret;
+    struct mask *mask;   /* of it and of its predecessor, which a response may still say */
+    uint64_t expires_at; /* base/clock.h; 0: never */
+};
+
+struct held {
+    struct credential *credential; /* NULL until it is defined */
+    struct held_secret *current;   /* NULL until there is one */
+    struct slice ca;               /* the certificates of its ca_file; empty for the system's */
+    struct tls_context *tls;       /* NULL for http, and before it is needed */
+    size_t n_exchanges;            /* that may look into a definition */
+    struct retired *retired;       /* definitions that were replaced meanwhile */
+};
+
+/* Takes the definition over, instead of one that there was. 0, -EINVAL (not the same place), -ENOMEM. */
+int held_define(struct held *held, struct credential *credential);
+
+/*
+ * The secret from now on; takes `fd` over. `expires_in_ms` is 0 for never. 0, -EINVAL, -ENOMEM or -errno. One that
+ * cannot stand where it is to be put is taken all the same, and said so in the log.
+ */
+int held_renew(struct held *held, int fd, uint64_t expires_in_ms);
+
+/* An exchange begins, and is over: in between the definition and the secret that it got stay where they are. */
+struct held_secret *held_use(struct held *held);
+void held_unuse(struct held *held, struct held_secret *secret);
+
+/* Whether there is a secret that has not expired. */
+bool held_is_current(const struct held *held);

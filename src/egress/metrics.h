@@ -1,0 +1,55 @@
+/*
+ * What the supervisor counts, and how it is told: the Prometheus text format 0.0.4. Pure: numbers in, text out.
+ * Counters only go up for as long as the supervisor lives, whatever its roles do. The only labels are the names of
+ * credentials, which the configuration has checked, and words of our own: nothing from outside is ever one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "egress/audit_codec.h"
+
+/* The roles that are started again when they die. */
+enum metrics_role { METRICS_KEEPER, METRICS_RESOLVER, METRICS_EXPORTER, METRICS_ROLES };
+
+#define METRICS_STATUSES 6 /* none told, and 1xx to 5xx */
+#define METRICS_BUCKETS 13
+
+/* Of all leases of one credential. */
+struct metrics_lease {
+    char name[LIMIT_NAME + 1]; /* empty: there is none of this number */
+    uint64_t living;
+    uint64_t statuses[METRICS_STATUSES];
+    uint64_t refusals[REFUSALS];
+    uint64_t bytes_in, bytes_out;
+    uint64_t masked;
+    uint64_t connections[CONNECTION_USES];
+    uint64_t durations[METRICS_BUCKETS],
+        duration_ms; /* of what went upstream; each in the first bucket that has room */
+    uint64_t slower; /* than every bucket */
+    uint64_t refreshed, not_refreshed;
+};
+
+struct metrics {
+    struct metrics_lease leases[LIMIT_LEASES]; /* by the number of the credential */
+    uint64_t restarts[METRICS_ROLES];
+};
+
+/* From now on the credential of that number, below LIMIT_LEASES, is shown under `name`. Its counters stay. */
+void metrics_name(struct metrics *metrics, uint32_t lease, const char *name);
+
+/* A lease of that credential begins or ends. */
+void metrics_lease_granted(struct metrics *metrics, uint32_t lease);
+void metrics_lease_ended(struct metrics *metrics, uint32_t lease);
+
+void metrics_exchange(struct metrics *metrics, uint32_t lease, const struct exchange_record *record);
+
+/* Its secret was had again, or could not be. The first time, at the start, does not count. */
+void metrics_refreshed(struct metrics *metrics, uint32_t lease, bool is_ok);
+
+void metrics_restarted(struct metrics *metrics, enum metrics_role role);
+
+/* Appends the whole text, of at most LIMIT_METRICS bytes, to an empty buffer. 0, -ENOBUFS or -ENOMEM. */
+int metrics_write(const struct metrics *metrics, struct buf *to);

@@ -1,0 +1,123 @@
+#include "egress/settings_audit.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/limits.h"
+#include "base/macros.h"
+#include "config/schema.h"
+#include "config/value.h"
+#include "egress/settings.h"
+#include "net/address.h"
+#include "wire/authority.h"
+
+static int read_file(const struct node *node, void *field) {
+    struct audit_settings *audit = field;
+    int r = node_where(node, &audit->where);
+
+    if (r < 0)
+        return r;
+    if (node_kind(node) == NODE_SCALAR && slice_equals(node_scalar(node), SLICE("-")))
+        return value_string(node, &audit->file);
+    return value_path(node, &audit->file);
+}
+
+static int read_journal(const struct node *node, void *field) {
+    return value_bool(node, field);
+}
+
+static int read_on_error(const struct node *node, void *field) {
+    static const char *const words[] = {"block", "continue"};
+    bool *continues = field;
+    size_t at;
+    int r = value_word(node, words, ARRAY_LEN(words), &at);
+
+    if (r == 0)
+        *continues = at == 1;
+    return r;
+}
+
+static int read_rotate(const struct node *node, void *field) {
+    return value_size(node, LIMIT_AUDIT_ROTATE_LEAST, LIMIT_AUDIT_ROTATE, field);
+}
+
+static int read_keep(const struct node *node, void *field) {
+    return value_count(node, LIMIT_AUDIT_KEEP, field);
+}
+
+#define AT(member) offsetof(struct audit_settings, member)
+
+static const struct schema_key audit_keys[] = {
+    {"file", read_file},
+    {"journal", read_journal, AT(is_journal)},
+    {"on_error", read_on_error, AT(continues_on_error)},
+    {"rotate", read_rotate, AT(rotate_bytes)},
+    {"keep", read_keep, AT(keep)},
+};
+
+int settings_read_audit(const struct node *node, void *field) {
+    struct audit_settings *audit = field;
+    const struct node *rotate = node_find(node, "rotate"), *keep = node_find(node, "keep");
+    int r = schema_read(audit_keys, ARRAY_LEN(audit_keys), node, field);
+
+    if (r < 0)
+        return r;
+    if (!audit->file && !audit->is_journal)
+        return node_fail(node, "must say where it goes; add file: PATH, file: \"-\" for standard error, or journal: "
+                               "true");
+    if (rotate && (!audit->file || strcmp(audit->file, "-") == 0))
+        return node_fail(rotate, "goes with a file only; add file: PATH, or remove it");
+    if (keep && !rotate)
+        return node_fail(keep, "goes with `rotate` only; add rotate: 100MiB, or remove it");
+    return 0;
+}
+
+static bool is_socket_path(struct slice path) {
+    return slice_starts_with(path, SLICE("/")) && path.n < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+/* A name other than localhost would have to be looked up. */
+static bool is_own_address(struct slice text) {
+    struct authority authority;
+    struct address address;
+
+    if (!authority_parse(text, &authority) || !authority.has_port || authority.port == 0)
+        return false;
+    return slice_equals(authority.host, SLICE("localhost")) ||
+           address_parse(authority.host, authority.port, &address) == 0;
+}
+
+int settings_read_metrics(const struct node *node, void *field) {
+    struct metrics_settings *metrics = field;
+    struct slice listen;
+    int r = node_where(node, &metrics->where);
+
+    if (r == 0)
+        r = value_string(node, &metrics->listen);
+    if (r < 0)
+        return r;
+    listen = slice_of_string(metrics->listen);
+    if (slice_starts_with(listen, SLICE("unix:")))
+        return is_socket_path(slice_from(listen, strlen("unix:")))
+                   ? 0
+                   : node_fail(node,
+                               "must name a path from / on, of at most %zu characters; write unix:/run/credfd.sock",
+                               sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+    return is_own_address(listen) ? 0
+                                  : node_fail(node, "must be where to listen; write ADDRESS:PORT, as 127.0.0.1:9780, "
+                                                    "[::1]:9780 or localhost:9780, or unix:/PATH");
+}
+
+int settings_read_log(const struct node *node, void *field) {
+    static const char *const words[] = {
+        [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+    enum log_level *level = field;
+    size_t at;
+    int r = value_word(node, words, ARRAY_LEN(words), &at);
+
+    if (r == 0)
+        *level = (enum log_level)at;
+    return r;
+}

@@ -1,0 +1,34 @@
+/*
+ * A command that prints a secret, started by the supervisor as its user would start it: no shell, their environment,
+ * the program looked for in $PATH. It can read nothing, its standard error is credfd's, and its output goes into a pipe
+ * that only a source reads. It ends with credfd, and whatever it leaves in its process group ends with it.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "net/loop.h"
+
+struct source_command {
+    pid_t pid; /* 0 when it is not running */
+    int pidfd;
+    int complaint; /* the end of a pipe through which the process says why it could not become the command */
+    struct watch exit;
+    void (*on_exited)(struct source_command *command);
+    int wait_status; /* once it has ended */
+    int exec_error;  /* -errno when it was never the command */
+};
+
+/*
+ * `argv` ends with NULL. `*ret_output` is what it prints, the caller's: a pipe whose reader is not blocked. `on_exited`
+ * is called from the loop when it was reaped. 0 or -errno.
+ */
+int source_command_start(struct source_command *command, char *const argv[],
+                         void (*on_exited)(struct source_command *command), int *ret_output);
+
+/* Ends it now, with its group. It is reaped on the loop. Harmless when it is not running. */
+void source_command_kill(struct source_command *command);
+
+static inline bool source_command_is_running(const struct source_command *command) {
+    return command->pid > 0;
+}

@@ -1,0 +1,190 @@
+"""Profiles: a key without a configuration file, the profiles that are shipped, and what goes wrong with them."""
+import pytest
+
+import program
+
+SHIPPED = ["anthropic", "flashduty", "github", "github-git", "gitlab", "openai", "slack", "telegram"]
+
+PROFILE = """\
+description: the server of this test
+upstream: {url}
+inject: {{ query: app_key }}
+ca_file: {ca_file}
+allow: [ GET /some/** ]
+deny: [ "* /some/secret/**" ]
+"""
+
+
+@pytest.fixture
+def home(credfd):
+    """A home with a profile of the test's own upstream, called mine. Returns the folder of its profiles."""
+    folder = credfd.session.new_folder() / "credfd" / "profiles"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(PROFILE.format(url=credfd.upstream.url, ca_file=credfd.upstream.ca_file))
+    return folder
+
+
+@pytest.fixture
+def profile(credfd, home):
+    """`credfd profile ...` in that home."""
+    def run(*arguments):
+        return credfd.command("profile", *arguments, env={"XDG_CONFIG_HOME": str(home.parents[1])})
+    return run
+
+
+@pytest.fixture
+def run(credfd, home):
+    """`credfd run ...` in that home, to its end, in a folder of its own where it finds no configuration."""
+    def start(*arguments, env=None):
+        return credfd.command("run", *arguments, env={"XDG_CONFIG_HOME": str(home.parents[1]), **(env or {})})
+    return start
+
+
+def call(credfd, path, name="mine"):
+    return ["--", credfd.session.path, "call", name, path]
+
+
+def test_a_profile_and_a_secret_are_enough(credfd, run):
+    done = run("--profile", "mine", "--secret", "env:MY_KEY", *call(credfd, "/some/path"),
+               env={"MY_KEY": credfd.canary})
+    assert done.returncode == 0, done.stderr
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+    assert credfd.canary.encode() not in done.stdout + done.stderr
+
+
+def test_its_rules_are_enforced(credfd, run):
+    for path in "/other", "/some/secret/thing":
+        done = run("--profile", "mine", "--secret", "env:MY_KEY", *call(credfd, path), env={"MY_KEY": credfd.canary})
+        assert done.returncode == 22, done.stderr
+    assert not credfd.upstream.requests
+
+
+def test_a_secret_of_each_kind(credfd, run):
+    folder = credfd.session.new_folder()
+    path = credfd.write_secret(folder, "key", credfd.canary)
+    systemd = {"CREDENTIALS_DIRECTORY": str(path.parent)}
+    for secret in f"file:{path}", f"systemd:{path.name}", f"command:cat {path}":
+        credfd.upstream.requests.clear()
+        done = run("--profile", "mine", "--secret", secret, *call(credfd, "/some/path"), env=systemd)
+        assert done.returncode == 0, (secret, done.stderr)
+        assert credfd.upstream.requests[0].keys() == [credfd.canary]
+
+
+def test_the_second_secret_belongs_to_the_second_profile(credfd, home, run):
+    (home / "other.yaml").write_text((home / "mine.yaml").read_text())
+    keys = {"ONE": "the-other-key", "TWO": credfd.canary}
+    done = run("--secret", "env:ONE", "--profile", "mine", "--profile", "other", "--secret", "env:TWO",
+               *call(credfd, "/some/path", "other"), env=keys)
+    assert done.returncode == 0, done.stderr
+    assert credfd.upstream.requests[0].keys() == [credfd.canary]
+
+
+def test_a_configuration_beside_it_is_not_read(credfd, home):
+    folder = credfd.session.new_folder()
+    (folder / "credfd.yaml").write_text("this is: no configuration\n")
+    done = credfd.command("run", "--profile", "mine", "--secret", "env:MY_KEY", "--", "printenv", "CREDFD", cwd=folder,
+                          env={"XDG_CONFIG_HOME": str(home.parents[1]), "MY_KEY": credfd.canary})
+    assert (done.returncode, done.stdout) == (0, b"mine=3\n"), done.stderr
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--profile", "mine"], "--secret"),
+    (["--secret", "env:MY_KEY"], "--profile"),
+    (["--profile", "mine", "--secret", "env:MY_KEY", "-c", "x.yaml"], "configuration"),
+    (["--profile", "none-such", "--secret", "env:MY_KEY"], "credfd profile list"),
+    (["--profile", "../mine", "--secret", "env:MY_KEY"], "a profile's name"),
+    (["--profile", "mine", "--profile", "mine", "--secret", "env:A", "--secret", "env:B"], "given twice"),
+    (["--profile", "mine", "--secret", "env:NOT_SET_AT_ALL"], "--secret of mine: the variable"),
+], ids=lambda value: value[-1] if isinstance(value, list) else "")
+def test_what_cannot_be_is_told_in_one_line(run, options, words):
+    done = run(*options, "--", "touch", "started")
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == 125 and len(lines) == 1, done.stderr
+    assert words in lines[0]
+
+
+@pytest.mark.parametrize("form", ["{}", "key:{}", "{}:x", "env:{}", "fd:{}", "file:~/{}", "systemd:x/{}",
+                                  "command:~/{} x", "command:{} x", "file:{}"])
+def test_a_key_in_the_place_of_its_name_is_not_shown(run, form):
+    """A word, and not the canary: that stands on the command line, where every process may look."""
+    done = run("--profile", "mine", "--secret", form.format("not-a-name-1"), "--", "touch", "started")
+    assert done.returncode == 125
+    assert b"not-a-name-1" not in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_fault_in_a_profile_is_told_with_its_line(home, run):
+    (home / "mine.yaml").write_text("description: x\nupstream: https://example.org\ninject: { qurey: a }\n")
+    done = run("--profile", "mine", "--secret", "env:HOME", "--", "true")
+    assert done.returncode == 125
+    assert f"{home}/mine.yaml:3: inject.qurey: unknown key; did you mean `query`?" in done.stderr.decode()
+
+
+# credfd profile.
+
+def test_list_tells_name_purpose_and_place(profile, home):
+    done = profile("list")
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in lines if line.split()[0] != "mine"] == SHIPPED
+    mine = next(line for line in lines if line.startswith("mine "))
+    assert "the server of this test" in mine and str(home / "mine.yaml") in mine
+
+
+def test_ones_own_profile_hides_the_shipped_one(profile, home):
+    (home / "github.yaml").write_text((home / "mine.yaml").read_text())
+    lines = [line for line in profile("list").stdout.decode().splitlines() if line.startswith("github ")]
+    assert len(lines) == 1 and str(home / "github.yaml") in lines[0]
+    assert profile("show", "github").stdout.decode().splitlines()[0] == f"# {home / 'github.yaml'}"
+
+
+def test_list_tells_the_others_beside_a_bad_one(profile, home):
+    (home / "bad.yaml").write_text("description: [\n")
+    done = profile("list")
+    assert done.returncode == 125
+    assert len(done.stderr.splitlines()) == 1 and f"{home}/bad.yaml".encode() in done.stderr
+    assert b"mine" in done.stdout and b"telegram" in done.stdout
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_show_prints_the_file_as_it_is(profile, name):
+    done = profile("show", name)
+    first, _, rest = done.stdout.decode().partition("\n")
+    assert done.returncode == 0
+    assert first.startswith("# /") and first.endswith(f"/{name}.yaml")
+    with open(first.removeprefix("# "), encoding="utf-8") as file:
+        assert rest == file.read()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_shipped_profile_gives_a_lease(run, name):
+    done = run("--profile", name, "--secret", "env:MY_KEY", "--", "printenv", "CREDFD", env={"MY_KEY": "k" * 20})
+    assert (done.returncode, done.stdout.decode()) == (0, f"{name}=3\n"), done.stderr
+
+
+def test_the_flashduty_cli_is_told_its_descriptor(run):
+    done = run("--profile", "flashduty", "--secret", "env:MY_KEY", "--", "printenv", "FLASHDUTY_CRED_FD",
+               "FLASHDUTY_BASE_URL", env={"MY_KEY": "k" * 20})
+    assert done.stdout == b"3\nhttp://flashduty.broker.local\n", done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["list", "x"], ["show"], ["show", "a", "b"], ["delete"], ["--json", "list"]],
+                         ids=" ".join)
+def test_wrong_use_is_told(profile, arguments):
+    done = profile(*arguments)
+    assert done.returncode == 125 and not done.stdout
+    assert done.stderr.decode().endswith("see credfd profile --help\n")
+
+
+def test_config_is_taken_and_ignored(profile):
+    assert profile("-c", "/no/such/file", "list").returncode == 0
+
+
+def test_an_unreadable_folder_is_told(profile, home):
+    if program.is_root():
+        pytest.skip("root may read everything")
+    home.chmod(0o000)
+    try:
+        done = profile("list")
+    finally:
+        home.chmod(0o700)
+    assert done.returncode == 125 and f"{home}: cannot be read".encode() in done.stderr
