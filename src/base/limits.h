@@ -95,7 +95,7 @@
 #define TIMEOUT_ROLE_STOP 2000      /* from the end of its channel to its exit; then SIGKILL */
 #define TIMEOUT_SOURCE 30000        /* a secret that does not come */
 #define TIMEOUT_COMMAND 10000       /* a command that prints a secret */
-#define TIMEOUT_CONTROL 5000        /* a client of the control socket, from its connection on */
+#define TIMEOUT_CONTROL 5000        /* a client of the control socket that says or takes nothing; all its further requests together */
 #define TIMEOUT_CONTROL_ANSWER 8000 /* a supervisor that does not answer there; idle clients have been dropped by then */
 #define TIMEOUT_SCRAPE 10000        /* one who asks for the metrics: to say it, and to take a part of the answer */
 #define RESTART_DELAY 20            /* before a role that died at once is started again; then twice as long */

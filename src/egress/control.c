@@ -25,7 +25,8 @@ struct control_client {
     int fd; /* -EBADF: this place is free */
     struct ucred who;
     bool is_listing;
-    uint32_t listed; /* the number of the last lease that it was told of */
+    bool is_answered; /* once: whoever asks on has no more time for it, others wait for the place */
+    uint32_t listed;  /* the number of the last lease that it was told of */
 };
 
 struct control {
@@ -60,6 +61,9 @@ static bool tell(struct control_client *client, const struct control_answer *ans
         watch_not_ready(&client->watch, EPOLLOUT);
     else if (r < 0)
         drop(client);
+    else if (!client->is_answered)
+        timer_set(&client->deadline, TIMEOUT_CONTROL);
+    client->is_answered = client->is_answered || answer->type != IPC_LEASE;
     return r == 0;
 }
 
@@ -147,9 +151,9 @@ static void take(struct control *control, struct control_client *client, int acc
         return;
     client->control = control;
     client->fd = fd_steal(&fd);
-    client->is_listing = false;
+    client->is_listing = client->is_answered = false;
     client->deadline.on_expiry = stayed_too_long;
-    timer_set(&client->deadline, TIMEOUT_CONTROL); /* whatever it asks: others wait for its place */
+    timer_set(&client->deadline, TIMEOUT_CONTROL);
 }
 
 static struct control_client *free_place(struct control *control) {

@@ -97,13 +97,14 @@ class Endpoint:
 
     def __init__(self, host, port):
         self.host, self.port = host, port
+        self.address = "127.0.0.1" if host == "localhost" else host  # a bare system has no /etc/hosts
         self.where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def connect(self):
-        return http.client.HTTPConnection(self.host, self.port, timeout=procs.PATIENCE)
+        return http.client.HTTPConnection(self.address, self.port, timeout=procs.PATIENCE)
 
     def raw(self):
-        return socket.create_connection((self.host, self.port), timeout=procs.PATIENCE)
+        return socket.create_connection((self.address, self.port), timeout=procs.PATIENCE)
 
     def ask(self, method="GET", target="/metrics", body=None):
         connection = self.connect()

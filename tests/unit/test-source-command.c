@@ -91,6 +91,7 @@ static void it_has_the_environment(void **state) {
 }
 
 static void its_signals_are_as_a_shell_would_leave_them(void **state) {
+    unsigned long long blocked, ignored;
     sigset_t all, before;
 
     (void)state;
@@ -100,7 +101,9 @@ static void its_signals_are_as_a_shell_would_leave_them(void **state) {
     run("exec grep -E '^Sig(Blk|Ign)' /proc/self/status");
     assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
-    assert_string_equal(printed, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    assert_int_equal(sscanf(printed, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+    assert_int_equal(blocked, 0);
+    assert_int_equal(ignored & 1ULL << (SIGPIPE - 1), 0); /* others it may have from whoever started the test */
 }
 
 static void it_leads_a_group_of_its_own(void **state) {
@@ -174,5 +177,10 @@ int main(void) {
         cmocka_unit_test(it_can_be_ended_with_its_group),
         cmocka_unit_test(leaves_no_descriptor),
     };
+
+    if (is_in_valgrind()) {
+        print_message("valgrind knows no pidfd_open(2)\n");
+        return 77; /* skipped, to meson */
+    }
     return cmocka_run_group_tests(tests, start_loop, NULL);
 }
