@@ -209,7 +209,7 @@ def test_a_signal_to_credfd_reaches_the_command(credfd, name):
 
 
 def test_a_sighup_that_somebody_sends_is_for_credfd_alone(credfd):
-    """It means that the configuration is to be read again (see test_life.py)."""
+    """It means that the configuration is to be read again (see test_lease_life.py)."""
     def listen():
         signal.signal(signal.SIGHUP, lambda *_: os._exit(9))
         say("ready")
