@@ -164,7 +164,7 @@ static void warn_about(const struct credential *credential, const char *path) {
     struct place place = {path, credential->name};
 
     /* with the real ids, which are the command's */
-    if ((secret->kind == SECRET_FILE || secret->kind == SECRET_SYSTEMD) && access(secret->path, R_OK) == 0)
+    if (secret->path && access(secret->path, R_OK) == 0)
         log_warning("%s: a command of this user can read the file itself; use `fd`, `env` or a file of another user",
                     secret->where);
     for (size_t i = 0; i < credential->n_executables; i++)
