@@ -14,6 +14,7 @@ enum weakened_defence {
     WEAKEN_DUMPABLE,    /* our processes cannot be read or traced */
     WEAKEN_CORE,        /* no core of ours is written: without the limits and without the above */
     WEAKEN_COPY,        /* memory that was open for a moment is not the memory that holds the key */
+    WEAKEN_TRACED,      /* a role that is traced does not run */
     WEAKEN_CAPS,        /* a root command loses the capabilities that undo the rest */
     WEAKEN_CLOSE_RANGE, /* no descriptor but the leases' goes into the command */
     WEAKEN_ENV,         /* a secret's variable leaves the environment */

@@ -45,7 +45,7 @@ void holder_tell_life(struct holder *holder, uint32_t credential) {
     ipc_put_u32(&w, credential);
     ipc_put_u32(&w, holder->identity_number);
     ipc_put_u64(&w, WEAKENED(SPENT) ? 0 : grant->admitted);
-    ipc_put_u64(&w, MAX_OF(grant->bytes_in + grant->bytes_out, grant->claimed));
+    ipc_put_u64(&w, WEAKENED(SPENT) ? 0 : MAX_OF(grant->bytes_in + grant->bytes_out, grant->claimed));
     ipc_put_u64(&w, left_ms == LEASE_FOREVER ? 0 : MAX_OF(left_ms, (uint64_t)1)); /* 0 would be for ever */
     custody_send(holder->broker, &w, -EBADF);
 }

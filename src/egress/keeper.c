@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "egress/credential_codec.h"
 #include "egress/keeper_stream.h"
 #include "egress/lookup.h"
@@ -258,7 +259,7 @@ static int on_stream(void *owner, struct ipc_message *m) {
     int r = get_credential(m, &id);
     uint32_t identity = ipc_get_u32(m);
     bool may_use = ipc_get_u8(m) == 1;
-    _cleanup_close_ int fd = m->is_fd_lost ? -EBADF : ipc_get_fd(m);
+    _cleanup_close_ int fd = m->is_fd_lost && !WEAKENED(LOST_FD) ? -EBADF : ipc_get_fd(m);
     struct lease *lease;
 
     (void)owner;

@@ -18,7 +18,9 @@ _libc.syscall.restype = ctypes.c_long
 _libc.ptrace.restype = ctypes.c_long
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
-PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SEIZE = 16, 17, 0x4206
+PTRACE_CONT, PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SEIZE = 7, 16, 17, 0x4206
+TRACE_CLONES = 0x02 | 0x04 | 0x08  # PTRACE_O_TRACEFORK, _TRACEVFORK, _TRACECLONE
+WAIT_ALL = 0x40000000  # __WALL
 SYS_PROCESS_VM_READV = {"x86_64": 310, "aarch64": 270}
 SYS_PROCESS_VM_WRITEV = {"x86_64": 311, "aarch64": 271}
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD, SYS_PROCESS_MADVISE = 434, 438, 440
@@ -129,16 +131,15 @@ def read_mem_file(pid):
 
 
 def open_memory_at_birth(is_over):
-    """Opens the memory of every new process as soon as that is permitted, until `is_over()`: [(pid, mem, maps)]."""
-    held, patience, last = [], {}, os.getpid()
+    """Opens the memory of every new process as soon as that is permitted, until `is_over()`: {pid: (mem, maps)}."""
+    held, patience, last = {}, {}, _newest_pid()
     while not is_over():
-        with open("/proc/loadavg", encoding="ascii") as file:
-            newest = int(file.read().split()[-1])
-        patience.update((pid, 3000) for pid in range(last + 1, newest + 1))
-        last = max(last, newest)
+        last = _add_newborn(patience, last)
         for pid in list(patience):
             try:
-                held.append((pid, os.open(f"/proc/{pid}/mem", os.O_RDONLY), os.open(f"/proc/{pid}/maps", os.O_RDONLY)))
+                opened = os.open(f"/proc/{pid}/mem", os.O_RDONLY), os.open(f"/proc/{pid}/maps", os.O_RDONLY)
+                close_all({pid: held.pop(pid, ())})  # of what it was before it became another program
+                held[pid] = opened
                 if comm_of(pid).startswith("credfd-"):
                     patience.pop(pid)
             except PermissionError:
@@ -150,10 +151,16 @@ def open_memory_at_birth(is_over):
     return held
 
 
+def close_all(held):
+    for fds in held.values():
+        for fd in fds:
+            os.close(fd)
+
+
 def readable_still(held):
     """Of what was opened: the programs whose memory can be read through it now."""
     programs = set()
-    for pid, mem, maps in held:
+    for pid, (mem, maps) in held.items():
         try:
             mapped = os.read(maps, 4096).decode("latin-1")
             if mapped and os.pread(mem, 16, int(mapped.split("-")[0], 16)):
@@ -161,6 +168,57 @@ def readable_still(held):
         except OSError:
             pass
     return programs
+
+
+def trace_at_birth(is_over):
+    """Traces new processes as soon as that is permitted, and what they clone, until it has a keeper: those that are left."""
+    patience, last, has_one = {}, _newest_pid(), False
+    while not is_over():
+        last = _add_newborn(patience, last)
+        for pid in [] if has_one else list(patience):
+            ctypes.set_errno(0)
+            if _libc.ptrace(PTRACE_SEIZE, pid, None, TRACE_CLONES) == 0:
+                has_one = comm_of(pid) == "credfd-keeper"
+            elif ctypes.get_errno() == errno.EPERM and patience[pid] > 0:
+                patience[pid] -= 1
+                continue
+            patience.pop(pid)
+        _let_go_on()
+    return [pid for pid in everyone() if tracer_of(pid) == os.getpid()]
+
+
+def _let_go_on():
+    """Whoever of the traced has stopped."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG | WAIT_ALL)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if os.WIFSTOPPED(status):
+            is_event = status >> 16 != 0
+            _libc.ptrace(PTRACE_CONT, pid, None, 0 if is_event else os.WSTOPSIG(status))
+
+
+def tracer_of(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="latin-1") as file:
+            return int(re.search(r"^TracerPid:\t(\d+)", file.read(), re.M)[1])
+    except OSError:
+        return 0
+
+
+def _add_newborn(patience, last):
+    """Whoever has come after `last`, each to be tried so many times; the newest of them."""
+    newest = _newest_pid()
+    patience.update((pid, 3000) for pid in range(last + 1, newest + 1))
+    return max(last, newest)
+
+
+def _newest_pid():
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return int(file.read().split()[-1])
 
 
 def write_mem_file(pid):
@@ -211,27 +269,34 @@ def perf(pid):
 
 # Descriptors of another process.
 
-def pidfd_getfd(pid):
-    """Every descriptor up to 64: none may be had."""
-    def steal(handle, number):
+def take_descriptor(pid, number):
+    def take(handle):
         os.close(_call(SYS_PIDFD_GETFD, handle, number, 0))
         return f"got descriptor {number}"
 
     handle = attempt(_call, SYS_PIDFD_OPEN, pid, 0)
     if isinstance(handle, str):
         return handle
-    outcomes = {attempt(steal, handle, number) for number in range(64)}
+    outcome = attempt(take, handle)
     os.close(handle)
-    return worst(outcomes)
+    return outcome
+
+
+def open_descriptor(pid, number):
+    """Through /proc/PID/fd: the way to a memfd that nobody else has."""
+    def steal():
+        os.close(os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY))
+        return f"opened descriptor {number}"
+    return attempt(steal)
+
+
+def pidfd_getfd(pid):
+    """Every descriptor up to 64: none may be had."""
+    return worst({take_descriptor(pid, number) for number in range(64)})
 
 
 def open_descriptors(pid):
-    """Through /proc/PID/fd: the way to a memfd that nobody else has."""
-    def steal(number):
-        os.close(os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY))
-        return f"opened descriptor {number}"
-
-    return worst({attempt(steal, number) for number in range(64)})
+    return worst({open_descriptor(pid, number) for number in range(64)})
 
 
 def read_links(pid):

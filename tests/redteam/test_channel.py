@@ -32,10 +32,10 @@ def send_oddities(rounds):
                 (b"\x01", (3,)), (b"\x01", (pair[0].fileno(), pair[1].fileno())),
                 (b"\x01", (channel.socket.fileno(), 3))]
     answers = set()
-    for _ in range(rounds):
-        for data, fds in oddities:
-            answer = channel.ask(data, fds)
-            answers.add((answer.data.hex(), len(answer.fds)))
+    for data, fds in oddities * rounds:
+        answer = channel.ask(data, fds)
+        answers.add((answer.data.hex(), len(answer.fds)))
+        assert answer.data == lease.REFUSED, (data[:10], len(fds))
     say("after")
     hear()
     return sorted(answers), lease.Stream(channel.dial()).get("/it").status
@@ -74,7 +74,7 @@ def flood(most):
     hear()
     granted = refused = 0
     while granted + refused < sent:
-        answer = channel.receive()
+        answer = channel.receive(10)
         granted += bool(answer.fds)
         refused += answer.data == lease.REFUSED
         answer.close()
@@ -83,9 +83,10 @@ def flood(most):
     return granted, refused, sent, sorted(set(others)), lease.Stream(channel.dial()).get("/it").status
 
 
-def test_a_flood_of_unread_dials_is_bounded_and_harms_no_other_lease(credfd, user):
+@pytest.mark.defence("dials")
+def test_a_flood_of_unread_dials_is_bounded_and_harms_no_other_lease(credfd):
     credentials = [credfd.credential("flooded", env=None), credfd.credential("other", env=None)]
-    run = credfd.start_inside(flood, 100_000, credentials=credentials, user=user)
+    run = credfd.start_inside(flood, 100_000, credentials=credentials)
     run.expect("flooded")
     assert held(run, "relay") < 1024 and held(run, "keeper") < 1024
     assert procs.memory_kib(run.role("relay")) < 64 * 1024 or credfd.session.is_sanitized
@@ -110,15 +111,66 @@ def hold_everything():
         return len(streams), other.get("/it").status
 
 
-def test_streams_that_are_never_closed_are_bounded_and_harm_no_other_lease(credfd, user):
+@pytest.mark.defence("streams")
+def test_streams_that_are_never_closed_are_bounded_and_harm_no_other_lease(credfd):
     def with_room():
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
 
     credentials = [credfd.credential("held", env=None), credfd.credential("other", env=None)]
-    count, status = credfd.inside(hold_everything, credentials=credentials, user=user, preexec=with_room)
-    assert 16 <= count < 5000, "a bound on open streams"
+    count, status = credfd.inside(hold_everything, credentials=credentials, preexec=with_room)
+    assert 16 <= count <= 256, "a bound on open streams"
     assert status == 200
+    credfd.require_nothing_left()
+
+
+def dial_without_room(rounds):
+    """At its own limit of descriptors: the answer's is cut off on the way. And dials that are given up at once."""
+    channel, cut = lease.Channel(), 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (channel.socket.fileno() + 1, hard))
+    for _ in range(rounds):
+        answer = channel.ask()
+        cut += answer.truncated and not answer.fds
+        answer.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for _ in range(rounds):
+        channel.dial().close()
+    with lease.connect() as stream:
+        return cut, stream.get("/it").status
+
+
+@pytest.mark.defence("leak")
+def test_streams_that_nobody_holds_count_for_nothing(credfd):
+    """More of them than a lease may have open: each was over when its descriptor was lost."""
+    assert credfd.inside(dial_without_room, 300) == [300, 200]
+
+
+def starve(role, rounds):
+    """A role of ours at a limit that the workload has set, as its user may: what dials and requests come to."""
+    pid = attack.our_roles()[role]
+    with lease.connect() as stream:
+        assert stream.get("/before").status == 200
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        outcomes = set()
+        for _ in range(rounds):
+            try:
+                with lease.connect() as another:
+                    outcomes.add(another.get("/during").status)
+            except lease.Refused:
+                outcomes.add("refused")
+        outcomes.add(stream.get("/on-an-old-one").status)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    with lease.connect() as stream:
+        return sorted(map(str, outcomes)), stream.get("/after").status
+
+
+@pytest.mark.defence("lost_fd")
+@pytest.mark.parametrize("role", ["credfd-relay", "credfd-keeper"])
+def test_a_role_without_descriptors_refuses_and_goes_on(credfd, role, no_sanitizer):
+    outcomes, after = credfd.inside(starve, role, 20)
+    assert outcomes == ["200", "refused"] and after == 200
     credfd.require_nothing_left()
 
 
@@ -150,6 +202,7 @@ def ask_in_the_name_of(pid):
     return forged, stream.get("/it").status, os.getpid()
 
 
+@pytest.mark.defence("asker")
 def test_nobody_is_audited_in_anothers_name(credfd, user):
     run = credfd.start_inside(ask_in_the_name_of, os.getpid(), user=user)
     _, status, pid = run.result()

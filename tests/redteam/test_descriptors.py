@@ -90,26 +90,28 @@ channel, stream = lease.Channel(fds[0]), lease.Stream(socket.socket(fileno=fds[1
 print("alive", stream.get("/alive").status, flush=True)
 sys.stdin.readline()
 try:
+    sys.exit(f"answered {stream.get('/late').status}")
+except (lease.Truncated, OSError):
+    print("cut")
+try:
     channel.dial()
     print("served")
 except (lease.ChannelClosed, lease.Refused):
     print("dead")
-try:
-    print("answered", stream.get("/late").status)
-except (lease.Truncated, OSError):
-    print("cut")
 """
 
 
+def hand_over(path):
+    stream = lease.connect()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        socket.send_fds(connection, [b"x"], [3, stream.socket.fileno()])
+        hear()
+
+
+@pytest.mark.defence("end")
 def test_a_lease_taken_out_of_its_command_dies_with_it(credfd, user):
     """Another process is handed the channel and a stream. When the command ends, both are worth nothing."""
-    def hand_over(path):
-        stream = lease.connect()
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(path)
-            socket.send_fds(connection, [b"x"], [3, stream.socket.fileno()])
-            hear()
-
     path = credfd.session.new_folder() / "socket"
     taker = subprocess.Popen([sys.executable, "-S", "-c", KEEPER_OF_THE_CHANNEL, credfd.session.stage, path],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -119,8 +121,41 @@ def test_a_lease_taken_out_of_its_command_dies_with_it(credfd, user):
         assert taker.stdout.readline() == b"alive 200\n"
         run.say("end")
         run.result()
-        assert taker.communicate(b"try now\n")[0] == b"dead\ncut\n"
+        assert taker.communicate(b"try now\n")[0] == b"cut\ndead\n"
     finally:
         taker.kill()
         taker.communicate()
     assert [seen.path for seen in credfd.upstream.requests] == ["/alive"]
+
+
+STRANGER = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+import lease
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[2])
+listener.listen()
+print("listening", flush=True)
+connection, _ = listener.accept()
+_, fds, _, _ = socket.recv_fds(connection, 1, 2)
+print(lease.Stream(lease.Channel(fds[0]).dial()).get("/by-stranger").status, flush=True)
+"""
+
+
+@pytest.mark.defence("asker")
+def test_whoever_uses_it_outside_of_its_command_is_named(credfd):
+    """By the kernel's word for who asked, and not for whom it was opened."""
+    path = credfd.session.new_folder() / "socket"
+    stranger = subprocess.Popen([sys.executable, "-S", "-c", STRANGER, credfd.session.stage, path], stdout=subprocess.PIPE)
+    try:
+        assert stranger.stdout.readline() == b"listening\n"
+        run = credfd.start_inside(hand_over, str(path))
+        assert stranger.stdout.readline() == b"200\n"
+        run.say("end")
+        run.result()
+        [line] = run.audit(1)
+        assert (line["path"], line["pid"]) == ("/by-stranger", stranger.pid)
+        assert line["executable"] == os.path.realpath(sys.executable)
+    finally:
+        stranger.kill()
+        stranger.communicate()

@@ -14,7 +14,7 @@ from procs import wait_until
 MIB = 1 << 20
 BOUND_KIB = 24 * 1024  # resident, of any role
 FLOOD = 64 * MIB  # sent, or offered
-SLOW = 10  # seconds for what takes a fraction of one
+SLOW = 6  # seconds for what takes a fraction of one
 STUCK = 1.5  # seconds without progress, where none is to come; on a slow machine it is only seen sooner
 
 

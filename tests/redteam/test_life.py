@@ -41,7 +41,7 @@ def hold():
     begun.read_head()
     begun.read_chunk()
     for stream in (held, begun):
-        stream.socket.settimeout(8)
+        stream.socket.settimeout(6)
     return held, begun
 
 
@@ -142,6 +142,7 @@ def test_what_runs_when_the_last_byte_is_spent_is_cut(credfd, serve):
     def spend(much):
         streams = hold()
         with lease.connect() as stream:
+            stream.socket.settimeout(6)
             stream.send_head("GET", f"/{much}")
             try:
                 for _ in stream.body_pieces(stream.read_head()):

@@ -2,6 +2,7 @@
 
 As root and as a plain user. The attempts themselves are in attack.py; what is denied must be denied by the kernel.
 """
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import procs
 from program import as_user
 from procs import wait_until
 
+as_plain_user = pytest.mark.parametrize("user", ["plain user"], indirect=True)
 REFUSALS = {"DENIED: EPERM", "DENIED: EACCES", "DENIED: ENOSYS"}
 DROPPED = {"CAP_SYS_MODULE": 16, "CAP_SYS_RAWIO": 17, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38,
            "CAP_BPF": 39, "CAP_CHECKPOINT_RESTORE": 40}
@@ -99,6 +101,40 @@ def test_even_from_outside_with_every_right_only_the_keeper_could_be_asked(credf
     run.result()
 
 
+COMMAND = """#!/bin/sh
+[ -e {keep}/first ] && echo $$ >{keep}/pid && cat {keep}/fifo >/dev/null
+touch {keep}/first
+cat {keep}/key
+"""
+
+
+@pytest.mark.defence("env")
+@as_plain_user
+def test_a_command_that_prints_a_secret_has_no_other_in_its_environment(credfd, session, user):
+    """It runs again while the workload looks. It is a program of the user's own, so all else of it may be looked at."""
+    def look(path):
+        while not os.path.exists(path):
+            time.sleep(0.01)
+        with open(path, encoding="ascii") as file:
+            pid = file.read().strip()
+        with open(f"/proc/{pid}/environ", encoding="latin-1") as file:
+            return file.read()
+
+    keep = session.new_folder() / "test-secrets"
+    keep.mkdir(mode=0o700)
+    os.mkfifo(keep / "fifo")
+    for name, text, mode in (("key", credfd.canary, 0o600), ("print", COMMAND.format(keep=keep), 0o700)):
+        (keep / name).write_text(text)
+        (keep / name).chmod(mode)
+    for path in (keep, *keep.iterdir()) if user else ():
+        os.chown(path, user.pw_uid, user.pw_gid)
+    run = credfd.start_inside(look, str(keep / "pid"), user=user, env={"MY_KEY": credfd.canary, "CONTEXT": "work"}, credentials=[
+        credfd.credential("one", secret={"command": [str(keep / "print")], "refresh": "1s"}, env=None),
+        credfd.credential("two", secret={"env": "MY_KEY"}, env=None)])
+    environment = run.result()
+    assert "CONTEXT=work" in environment and not credfd.session.search.is_in(environment.encode("latin-1"))
+
+
 # Memory and descriptors.
 
 def steal():
@@ -111,6 +147,30 @@ def test_nothing_of_the_supervisor_or_a_role_can_be_reached(credfd, user):
     report = credfd.inside(steal, using=[call_then], user=user)
     assert set(report) >= {"supervisor", "credfd-keeper", "credfd-relay"}
     assert got_through(report) == {}
+
+
+def take_from_supervisor(numbers):
+    """What became of each of these descriptors of the supervisor, tried in both ways that there are."""
+    return call_then(lambda: {number: [attack.take_descriptor(attack.supervisor(), number),
+                                       attack.open_descriptor(attack.supervisor(), number)] for number in numbers})
+
+
+@pytest.mark.defence("dumpable")
+@as_plain_user
+def test_the_sealed_secrets_stay_with_the_supervisor(credfd, user, sees_into_processes):
+    """It keeps them for a keeper to come, and cannot be relieved of them. Nor did the command inherit one."""
+    def look_and_take():
+        say("called")
+        return attack.inherited(), take_from_supervisor(json.loads(hear()))
+
+    run = credfd.start_inside(look_and_take, using=[call_then, take_from_supervisor], user=user)
+    run.expect("called")
+    sealed = [number for number, what in procs.descriptors(run.pid).items() if re.match(r"/(memfd:|secretmem)", what)]
+    assert sealed, procs.descriptors(run.pid)
+    run.say(json.dumps(sealed))
+    inherited, taken = run.result()
+    assert set(inherited) == {"0", "1", "2", "3"}
+    assert {outcome for outcomes in taken.values() for outcome in outcomes} <= REFUSALS and len(taken) == len(sealed)
 
 
 @pytest.mark.defence("dumpable")
@@ -151,10 +211,70 @@ def spy_on_start(credfd, user):
 
 
 @pytest.mark.defence("copy")
-@pytest.mark.parametrize("user", ["plain user"], indirect=True)  # root may look anyway, from outside
+@as_plain_user  # root may look anyway, from outside
 def test_memory_that_was_open_for_a_moment_is_not_the_roles(credfd, user):
     """A process is dumpable from its exec until it says otherwise, and who opens its memory then may go on reading."""
     assert [spy_on_start(credfd, user) for _ in range(8)] == [[]] * 8
+
+
+# The same moment comes again with every keeper, and the workload can bring it about: it may kill what is its user's.
+
+def kill_keeper_and_ask(served):
+    """In a child, which ends when another keeper has answered, and says so by a byte."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.kill(attack.our_roles()["credfd-keeper"], signal.SIGKILL)
+        answer = None
+        while answer != 200:
+            try:
+                with lease.connect() as stream:
+                    answer = stream.get("/it").status
+            except lease.Refused:
+                pass
+    finally:
+        os.write(served, b"x")
+        os._exit(0)
+
+
+def at_each_restart(rounds, name):
+    """Of which roles the attack of that name holds something when the new keeper serves."""
+    held = set()
+    for _ in range(rounds):
+        is_served, served = os.pipe()
+        child = kill_keeper_and_ask(served)
+        found = getattr(attack, name)(lambda: select.select([is_served], [], [], 0)[0])
+        if name == "trace_at_birth":
+            held |= {attack.comm_of(pid) for pid in found}
+        else:
+            held |= attack.readable_still(found)
+            attack.close_all(found)
+        os.close(is_served)
+        os.close(served)
+        attack.attempt(os.waitpid, child, 0)
+    return sorted(held & {"credfd-keeper", "credfd-relay"})
+
+
+def restart_often(credfd, user, name):
+    """What was held at any of eight restarts, in four runs: a keeper that dies at once again is started later."""
+    for _ in range(4):
+        if held := credfd.inside(at_each_restart, 2, name, using=[kill_keeper_and_ask], user=user):
+            return held
+    return []
+
+
+@pytest.mark.defence("copy")
+@as_plain_user
+def test_nor_is_that_of_a_keeper_that_was_started_again(credfd, user):
+    assert restart_often(credfd, user, "open_memory_at_birth") == []
+
+
+@pytest.mark.defence("traced")
+@as_plain_user
+def test_whoever_traces_a_new_keeper_from_its_birth_has_no_keeper(credfd, user, no_sanitizer):
+    """What it clones would be traced with it."""
+    assert restart_often(credfd, user, "trace_at_birth") == []
 
 
 def test_the_attempts_work_on_a_process_that_does_not_defend_itself(credfd, user):
