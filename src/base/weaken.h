@@ -16,7 +16,7 @@ enum weakened_defence {
     WEAKEN_COPY,        /* memory that was open for a moment is not the memory that holds the key */
     WEAKEN_TRACED,      /* a role that is traced does not run */
     WEAKEN_CAPS,        /* a root command loses the capabilities that undo the rest */
-    WEAKEN_CLOSE_RANGE, /* no descriptor but the leases' goes into the command */
+    WEAKEN_CLOSE_RANGE, /* no descriptor but the leases' goes into the command, none of a stranger's into a role */
     WEAKEN_ENV,         /* a secret's variable leaves the environment */
     WEAKEN_DOOR,        /* a malformed dial is refused */
     WEAKEN_ASKER,       /* the audit names who asked, by the kernel's word */

@@ -46,7 +46,8 @@ static void become_role(const char *path, const char *name, const char *argument
     (void)setsid();
     if (channel == ROLE_CHANNEL ? fd_set_cloexec(channel, false) < 0 : dup2(channel, ROLE_CHANNEL) < 0)
         _exit(127);
-    (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
+    if (!WEAKENED(CLOSE_RANGE))
+        (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
     (void)execve(path, arguments.taken, environment);
     _exit(127);
 }

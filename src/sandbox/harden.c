@@ -16,11 +16,15 @@
 #include "sandbox/seccomp.h"
 
 int harden_against_inspection(void) {
+    if (WEAKENED(DUMPABLE))
+        return 0;
+    if (WEAKENED(CORE))
+        return 0;
     /*
      * ptrace_may_access() then wants CAP_SYS_PTRACE over us (ptrace(2)), which covers ptrace, process_vm_readv,
      * pidfd_getfd and the files of /proc/PID; and do_coredump() writes nothing, to a pipe neither (core(5)).
      */
-    return !WEAKENED(DUMPABLE) && !WEAKENED(CORE) && prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
+    return prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 }
 
 int harden_role(void) {
@@ -107,5 +111,5 @@ int harden_is_traced(void) {
         return (int)n;
     status[n] = '\0';
     at = strstr(status, label);
-    return at && at[sizeof(label) - 1] != '0';
+    return !WEAKENED(TRACED) && at && at[sizeof(label) - 1] != '0';
 }

@@ -174,7 +174,7 @@ def test_a_role_without_descriptors_refuses_and_goes_on(credfd, role, no_sanitiz
     credfd.require_nothing_left()
 
 
-def test_leaving_in_the_middle_of_everything_leaves_nothing(credfd, user):
+def test_leaving_in_the_middle_of_everything_leaves_nothing(credfd):
     """Requests unread, answers unread, streams half-used: and the command is gone."""
     def leave():
         channel = lease.Channel()
@@ -185,7 +185,7 @@ def test_leaving_in_the_middle_of_everything_leaves_nothing(credfd, user):
             channel.try_send()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    run = credfd.start_inside(leave, user=user)
+    run = credfd.start_inside(leave)
     assert run.wait() == 128 + 9
     credfd.require_nothing_left()
 

@@ -38,6 +38,7 @@ def test_what_credfd_itself_inherited_goes_no_further(credfd, user):
     assert set(grandchild) == set(child), grandchild
 
 
+@pytest.mark.defence("close_range")
 def test_nor_does_it_go_into_a_role(credfd, sees_into_processes):
     marked = os.open("/dev/full", os.O_RDWR)
     try:

@@ -88,10 +88,8 @@ def test_no_command_line_holds_the_key(credfd, user):
     assert not credfd.session.search.is_in("\n".join(lines).encode("latin-1"))
 
 
-@pytest.mark.parametrize("source", ["file", "env"])
-def test_even_from_outside_with_every_right_only_the_keeper_could_be_asked(credfd, source, sees_into_processes):
+def require_nothing_to_see(credfd, how):
     """environ and cmdline of everything below the test, read by somebody whom the kernel refuses nothing."""
-    how = by_variable(credfd) if source == "env" else {}
     run = credfd.start_inside(call_and_wait, using=[call_then, wait], **how)
     run.expect("called")
     pids = [run.pid, *procs.descendants(run.pid)]
@@ -99,6 +97,15 @@ def test_even_from_outside_with_every_right_only_the_keeper_could_be_asked(credf
     assert credfd.session.search.in_processes(pids) == []
     run.say("end")
     run.result()
+
+
+def test_a_key_from_a_file_is_not_to_be_seen_with_every_right(credfd, sees_into_processes):
+    require_nothing_to_see(credfd, {})
+
+
+@pytest.mark.defence("env")
+def test_a_key_from_a_variable_is_not_to_be_seen_with_every_right(credfd, sees_into_processes):
+    require_nothing_to_see(credfd, by_variable(credfd))
 
 
 COMMAND = """#!/bin/sh
@@ -317,6 +324,7 @@ def test_a_root_workload_cannot_get_them_back(credfd, as_root):
         assert not [name for name, bit in DROPPED.items() if bits >> bit & 1]
 
 
+@pytest.mark.defence("core")
 def test_no_role_holds_a_capability_or_may_write_a_core(credfd, user):
     """Seen from outside. What a role does not have cannot be taken over with it."""
     run = credfd.start(["sleep", "60"], user=user)
