@@ -17,11 +17,13 @@ CONTROL = re.compile(rb"[^\n\x20-\x7e]")
 PROGRAM = b'x\n' + LINE.replace("/", "_").encode() + b'\r\n\x1b[2J\x1b]0;owned\x07"},{"forged":"\\\xff\xc3(\xe2\x80\xae\x7f'
 
 TARGETS = [
-    '/x"},{"forged":"yes', '/"}', "/'", "/%22%7d%0b", "/%1b[2J", "/x{}[]:,", "/x%5c%22", "/" + "%22" * 900, "/\u00ff", "/\x1b[2J",
+    '/x"},{"forged":"yes', '/"}', "/'", "/%22%7d%0b", "/%1b[2J", "/x{}[]:,", "/x%5c%22", "/" + "%22" * 900, "/\u00ff",
+    "/\x1b[2J",
     "/x\n" + LINE, "/x\r\n" + LINE, "/x\\u000a" + LINE, "/x\\", "/\x7f", "/x\0",
 ]
 METHODS = ["FORGED'", 'FORGED"', "FORGED\x1b[2J", "FORGED\n" + LINE + "\n", "FORGED\\", "{}", "\xff", "F%0A"]
-FIELDS = ["X: \x1b[2J", 'X: "},{"forged":"yes', "User-Agent: " + LINE, "X: a\n" + LINE, "Referer: \xff\xfe", "Host: \"forged\""]
+FIELDS = ["X: \x1b[2J", 'X: "},{"forged":"yes', "User-Agent: " + LINE, "X: a\n" + LINE,
+          "Referer: \xff\xfe", "Host: \"forged\""]
 
 
 def forge(targets, methods, fields, last):

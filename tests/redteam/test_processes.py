@@ -135,11 +135,12 @@ def test_a_command_that_prints_a_secret_has_no_other_in_its_environment(credfd, 
         (keep / name).chmod(mode)
     for path in (keep, *keep.iterdir()) if user else ():
         os.chown(path, user.pw_uid, user.pw_gid)
-    run = credfd.start_inside(look, str(keep / "pid"), user=user, env={"MY_KEY": credfd.canary, "CONTEXT": "work"}, credentials=[
+    environment = {"MY_KEY": credfd.canary, "CONTEXT": "work"}
+    run = credfd.start_inside(look, str(keep / "pid"), user=user, env=environment, credentials=[
         credfd.credential("one", secret={"command": [str(keep / "print")], "refresh": "1s"}, env=None),
         credfd.credential("two", secret={"env": "MY_KEY"}, env=None)])
-    environment = run.result()
-    assert "CONTEXT=work" in environment and not credfd.session.search.is_in(environment.encode("latin-1"))
+    seen = run.result()
+    assert "CONTEXT=work" in seen and not credfd.session.search.is_in(seen.encode("latin-1"))
 
 
 # Memory and descriptors.

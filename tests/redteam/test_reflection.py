@@ -32,6 +32,10 @@ def mixed(key):
     return "".join(c if ord(c) > 127 else ways[n % 6].format(c, ord(c)) for n, c in enumerate(key))
 
 
+def url_safe(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 # What becomes of the key.
 FORMS = {
     "raw": lambda key: key,
@@ -55,7 +59,7 @@ FORMS = {
 # In base64 the neighbours decide some characters at either end; what stands between must not be seen.
 for before in range(3):
     FORMS[f"base64-{before}"] = lambda key, n=before: base64.b64encode(b"." * n + key.encode() + b".").decode()
-    FORMS[f"base64url-{before}"] = lambda key, n=before: base64.urlsafe_b64encode(b"." * n + key.encode()).decode().rstrip("=")
+    FORMS[f"base64url-{before}"] = lambda key, n=before: url_safe(b"." * n + key.encode())
 MARGIN = 4  # characters at either end of a form that base64 makes of the neighbours
 
 
@@ -210,16 +214,17 @@ def test_what_is_held_back_tells_nothing_of_the_key(credfd, trap):
 
 def say_in_place(peer, seen):
     key, place = key_of(seen), seen.path
-    plain = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+    plain, nothing = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "Content-Length: 0\r\n\r\n"
     said = {
         "/field": f"{plain}X-Echo: {key}\r\n\r\n",
         "/field-twice": f"{plain}X-Echo: {key}{key}\r\nX-Echo: a {key} b\r\n\r\n",
         "/field-name": f"{plain}X-{key}: yes\r\n\r\n",
         "/field-encoded": f"{plain}X-Echo: {quote(key)} {key.encode().hex()}\r\n\r\n",
-        "/location": f"HTTP/1.1 302 Found\r\nLocation: https://login.test/?back=%2Fit%3Fapp_key%3D{key}\r\nContent-Length: 0\r\n\r\n",
+        "/location": f"HTTP/1.1 302 Found\r\nLocation: https://login.test/?back=%2Fit%3Fapp_key%3D{key}\r\n{nothing}",
         "/etag": f"HTTP/1.1 304 Not Modified\r\nETag: \"{key}\"\r\n\r\n",
-        "/challenge": f"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"bad {key}\"\r\nContent-Length: 0\r\n\r\n",
-        "/interim": f"HTTP/1.1 103 Early Hints\r\nLink: </x?app_key={key}>\r\n\r\nHTTP/1.1 102 Wait\r\nX: {key}\r\n\r\n{plain}\r\n",
+        "/challenge": f"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"bad {key}\"\r\n{nothing}",
+        "/interim": f"HTTP/1.1 103 Early Hints\r\nLink: </x?app_key={key}>\r\n\r\n"
+                    f"HTTP/1.1 102 Wait\r\nX: {key}\r\n\r\n{plain}\r\n",
         "/error": f"HTTP/1.1 500 Oops\r\nContent-Length: {20 + len(key)}\r\n\r\nunknown credential: {key}",
         "/no-length": f"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nunknown: {key}",
         "/old": f"HTTP/1.0 200 OK\r\n\r\nunknown: {key}",
@@ -279,7 +284,8 @@ def ask_for_less(fields):
 
 @pytest.mark.defence("hiding")
 @pytest.mark.parametrize("fields", [
-    ["Accept-Encoding: gzip"], ["accept-encoding: gzip;q=1, identity;q=0"], ["Accept_Encoding: gzip", "Accept-Encoding: gzip"],
+    ["Accept-Encoding: gzip"], ["accept-encoding: gzip;q=1, identity;q=0"],
+    ["Accept_Encoding: gzip", "Accept-Encoding: gzip"],
 ], ids=["gzip", "anything but identity", "twice"])
 def test_no_response_comes_compressed(credfd, nginx, fields):
     """nginx compresses whatever it may, and shows what it was asked."""

@@ -249,7 +249,8 @@ def post(*fields, body=""):
 
 CHUNKED = "Transfer-Encoding: chunked"
 TWO_FRAMINGS = [
-    post("Content-Length: 5", CHUNKED, body="0\r\n\r\n" + HIDDEN), post(CHUNKED, "Content-Length: 60", body="0\r\n\r\n" + HIDDEN),
+    post("Content-Length: 5", CHUNKED, body="0\r\n\r\n" + HIDDEN),
+    post(CHUNKED, "Content-Length: 60", body="0\r\n\r\n" + HIDDEN),
     post("Content-Length: 5", "Transfer-Encoding: xchunked", body="hello" + HIDDEN),
 ]
 ODD_FRAMINGS = [
@@ -276,11 +277,14 @@ def test_no_framing_hides_a_second_request(credfd, trap):
     assert upstream.heard() == []
 
 
-BROKEN_CHUNKS = ["5\r\nhelloXX0\r\n\r\n", "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n",
-                 "\r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n",
-                 "5 \r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "10000000000000005\r\nhello\r\n0\r\n\r\n",
-                 "ffffffffffffffff\r\nhello\r\n0\r\n\r\n", "5;a\nb\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\nHost: y\r\n\r\n",
-                 "5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n", "5\r\nhello\r\n0\r\nX : y\r\n\r\n", "5\r\nhello\r\n0\r\n\r"]
+BROKEN_CHUNKS = [
+    "5\r\nhelloXX0\r\n\r\n", "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n",
+    "5\r\nhello\r\n0\r\n", "\r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n",
+    "10000000000000005\r\nhello\r\n0\r\n\r\n", "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+    "5;a\nb\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\nHost: y\r\n\r\n",
+    "5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n", "5\r\nhello\r\n0\r\nX : y\r\n\r\n", "5\r\nhello\r\n0\r\n\r",
+]
 
 
 @pytest.mark.defence("chunks")

@@ -143,7 +143,8 @@ def ask_metrics(path, requests):
 BAD = ["GET /metrics HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "GET /metrics HTTP/1.1\nHost: x\n\n", "A" * 100_000,
        "GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
        "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-       "GET /metrics HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", "GET /metrics\r\n\r\n", "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n"]
+       "GET /metrics HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", "GET /metrics\r\n\r\n",
+       "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n"]
 
 
 @pytest.mark.defence("framing")
