@@ -185,7 +185,7 @@ static void warn_about(const struct credential *credential, const char *path) {
 /* Whether the secret is there: `run` looks at those that it uses, this at all. */
 static bool is_secret_there(const struct credential *credential) {
     _cleanup_free_ char *error = NULL;
-    int r = settings_check_secret(credential, &error);
+    int r = settings_check_secret(&credential->secret, &error);
 
     if (r < 0)
         log_error("%s", error ? error : strerror(-r));

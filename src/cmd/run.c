@@ -219,7 +219,7 @@ static int load(struct run *run) {
 static int check_secrets(const struct run *run) {
     for (size_t i = 0; i < run->n_names; i++) {
         _cleanup_free_ char *error = NULL;
-        int r = settings_check_secret(settings_credential(run->settings->settings, run->names[i]), &error);
+        int r = settings_check_secret(&settings_credential(run->settings->settings, run->names[i])->secret, &error);
 
         if (r < 0) {
             log_error("%s", error ? error : strerror(-r));

@@ -156,14 +156,29 @@ static void feed_quiet(struct secret_feed *feed) {
     broker_go_on(feed->owner);
 }
 
+static int write_metrics(void *owner, struct buf *to) {
+    struct broker *broker = owner;
+
+    return metrics_write(&broker->metrics, to);
+}
+
+static void exporter_restarted(void *owner) {
+    struct broker *broker = owner;
+
+    metrics_restarted(&broker->metrics, METRICS_EXPORTER);
+}
+
 static void metrics_quiet(void *owner) {
     broker_go_on(owner);
 }
 
 static void start_metrics(struct broker *broker) {
+    const struct metrics_owner owner = {
+        .write = write_metrics, .restarted = exporter_restarted, .quiet = metrics_quiet, .owner = broker};
+
     for (uint32_t i = 0; i < broker->n_credentials; i++)
         metrics_name(&broker->metrics, i, broker->credentials[i]->name);
-    broker->metrics_server = metrics_server_start(&broker->settings->metrics, &broker->metrics, metrics_quiet, broker);
+    broker->metrics_server = metrics_server_start(&broker->settings->metrics, &owner);
 }
 
 static const struct feed_events feed_events = {

@@ -7,10 +7,11 @@
 #include "egress/audit.h"
 #include "egress/broker.h"
 #include "egress/control.h"
-#include "egress/metrics_server.h"
-#include "egress/secret_feed.h"
+#include "egress/metrics.h"
 #include "egress/stream_table.h"
+#include "metrics/metrics_server.h"
 #include "proc/standing.h"
+#include "secrets/secret_feed.h"
 
 /* A secret on its way: sealed, and never mapped here. Kept, because a keeper that is started again needs it. */
 struct possession {

@@ -15,7 +15,7 @@
 #include "base/weaken.h"
 #include "egress/credential_codec.h"
 #include "egress/keeper_stream.h"
-#include "egress/lookup.h"
+#include "names/lookup.h"
 #include "proc/role.h"
 
 /* One credential, and the leases of it by their identities' numbers. */

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "egress/lookup.h"
+#include "names/lookup.h"
 #include "net/dial.h"
 
 /* Whatever an idle connection may be ready for but writing. */
@@ -249,7 +249,8 @@ static void looked_up(void *owner, const struct lookup_result *result) {
 
     attempt->lookup = NULL;
     if (result->n == 0)
-        log_info("credential %s: %s: %s", attempt->origin->held->credential->name, attempt->origin->host, result->failure);
+        log_info("credential %s: %s: %s", attempt->origin->held->credential->name, attempt->origin->host,
+                 result->failure);
     addresses_known(attempt, result, false);
 }
 

@@ -8,10 +8,10 @@
 
 #include "base/limits.h"
 #include "config/document.h"
+#include "config/settings_text.h"
 #include "config/value.h"
 #include "egress/settings_credential.h"
-#include "egress/settings_secret.h"
-#include "egress/settings_text.h"
+#include "secrets/settings_secret.h"
 
 /* Fills `*credential`, all zero, but for its secret. `name` is what it is called unless the file says otherwise. */
 static int read_file(const char *path, const char *name, struct credential *credential, char **ret_description,

@@ -10,20 +10,9 @@
 
 #include "base/log.h"
 #include "base/slice.h"
+#include "metrics/metrics_settings.h"
+#include "secrets/settings_secret.h"
 #include "wire/uri.h"
-
-enum secret_kind { SECRET_FILE, SECRET_ENV, SECRET_FD, SECRET_COMMAND, SECRET_SYSTEMD };
-
-struct secret_source {
-    enum secret_kind kind;
-    char *path;     /* of SECRET_FILE; of SECRET_SYSTEMD, below $CREDENTIALS_DIRECTORY or NULL without it; absolute */
-    char *variable; /* of SECRET_ENV */
-    int fd;         /* of SECRET_FD, 3 or above; borrowed: whoever started credfd opened it */
-    char **argv;    /* of SECRET_COMMAND, ended by NULL; the program is a path from / on, or is sought in $PATH */
-    uint64_t timeout_ms; /* of SECRET_COMMAND: a longer run has failed */
-    uint64_t refresh_ms; /* of SECRET_COMMAND: from one run to the next; 0 when only an expiry brings the next */
-    char *where;         /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
-};
 
 enum inject_kind {
     INJECT_QUERY,          /* name=SECRET */
@@ -95,12 +84,6 @@ struct audit_settings {
     uint64_t keep;           /* how many of those stay: FILE.1 to FILE.keep */
 };
 
-/* Where the metrics are served. */
-struct metrics_settings {
-    char *listen; /* "ADDRESS:PORT" or "unix:/PATH"; NULL for nowhere */
-    char *where;  /* "FILE:LINE: metrics" */
-};
-
 /* All in milliseconds; base/limits.h has the defaults. */
 struct timeouts {
     uint64_t head, idle, body, write, stream, connect;
@@ -126,14 +109,6 @@ int settings_load(const char *path, struct settings **ret, char **ret_error);
 
 /* As settings_load, of bytes that the caller has; `path` is what complaints call them and relative paths start from. */
 int settings_parse(const char *path, struct slice bytes, struct settings **ret, char **ret_error);
-
-/*
- * Whether the credential's secret is where it comes from, as far as can be seen without having it: the variable is set,
- * the descriptor open, the file readable and not by everybody, the program there. 0; or -EINVAL (-ENOMEM), and in
- * `*ret_error` one line for a person, freed by the caller: it starts with secret.where and shows nothing of what stands
- * behind that. Whoever is about to use a credential asks, before the environment is wiped.
- */
-int settings_check_secret(const struct credential *credential, char **ret_error);
 
 /* Settings without a credential, every default in place; NULL without memory. `path` is what complaints call them. */
 struct settings *settings_new(const char *path);

@@ -8,13 +8,13 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "config/schema.h"
+#include "config/settings_file.h"
+#include "config/settings_text.h"
 #include "config/value.h"
-#include "egress/settings_file.h"
 #include "egress/settings_inject.h"
 #include "egress/settings_limits.h"
 #include "egress/settings_rules.h"
-#include "egress/settings_secret.h"
-#include "egress/settings_text.h"
+#include "secrets/settings_secret.h"
 
 static int read_name(const struct node *node, void *field) {
     char **name = field;

@@ -7,10 +7,10 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "config/schema.h"
+#include "config/settings_text.h"
 #include "config/value.h"
 #include "egress/credential.h"
 #include "egress/settings.h"
-#include "egress/settings_text.h"
 #include "wire/http_head.h"
 
 static int read_short(const struct node *node, size_t max, char **ret) {

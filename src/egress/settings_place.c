@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "config/settings_text.h"
 #include "egress/settings.h"
-#include "egress/settings_text.h"
 
 int settings_own_path(const char *name, char **ret) {
     const char *xdg = getenv("XDG_CONFIG_HOME");

@@ -6,9 +6,9 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
+#include "config/settings_text.h"
 #include "config/value.h"
 #include "egress/settings.h"
-#include "egress/settings_text.h"
 #include "wire/glob.h"
 #include "wire/http_head.h"
 

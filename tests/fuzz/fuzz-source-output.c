@@ -1,4 +1,4 @@
-#include "egress/source_output.h"
+#include "secrets/source_output.h"
 #include "fuzz.h"
 #include "wire/timestamp.h"
 

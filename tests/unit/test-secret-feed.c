@@ -1,4 +1,4 @@
-#include "egress/secret_feed.h"
+#include "secrets/secret_feed.h"
 
 #include <errno.h>
 #include <stdio.h>

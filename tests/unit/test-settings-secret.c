@@ -125,7 +125,7 @@ static void refuses_a_descriptor_for_two(void **state) {
 static int check_secret(const char *secret, char **ret_error) {
     _cleanup_settings_ struct settings *settings = take_text((struct text){.secret = secret});
 
-    return settings_check_secret(&settings->credentials[0], ret_error);
+    return settings_check_secret(&settings->credentials[0].secret, ret_error);
 }
 
 static void check_absent(const char *secret, const char *expected) {
@@ -272,7 +272,7 @@ static void shows_no_secret(void **state) {
         int r = parse(yaml, &settings, &error);
 
         if (r == 0)
-            r = settings_check_secret(&settings->credentials[0], &error);
+            r = settings_check_secret(&settings->credentials[0].secret, &error);
         assert_row(slice_of_string(rows[i]), r == -EINVAL);
         assert_row(slice_of_string(rows[i]), error && slice_starts_with(slice_of_string(error), SLICE("f.yaml:3: ")));
         assert_row(slice_of_string(rows[i]), !strstr(error, "CANARY"));

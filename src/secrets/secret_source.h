@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "egress/settings.h"
-#include "egress/source_command.h"
-#include "egress/source_fault.h"
 #include "proc/child.h"
+#include "secrets/settings_secret.h"
+#include "secrets/source_command.h"
+#include "secrets/source_fault.h"
 
 struct resolution;
 

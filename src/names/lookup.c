@@ -1,4 +1,4 @@
-#include "egress/lookup.h"
+#include "names/lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "egress/settings_text.h"
+#include "config/settings_text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "egress/settings_secret.h"
+#include "secrets/settings_secret.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,8 +12,8 @@
 #include "base/macros.h"
 #include "base/num.h"
 #include "config/schema.h"
+#include "config/settings_text.h"
 #include "config/value.h"
-#include "egress/settings_text.h"
 
 static int set_file(struct secret_source *secret, struct slice value, const char *directory, const char **ret_fault) {
     *ret_fault = "~ stands for no home directory here; write the path in full";

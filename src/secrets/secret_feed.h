@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "egress/secret_source.h"
 #include "net/file_watch.h"
+#include "secrets/secret_source.h"
 
 struct secret_feed;
 

@@ -1,8 +1,8 @@
 /*
- * Whether a credential's secret is where it is said to be: looked at before anything starts, so that a person learns of
+ * Whether a secret is where it is said to be: looked at before anything starts, so that a person learns of
  * a slip at once and in full. Whoever reads the secret finds out for himself.
  */
-#include "egress/settings.h"
+#include "secrets/settings_secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
-#include "egress/settings_file.h"
-#include "egress/settings_text.h"
+#include "config/settings_file.h"
+#include "config/settings_text.h"
 
 static const struct file_rule file_rule = {
     .max = LIMIT_SECRET + 1, /* with the newline at its end */
@@ -123,12 +123,12 @@ static int check_source(const struct secret_source *secret, char **ret_fault) {
     return -EINVAL;
 }
 
-int settings_check_secret(const struct credential *credential, char **ret_error) {
+int settings_check_secret(const struct secret_source *secret, char **ret_error) {
     _cleanup_free_ char *fault = NULL;
-    int r = check_source(&credential->secret, &fault);
+    int r = check_source(secret, &fault);
 
     *ret_error = NULL;
-    if (fault && asprintf(ret_error, "%s: %s", credential->secret.where, fault) < 0) {
+    if (fault && asprintf(ret_error, "%s: %s", secret->where, fault) < 0) {
         *ret_error = NULL;
         return -ENOMEM;
     }

@@ -13,8 +13,8 @@
 #include "base/fd.h"
 #include "base/macros.h"
 #include "base/secret.h"
-#include "egress/source_output.h"
 #include "proc/role.h"
+#include "secrets/source_output.h"
 
 static struct {
     char bytes[SOURCE_OUTPUT_MAX];

@@ -1,4 +1,4 @@
-#include "egress/secret_source.h"
+#include "secrets/secret_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "egress/source_output.h"
+#include "secrets/source_output.h"
 
 /* Returns `r`, with a complaint about `from`. */
 static int _printf_(4, 5) fail(const struct secret_source *from, int r, char **ret_error, const char *format, ...) {

@@ -1,4 +1,4 @@
-#include "egress/metrics_server.h"
+#include "metrics/metrics_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,11 +16,9 @@
 
 struct metrics_server {
     struct standing exporter;
-    struct metrics *metrics;
     int listener;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* of a unix socket, to be removed; else empty */
-    void (*on_quiet)(void *owner);
-    void *owner;
+    struct metrics_owner owner;
     bool is_stopping;
 };
 
@@ -48,14 +46,14 @@ static int send_text(struct channel *channel, struct slice text) {
 /* While a part of the last answer waits to be taken there is nothing new to ask for: the queue is bounded by that. */
 static int on_scrape(void *owner, struct ipc_message *m) {
     struct child *child = owner;
+    const struct metrics_owner *counts = &server_of(child)->owner;
     struct buf text;
     int r;
 
     if (ipc_end(m) < 0 || child->channel.queued > 0)
         return -EPROTO;
     buf_init(&text, LIMIT_METRICS);
-    r = send_text(&child->channel,
-                  metrics_write(server_of(child)->metrics, &text) == 0 ? buf_slice(&text) : SLICE_EMPTY);
+    r = send_text(&child->channel, counts->write(counts->owner, &text) == 0 ? buf_slice(&text) : SLICE_EMPTY);
     buf_release(&text);
     return r;
 }
@@ -82,10 +80,10 @@ static void exporter_exited(struct standing *standing, int wait_status) {
     struct metrics_server *server = standing->owner;
 
     if (server->is_stopping) {
-        server->on_quiet(server->owner);
+        server->owner.quiet(server->owner.owner);
     } else if (standing->was_ready) {
         log_error("credfd-exporter ended unexpectedly (wait status %#x): it is started again", (unsigned)wait_status);
-        metrics_restarted(server->metrics, METRICS_EXPORTER);
+        server->owner.restarted(server->owner.owner);
         standing_again(standing);
     } else {
         log_warning("credfd-exporter could not be started (wait status %#x): there are no metrics",
@@ -126,18 +124,16 @@ static int listen_where(struct metrics_server *server, struct slice where) {
     return r < 0 ? r : listen_tcp(&address, LIMIT_SCRAPERS, &server->listener);
 }
 
-struct metrics_server *metrics_server_start(const struct metrics_settings *settings, struct metrics *metrics,
-                                            void (*on_quiet)(void *owner), void *owner) {
+struct metrics_server *metrics_server_start(const struct metrics_settings *settings,
+                                            const struct metrics_owner *owner) {
     struct metrics_server *server = settings->listen ? calloc(1, sizeof(*server)) : NULL;
     int r;
 
     if (!settings->listen)
         return NULL;
     if (server) {
-        server->metrics = metrics;
         server->listener = -EBADF;
-        server->on_quiet = on_quiet;
-        server->owner = owner;
+        server->owner = *owner;
     }
     r = server ? listen_where(server, slice_of_string(settings->listen)) : -ENOMEM;
     if (r == 0)

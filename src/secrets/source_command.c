@@ -1,4 +1,4 @@
-#include "egress/source_command.h"
+#include "secrets/source_command.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "egress/source_fault.h"
+#include "secrets/source_fault.h"
 
 const char *source_fault_text(enum source_fault fault) {
     static const char *const texts[SOURCE_FAULTS] = {

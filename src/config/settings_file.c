@@ -1,4 +1,4 @@
-#include "egress/settings_file.h"
+#include "config/settings_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/macros.h"
+#include "config/settings_text.h"
 #include "config/value.h"
-#include "egress/settings_text.h"
 
 static const struct file_rule ca_rule = {
     .max = LIMIT_CA_FILE,

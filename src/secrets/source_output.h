@@ -10,7 +10,7 @@
 
 #include "base/limits.h"
 #include "base/slice.h"
-#include "egress/source_fault.h"
+#include "secrets/source_fault.h"
 
 /* The most that is ever read: one byte more than any form permits, so that what is longer is seen to be longer. */
 #define SOURCE_OUTPUT_MAX (LIMIT_COMMAND_OUTPUT + 1)

@@ -1,0 +1,46 @@
+/*
+ * Where a credential's secret comes from, as a configuration or a command line says it. What is said is read here, and
+ * not whether it is there: settings_check_secret looks, at those that are used. Apart because no complaint here may
+ * show what was written. Called by whoever reads a configuration with secrets in it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "config/document.h"
+
+enum secret_kind { SECRET_FILE, SECRET_ENV, SECRET_FD, SECRET_COMMAND, SECRET_SYSTEMD };
+
+struct secret_source {
+    enum secret_kind kind;
+    char *path;     /* of SECRET_FILE; of SECRET_SYSTEMD, below $CREDENTIALS_DIRECTORY or NULL without it; absolute */
+    char *variable; /* of SECRET_ENV */
+    int fd;         /* of SECRET_FD, 3 or above; borrowed: whoever started credfd opened it */
+    char **argv;    /* of SECRET_COMMAND, ended by NULL; the program is a path from / on, or is sought in $PATH */
+    uint64_t timeout_ms; /* of SECRET_COMMAND: a longer run has failed */
+    uint64_t refresh_ms; /* of SECRET_COMMAND: from one run to the next; 0 when only an expiry brings the next */
+    char *where;         /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
+};
+
+/* A handler of config/schema.h. `field` is a struct secret_source, all zero. */
+int settings_read_secret(const struct node *node, void *field);
+
+/*
+ * Makes `secret`, all zero or failed, one of that kind, as `value` says: a path, a variable's name, a descriptor's
+ * number, the name of systemd's, or words with blanks between them and no quotes. What is relative starts from
+ * `directory`. 0; -ENOMEM; or -EINVAL, and `*ret_fault` is a literal: what is wrong, and how to mend it. Either way
+ * secret_source_done frees it.
+ */
+int secret_source_set(struct secret_source *secret, enum secret_kind kind, struct slice value, const char *directory,
+                      const char **ret_fault);
+
+void secret_source_done(struct secret_source *secret);
+
+/*
+ * Whether the secret is where it comes from, as far as can be seen without having it: the variable is set, the
+ * descriptor open, the file readable and not by everybody, the program there. 0; or -EINVAL (-ENOMEM), and in
+ * `*ret_error` one line for a person, freed by the caller: it starts with `where` and shows nothing of what stands
+ * behind that. Whoever is about to use a secret asks, before the environment is wiped.
+ */
+int settings_check_secret(const struct secret_source *secret, char **ret_error);
