@@ -81,6 +81,28 @@
 #define LIMIT_PROFILES 256          /* that `credfd profile list` lists */
 #define LIMIT_DESCRIPTION 200       /* of a profile */
 
+/* The dispatcher. */
+#define LIMIT_PERSON 128            /* a person's name in the table */
+#define LIMIT_TABLE (64 * 1024 * 1024) /* the table's file */
+#define LIMIT_TABLE_NAMES 1000000
+#define LIMIT_OS_USER 32            /* useradd(8) */
+#define LIMIT_TRUSTED_PEERS 64      /* ranges of addresses, and users */
+#define LIMIT_DOMAINS 64
+#define LIMIT_ADMINS 64
+#define LIMIT_CLAIM 512             /* an issuer, an audience, a URL of keys */
+#define LIMIT_ASSERTION (12 * 1024) /* a JWT */
+#define LIMIT_LISTENERS 16
+#define LIMIT_WORKERS 64
+#define LIMIT_RECIPES 32
+#define LIMIT_RECIPE_COOKIES 8
+#define LIMIT_RECIPE_STATUSES 8
+#define LIMIT_RECIPE_EXCHANGES 4
+#define LIMIT_SET_COOKIES 16        /* of one pairing */
+#define LIMIT_COOKIE (16 * 1024)    /* of one request, or set by one pairing */
+#define LIMIT_APP_LOOK (16 * 1024)  /* of a document, for its <head> */
+#define LIMIT_PROBE_MESSAGE (64 * 1024)
+#define LIMIT_PROTECTED 16          /* names that Connection must not remove */
+
 /* Times: what stands here is the default where a setting exists. */
 #define TIMEOUT_HEAD 10000          /* from a head's first byte to its last */
 #define TIMEOUT_IDLE 90000          /* keep-alive without a request */
@@ -104,6 +126,11 @@
 #define TIMEOUT_AUDIT 1000          /* a lock, a pipe or a journal that is not free for a line */
 #define RETRY_AUDIT 1000            /* from one attempt to write the lines that wait to the next */
 #define TIMEOUT_MAX (24 * 3600000)  /* of any setting */
+
+#define TIMEOUT_PROBE_SILENCE 90000 /* /probe/ws without a frame */
+#define TIMEOUT_TUNNEL_GOODBYE 2000 /* for a close frame to leave at the border of a frame */
+#define TIMEOUT_MINT 10000
+#define TIMEOUT_DRAIN 30000
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

@@ -193,6 +193,7 @@ struct ipc_writer event_encode(const struct upstream_event *event) {
     switch (event->type) {
     case UPSTREAM_DATA:
         return data_encode(event->data, event->is_end);
+    case UPSTREAM_SWITCH: /* no keeper opens a tunnel */
     case UPSTREAM_ABORT:
         return abort_encode(event->status, event->reason);
     case UPSTREAM_INTERIM:

@@ -14,7 +14,7 @@
 
 #include "base/slice.h"
 
-/* The direction stands before each: supervisor S, keeper K, relay R, source C, resolver N. */
+/* The direction stands before each: supervisor S, keeper K, relay R, source C, resolver N. New ones come last. */
 enum ipc_type {
     IPC_INVALID = 0,
 
@@ -81,6 +81,53 @@ enum ipc_type {
     IPC_LISTENER, /* S>E fd: accept there */
     IPC_SCRAPE,   /* E>S the metrics, please; not again before they have come */
     IPC_METRICS,  /* S>E u8 end, bytes text: the next part of them. None at all: they cannot be had now */
+
+    /* ingress: dispatcher D (the relay of people), pairer P, steward W, verifier V, doorman M */
+    IPC_FRONT,      /* S>D ingress/front/front_codec.h: who may name a person, and how */
+    IPC_DIGEST,     /* S>D fd: the digest of the secret that a front shows */
+    IPC_RECIPE,     /* S>D S>P S>W ingress/pairing/recipe_codec.h: one kind of instance */
+    IPC_TABLE,      /* S>D S>P S>W fd: ingress/table/table.h, sealed */
+    IPC_PEER,       /* S>all u8 enum peer_role, u32 its number, fd: a channel to that role; the one before is closed */
+    IPC_LISTEN,     /* S>D S>M u32 listener, u8 enum listener_kind, fd: accept there */
+    IPC_ACCESS_LOG, /* S>D fd: append there; S>D none: nowhere any more */
+    IPC_DRAIN,      /* S>D S>M u64 ms: accept no more; what is still open by then is ended */
+    IPC_DRAINED,    /* D>S M>S nothing is open any more */
+    IPC_TALLY,      /* D>S ingress/desk/tally.h: what was counted since the last */
+    IPC_SEEN,       /* D>S ingress/desk/tally.h: what one person did since the last */
+    IPC_STATUS_ASK, /* D>S u32 question: the page for administrators, please */
+    IPC_STATUS,     /* S>D u32 question, u8 end, bytes html */
+
+    /* D <-> P */
+    IPC_SESSION,        /* ingress/pairing/session_codec.h: is there a session, and can there be one */
+    IPC_SESSION_ANSWER, /* likewise */
+
+    /* P <-> S */
+    IPC_MINT,        /* P>S u32 mint, u64 table, u32 instance: run the mint command for it */
+    IPC_MINT_OUTPUT, /* S>P u32 mint, fd: what it prints; no fd: it could not be started */
+    IPC_MINT_ENDED,  /* S>P u32 mint, u8 enum command_end, u32 wait status */
+    IPC_MINT_STOP,   /* P>S u32 mint: its output is no use; end it */
+    IPC_PAIRED,      /* P>S u64 table, u32 instance, u8 enum pairing_fault, bytes reason */
+
+    /* D <-> W, W <-> S */
+    IPC_WAKE,         /* D>W u32 question, u64 table, u32 instance: it does not answer */
+    IPC_AWAKE,        /* W>D u32 question, u8 enum wake_state, bytes reason */
+    IPC_ACTIVITY,     /* D>W u64 table, u32 instance, u32 requests since the last, u32 exchanges and tunnels open */
+    IPC_COMMAND,      /* W>S u32 number, u8 enum steward_command, u64 table, u32 instance: run that command for it */
+    IPC_COMMAND_DONE, /* S>W u32 number, u8 enum command_end, u32 wait status */
+    IPC_HEALTH_ASK,   /* S>W somebody looks: ask the instances */
+    IPC_HEALTH,       /* W>S u64 table, u32 instance, u8 enum health, u32 ms that its answer took */
+    IPC_STEWARD,      /* S>W ingress/steward/steward_codec.h */
+
+    /* D <-> V, S -> V */
+    IPC_ASSERTION, /* D>V u32 question, bytes token */
+    IPC_ASSERTED,  /* V>D u32 question, u8 is good, u64 ms that it stays good, bytes name or reason */
+    IPC_KEYS,      /* S>V fd: a file of keys (JWKS) */
+    IPC_VERIFIER,  /* S>V ingress/front/assertion_codec.h: what an assertion must say, where its keys are */
+
+    /* M -> D, S -> M */
+    IPC_GUEST,   /* M>D u32 listener, bytes address, bytes name in its certificate, fd: what it says, in the clear */
+    IPC_DOORMAN, /* S>M u8 enum tls_part, fd: certificate, key, or the CA of those who may enter */
+    IPC_NAMES,   /* S>M u8 n, n * bytes: names of which a certificate must have one */
     IPC_TYPES
 };
 

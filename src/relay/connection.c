@@ -309,6 +309,8 @@ static int take_event(struct connection *c, const struct upstream_event *event) 
         return r == 0 ? emit_data(c, event->data, event->is_end) : r;
     case UPSTREAM_DATA:
         return x->is_begun ? emit_data(c, event->data, event->is_end) : -EPROTO;
+    case UPSTREAM_SWITCH:
+        return -EPROTO;
     case UPSTREAM_ABORT:
         if (event->is_gone)
             c->owner->refused(c, x->is_begun ? x->status : event->status, event->reason);

@@ -26,6 +26,12 @@ struct connection_owner {
      * The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop.
      */
     void (*closed)(struct connection *c);
+    /*
+     * A 101 has gone to the client, all of it: from here on the connection is a tunnel. The owner moves `client` and what
+     * stands in `in` to it (relay/tunnel.h), then calls connection_done and frees; `closed` is not called. Called from
+     * the loop. NULL where no door upgrades.
+     */
+    void (*switched)(struct connection *c);
 };
 
 enum connection_state {

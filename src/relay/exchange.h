@@ -9,12 +9,20 @@
 #include "relay/upstream.h"
 #include "wire/http_body.h"
 
-/* What a door permits, and what its credential puts in. */
+/* Where requests come in. */
+enum exchange_door {
+    DOOR_LEASE,    /* a workload's: any Host is a placeholder, origin-form only */
+    DOOR_LISTENER, /* a server's: Host and absolute-form count, and no field may look like one that names a person */
+};
+
+/* What a door permits, and what is put in behind it. */
 struct exchange_rules {
-    /* Names that Connection must not remove: what the keeper injects. */
-    struct slice protected_fields[LIMIT_INJECTIONS];
+    enum exchange_door door;
+    bool may_upgrade; /* to WebSocket; without it the field is dropped and the request goes on */
+    /* Names that Connection must not remove: what is put in, and what is trusted. */
+    struct slice protected_fields[LIMIT_PROTECTED];
     size_t n_protected;
-    const char *lease; /* named in our own error answers */
+    const char *lease; /* named in our own error answers; NULL for none */
 };
 
 struct exchange {

@@ -15,6 +15,8 @@
 struct request_head {
     struct slice method, path, query;
     bool has_query;
+    struct slice host; /* the authority that was asked for, as sent; empty where an HTTP/1.0 client gave none */
+    bool is_upgrade;   /* to WebSocket, and its handshake is in order; Sec-WebSocket-* are among the fields */
     bool expects_continue;
     const struct http_field *fields; /* end to end ones only; no Host, no framing */
     size_t n_fields;
@@ -33,6 +35,7 @@ enum upstream_event_type {
     UPSTREAM_INTERIM,  /* a 1xx: `response` */
     UPSTREAM_RESPONSE, /* `response`, and the first of its body in `data` */
     UPSTREAM_DATA,     /* more of it */
+    UPSTREAM_SWITCH,   /* `response` is a 101 that answers the upgrade rightly: from here on it is a tunnel */
     UPSTREAM_ABORT,    /* the exchange ends incomplete: `status` and `reason` for when no response has begun */
 };
 

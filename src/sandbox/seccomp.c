@@ -41,6 +41,11 @@ int seccomp_enter(enum seccomp_list list) {
         [SECCOMP_SOURCE] = {ARRAY_LEN(source_list), source_list},
         [SECCOMP_RESOLVER] = {ARRAY_LEN(resolver_list), resolver_list},
         [SECCOMP_EXPORTER] = {ARRAY_LEN(exporter_list), exporter_list},
+        [SECCOMP_DISPATCHER] = {ARRAY_LEN(dispatcher_list), dispatcher_list},
+        [SECCOMP_PAIRER] = {ARRAY_LEN(pairer_list), pairer_list},
+        [SECCOMP_STEWARD] = {ARRAY_LEN(steward_list), steward_list},
+        [SECCOMP_VERIFIER] = {ARRAY_LEN(verifier_list), verifier_list},
+        [SECCOMP_DOORMAN] = {ARRAY_LEN(doorman_list), doorman_list},
     };
 
     trace();

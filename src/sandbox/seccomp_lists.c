@@ -38,6 +38,19 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
                           "getegid"},
     /* accepts where it was told to */
     [SECCOMP_EXPORTER] = {"accept4", "shutdown"},
+    /* accepts people, connects to their instances, maps the table, writes the access log */
+    [SECCOMP_DISPATCHER] = {"accept4", "connect", "fcntl", "fstat", "getsockopt", "setsockopt", "shutdown"},
+    /* connects to instances */
+    [SECCOMP_PAIRER] = {"connect", "fcntl", "fstat", "getsockopt", "setsockopt", "shutdown"},
+    /* connects to instances and to the bus */
+    [SECCOMP_STEWARD] = {"connect", "fcntl", "fstat", "getpeername", "getsockname", "getsockopt", "setsockopt",
+                         "shutdown", "getuid", "geteuid", "getgid", "getegid", "gettid"},
+    /* connects to where keys are published, and reads certificates */
+    [SECCOMP_VERIFIER] = {"connect", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "setsockopt", "shutdown",
+                          "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
+    /* accepts TLS */
+    [SECCOMP_DOORMAN] = {"accept4", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "setsockopt", "shutdown",
+                         "socketpair", "stat", "getuid", "geteuid", "getgid", "getegid"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */
@@ -115,10 +128,14 @@ static void add_rules(scmp_filter_ctx filter, enum seccomp_list list) {
     allow_if_masked(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     allow_if_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 #endif
-    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER)
+    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER || list == SECCOMP_DOORMAN)
         return;
     allow_socket(filter, AF_INET);
     allow_socket(filter, AF_INET6);
+    if (list == SECCOMP_DISPATCHER || list == SECCOMP_PAIRER || list == SECCOMP_STEWARD)
+        allow_socket(filter, AF_UNIX);
+    if (list == SECCOMP_DISPATCHER || list == SECCOMP_PAIRER)
+        return;
 #ifndef CREDFD_SANITIZED
     /* files are opened to be read, never to be made or written */
     allow_if_masked(filter, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
@@ -152,5 +169,10 @@ int main(int argc, char **argv) {
     print_list(SECCOMP_SOURCE, "source_list", refusal);
     print_list(SECCOMP_RESOLVER, "resolver_list", refusal);
     print_list(SECCOMP_EXPORTER, "exporter_list", refusal);
+    print_list(SECCOMP_DISPATCHER, "dispatcher_list", refusal);
+    print_list(SECCOMP_PAIRER, "pairer_list", refusal);
+    print_list(SECCOMP_STEWARD, "steward_list", refusal);
+    print_list(SECCOMP_VERIFIER, "verifier_list", refusal);
+    print_list(SECCOMP_DOORMAN, "doorman_list", refusal);
     return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

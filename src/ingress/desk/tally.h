@@ -1,0 +1,48 @@
+/*
+ * What dispatchers count and tell the supervisor from time to time: IPC_TALLY, the process's totals since its last
+ * tally, and IPC_SEEN, one person's. Counters, never anything that a stranger has written but the name of a person that
+ * is in the table.
+ */
+#pragma once
+
+#include "base/limits.h"
+#include "ipc/message.h"
+
+#define TALLY_STATUSES 6 /* none told, and 1xx to 5xx */
+#define TALLY_BUCKETS 13
+
+/* How tunnels ended. */
+enum tunnel_end {
+    TUNNEL_CLIENT,   /* the browser closed first */
+    TUNNEL_INSTANCE, /* the instance did */
+    TUNNEL_RESET,
+    TUNNEL_TIMEOUT,
+    TUNNEL_DRAIN,
+    TUNNEL_REMOVED, /* the person's entry is gone */
+    TUNNEL_ENDS
+};
+
+struct tally {
+    uint64_t requests[TALLY_STATUSES];
+    uint64_t durations[TALLY_BUCKETS], duration_ms; /* each in the first bucket that has room */
+    uint64_t bytes_in, bytes_out;
+    uint64_t connections; /* accepted */
+    uint64_t tunnels_opened, tunnels_ended[TUNNEL_ENDS];
+    uint64_t refused[3]; /* by a stranger, badly named, nobody */
+    uint64_t upstream_reused, upstream_opened, upstream_failed;
+    int64_t open_connections, open_tunnels; /* now, not since the last */
+};
+
+struct seen {
+    struct slice name;
+    uint64_t requests, bytes_in, bytes_out; /* since the last */
+    uint32_t tunnels;                       /* open now */
+};
+
+struct ipc_writer tally_encode(const struct tally *tally);
+int tally_decode(struct ipc_message *m, struct tally *ret); /* 0 or -EPROTO */
+struct ipc_writer seen_encode(const struct seen *seen);
+int seen_decode(struct ipc_message *m, struct seen *ret); /* 0 or -EPROTO */
+
+/* Upper bounds of the buckets, in ms. */
+extern const uint32_t tally_bounds[TALLY_BUCKETS];

@@ -1,0 +1,28 @@
+/*
+ * The access log, as the dispatcher writes it: one line of JSON for each exchange and for each tunnel's opening and
+ * end, onto the descriptor that the supervisor has opened. Lines are gathered and written together once a turn of the
+ * loop; one that cannot be written is counted and lost: nobody waits for a log. Never a query, a cookie or a body.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "ingress/desk/tally.h"
+
+struct access_line {
+    const char *event;     /* "request", "tunnel_open" or "tunnel_end" */
+    struct slice peer;     /* the front's address */
+    struct slice client;   /* the browser's, as the front said; may be empty */
+    struct slice name;     /* the person; may be empty */
+    struct slice instance; /* instance.key; may be empty */
+    struct slice method, host, path;
+    unsigned status;
+    uint64_t bytes_in, bytes_out;
+    uint64_t duration_us;
+    uint64_t upstream_us; /* from the request's last byte to the response's head; 0 where it was answered here */
+    struct slice reason;  /* why it was refused, or who closed a tunnel; a constant, may be empty */
+    unsigned close_code;  /* of a tunnel's end: the WebSocket close code that was seen first, or 0 */
+};
+
+/* From now on to `fd`, taken over; -EBADF: nowhere. What was gathered goes to the one before. */
+void access_open(int fd);
+void access_write(const struct access_line *line);
