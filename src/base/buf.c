@@ -18,10 +18,38 @@ void buf_init_secret(struct buf *b, size_t cap) {
     b->is_secret = true;
 }
 
+/*
+ * Buffers come and go with every message, and nearly all of them are of the first size: a few are kept for the next.
+ * Not where a sanitizer is to see who looks into one that was given back.
+ */
+#ifdef CREDFD_SANITIZED
+#define KEEPS_SPARES false
+#else
+#define KEEPS_SPARES true
+#endif
+
+static struct {
+    char *at[8];
+    size_t n;
+} spares;
+
+static char *take_memory(size_t size) {
+    return size == BUF_FIRST_SIZE && spares.n > 0 ? spares.at[--spares.n] : malloc(size);
+}
+
+static void give_memory(char *memory, size_t size) {
+    if (KEEPS_SPARES && size == BUF_FIRST_SIZE && spares.n < ARRAY_LEN(spares.at))
+        spares.at[spares.n++] = memory;
+    else
+        free(memory);
+}
+
 void buf_release(struct buf *b) {
-    if (b->is_secret && b->memory)
+    if (!b->memory)
+        return;
+    if (b->is_secret)
         explicit_bzero(b->memory, b->size);
-    free(b->memory);
+    give_memory(b->memory, b->size);
     b->memory = NULL;
     b->start = b->end = b->size = 0;
 }
@@ -29,7 +57,7 @@ void buf_release(struct buf *b) {
 /* Moves the queued bytes into memory of `size` bytes; realloc would leave an unwiped copy of a secret behind. */
 static int resize(struct buf *b, size_t size) {
     size_t length = buf_length(b);
-    char *memory = malloc(size);
+    char *memory = take_memory(size);
 
     if (!memory)
         return -ENOMEM;

@@ -85,6 +85,13 @@
 #define LIMIT_PERSON 128            /* a person's name in the table */
 #define LIMIT_TABLE (64 * 1024 * 1024) /* the table's file */
 #define LIMIT_TABLE_NAMES 1000000
+#define LIMIT_TABLE_MEMORY (1LL << 30) /* compiled */
+#define LIMIT_INSTANCE_KEY 512      /* its user, place and recipe in one text */
+#define LIMIT_TABLE_ROUTES 64       /* of one name: its instances by host and path */
+#define LIMIT_ENTRY_NAMES 64        /* further names of one entry */
+#define LIMIT_ENTRY (16 * 1024)     /* the texts of one entry */
+#define LIMIT_EVENT_TEXT (4 * 1024) /* one text of a file that is read as events */
+#define LIMIT_FORWARDED 16          /* addresses that a front may name before its own */
 #define LIMIT_OS_USER 32            /* useradd(8) */
 #define LIMIT_TRUSTED_PEERS 64      /* ranges of addresses, and users */
 #define LIMIT_DOMAINS 64
@@ -92,16 +99,56 @@
 #define LIMIT_CLAIM 512             /* an issuer, an audience, a URL of keys */
 #define LIMIT_ASSERTION (12 * 1024) /* a JWT */
 #define LIMIT_LISTENERS 16
+#define LIMIT_KEYS (256 * 1024)     /* a set of keys (JWKS), as it is published */
+#define LIMIT_JWKS 64               /* keys of it that are used */
+#define LIMIT_ASSERTION_WAITERS 256 /* assertions that wait for keys */
+#define LIMIT_GUESTS 8192           /* connections through a doorman at once */
+#define LIMIT_HANDSHAKES 256        /* of them in the middle of their handshake */
+#define LIMIT_GUEST_LINES 20        /* refusals that a doorman says in the log in GUEST_LINES_EVERY */
+#define LIMIT_TLS_FILE (64 * 1024)  /* a server's certificate with its chain, or its key */
+#define LIMIT_RSA_BITS 8192         /* of a key that signs assertions; a larger one costs too much */
 #define LIMIT_WORKERS 64
+#define LIMIT_INHERITED 256         /* listening sockets that systemd or a predecessor hands over */
+#define LIMIT_BACKLOG 4096          /* connections that wait to be accepted; the kernel has a cap of its own */
+#define LIMIT_COMMANDS 128          /* that the supervisor runs for roles at once; another is not started */
+#define LIMIT_ASKERS (LIMIT_WORKERS + 4) /* roles that one resolver answers */
+#define LIMIT_MINT_RATE 1000000     /* mints of one person a second, a minute or an hour */
 #define LIMIT_RECIPES 32
 #define LIMIT_RECIPE_COOKIES 8
 #define LIMIT_RECIPE_STATUSES 8
 #define LIMIT_RECIPE_EXCHANGES 4
+#define LIMIT_RECIPE_PATH 1024      /* a path on an instance */
+#define LIMIT_RECIPE_TEMPLATE (4 * 1024) /* of an exchange's body */
+#define LIMIT_RECIPE_FIELD 128      /* the dotted name of a field of JSON */
+#define LIMIT_COOKIE_NAME 128
+#define LIMIT_APP_PART (16 * 1024)  /* what is put into a <head>, or a manifest */
+#define LIMIT_INSTANCE_ANSWER (64 * 1024) /* what an instance says to the pairer */
+#define LIMIT_MINTS 16              /* mint commands that run at once */
+#define LIMIT_PAIRING_PEOPLE 4096   /* who pair, or have just paired */
+#define LIMIT_PERSON_QUESTIONS 64   /* that wait for one person's pairing */
+#define LIMIT_SESSION_QUESTIONS 4096 /* of one dispatcher that wait */
+#define LIMIT_LOOKS 256             /* at sessions, at once */
+#define LIMIT_INSTANCE_LOOKS 8      /* of them at one instance */
 #define LIMIT_SET_COOKIES 16        /* of one pairing */
 #define LIMIT_COOKIE (16 * 1024)    /* of one request, or set by one pairing */
 #define LIMIT_APP_LOOK (16 * 1024)  /* of a document, for its <head> */
 #define LIMIT_PROBE_MESSAGE (64 * 1024)
+#define LIMIT_PROBES 256            /* of /probe/ws at once: it is open to everybody */
+#define LIMIT_WARDS 65536           /* instances that the steward has in mind at once */
+#define LIMIT_HEALTH_ASKED 32       /* instances that are asked for their health at once */
+#define LIMIT_HEALTH_ALL 1000       /* instances of a table of which all are asked, not only those in use */
+#define LIMIT_WARM 256              /* warm connections to one instance */
+#define LIMIT_ASSERTED 256          /* assertions that a dispatcher remembers */
+#define LIMIT_ACCEPTED 64           /* connections accepted before others get their turn */
+#define LIMIT_RESERVED_FDS 64       /* of a dispatcher's, for channels, listeners, the table, and what comes */
 #define LIMIT_PROTECTED 16          /* names that Connection must not remove */
+#define LIMIT_PEOPLE 16384          /* that the supervisor has a record of; and as many instances */
+#define LIMIT_REASON_SHOWN 120      /* why a pairing failed, on the status page */
+#define LIMIT_STATUS_ROWS 1000      /* of each list on the status page */
+#define LIMIT_STATUS (4 * 1024 * 1024) /* the page, with each byte of every name escaped */
+#define LIMIT_ACCESS_LINE (32 * 1024) /* with each byte of every text in it escaped */
+#define LIMIT_ACCESS_GATHERED (256 * 1024) /* lines that wait to be written; one more is lost, and counted */
+#define LIMIT_ACCESS_PATH (2 * 1024) /* of a path in the access log; what is longer is cut */
 
 /* Times: what stands here is the default where a setting exists. */
 #define TIMEOUT_HEAD 10000          /* from a head's first byte to its last */
@@ -128,9 +175,48 @@
 #define TIMEOUT_MAX (24 * 3600000)  /* of any setting */
 
 #define TIMEOUT_PROBE_SILENCE 90000 /* /probe/ws without a frame */
+#define RETRY_ACCESS 100            /* from one attempt to write lines of the access log to the next */
+#define ACCESS_TELL 60000           /* from one word about lost ones to the next */
 #define TIMEOUT_TUNNEL_GOODBYE 2000 /* for a close frame to leave at the border of a frame */
 #define TIMEOUT_MINT 10000
 #define TIMEOUT_DRAIN 30000
+#define TIMEOUT_LOOK 5000           /* an instance that is asked about a session; then the request goes on without */
+#define GRACE_MINT 2000             /* after a mint's time, for the supervisor to say how it ended */
+#define LIFE_LOOK 5000              /* that an instance's word about a session is good for */
+#define LIFE_COOKIE_NAME 60000      /* that an instance's word about its cookie's name is good for */
+#define LIFE_UNREACHABLE 10000      /* after a pairing that nobody answered: is somebody there, before the next mint */
+#define TIMEOUT_DRAIN_LATE 5000     /* roles that have not ended by then, after a drain's deadline */
+#define TIMEOUT_SUCCESSOR 30000     /* from its start until it serves */
+#define TABLE_LOOK 60000            /* the table's file is read again after so long, changed or not */
+#define LOOP_LOOK 10000             /* so many pairings of one person in that time, and the browser keeps no cookie */
+#define LOOP_PAIRINGS 2
+#define TIMEOUT_WARM 60000          /* a connection to an instance that nobody uses */
+#define COOKIE_NAMES_LIFE 60000     /* what an instance calls its session's cookie; then it is asked again */
+#define TABLE_WAIT 100              /* for a table that another role has already */
+#define TALLY_EVERY 1000
+#define TIMEOUT_HANDSHAKE 10000     /* a guest's, from its connection on */
+#define TIMEOUT_KEYS 10000          /* keys that are fetched, from the name to the last byte */
+#define LIFE_ASSERTION 300000       /* that an assertion is believed without being looked at again */
+#define ASSERTION_LEEWAY 60         /* seconds that an assertion's clock may be ahead of ours */
+#define KEYS_EVERY 600000           /* published keys are fetched again */
+#define KEYS_SOONEST 30000          /* from one fetch to the next that a key nobody knows asks for */
+#define KEYS_RETRY 5000             /* after a fetch that failed; then after twice as long, up to KEYS_EVERY */
+#define KEYS_LIFE (24 * 3600000)    /* of keys that cannot be fetched again */
+#define GUEST_LINES_EVERY 10000
+#define TIMEOUT_HEALTH 5000         /* an instance that is asked for its health, or whether it is idle */
+#define TIMEOUT_WAKE 30000          /* from the start of an instance to its first connection */
+#define ACTIVITY_REPORT 5000        /* a dispatcher tells which instances are in use */
+#define ACTIVITY_LOST (3 * ACTIVITY_REPORT) /* one that says nothing for so long may be serving anybody */
+#define IDLE_LOOK 1000              /* from one look at which instances are idle to the next */
+#define WAKE_LOOK 100               /* from one attempt to reach an instance that starts to the next */
+#define WAKE_RETRY 5000             /* after a start that failed, before the next */
+#define WAKE_FRESH 1000             /* an instance that has just been reached is not started again at once */
+#define HEALTH_USED (3600 * 1000)   /* an instance is asked for its health so long after its last use */
+#define HEALTH_SOONEST 2000         /* from one round of questions to the next */
+#define TIMEOUT_STOP 90000          /* of an instance: systemd's own default */
+#define ACTIVITY_AGAIN 30000        /* an instance that has said it is busy is not asked again at once */
+#define HEALTH_EVERY 30000          /* while the metrics are served */
+#define BUS_RETRY 1000              /* after systemd's bus could not be reached */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

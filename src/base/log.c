@@ -47,7 +47,7 @@ void log_forward(enum log_level level, const char *name, struct slice text) {
 }
 
 void log_line(enum log_level level, const char *format, ...) {
-    char text[LOG_LINE_MAX];
+    _uninitialised_ char text[LOG_LINE_MAX];
     va_list args;
     int n;
 

@@ -15,6 +15,8 @@
 #define _cleanup_(f) __attribute__((cleanup(f)))
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 #define _unused_ __attribute__((unused))
+/* For large locals that are written before they are read: the compiler would set each to zero, at every call. */
+#define _uninitialised_ __attribute__((uninitialized))
 #define _fallthrough_ __attribute__((fallthrough))
 
 #define _cleanup_free_ _cleanup_(free_pointer)

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "cmd/check_dispatch.h"
 #include "cmd/usage.h"
 #include "egress/rule_lint.h"
 #include "egress/settings.h"
@@ -20,9 +21,10 @@
 static const char usage[] =
     "usage: credfd check [-c FILE]\n"
     "\n"
-    "Reads the configuration as `credfd run` would. Prints a line for each credential: its name,\n"
-    "its upstream, how the key is put in, and how many rules let a request through. What is in\n"
-    "order and yet hardly meant, such as a rule that another one makes needless, is warned of.\n"
+    "Reads the configuration as `credfd run` and `credfd dispatch` would. Prints a line for each\n"
+    "credential: its name, its upstream, how the key is put in, and how many rules let a request\n"
+    "through; and one for the dispatcher. What is in order and yet hardly meant, such as a rule that\n"
+    "another one makes needless, is warned of.\n"
     "\n"
     "  -c, --config FILE  the configuration; see credfd.yaml(5) for where it is looked for without\n"
     "      --help         print this\n"
@@ -217,6 +219,8 @@ static int check(const char *config) {
         if (!is_secret_there(&settings->credentials[i]))
             status = EXIT_CREDFD;
     }
+    if (settings->has_dispatch && check_dispatch(settings->path) != EXIT_SUCCESS)
+        status = EXIT_CREDFD;
     return usage_finish(status);
 }
 

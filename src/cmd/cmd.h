@@ -13,6 +13,8 @@
 
 int cmd_call(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_dispatch(int argc, char **argv);
+int cmd_dispatch_check(int argc, char **argv); /* its first argument is "check" */
 int cmd_doctor(int argc, char **argv);
 int cmd_lease(int argc, char **argv);
 int cmd_profile(int argc, char **argv);

@@ -233,6 +233,10 @@ static int check_secrets(const struct run *run) {
 static int choose_leases(struct run *run) {
     const struct settings *settings = run->settings->settings;
 
+    if (settings->n_credentials == 0) {
+        log_error("run: %s has no `credentials`; add a list of at least one, see credfd.yaml(5)", settings->path);
+        return -ENOENT;
+    }
     if (run->n_names == 0)
         for (; run->n_names < settings->n_credentials; run->n_names++)
             run->names[run->n_names] = settings->credentials[run->n_names].name;

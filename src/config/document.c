@@ -5,11 +5,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
 #include "config/tree.h"
+#include "config/yaml_fault.h"
 
 /* What stands between one event of the parser and the next. */
 struct builder {
@@ -55,10 +55,6 @@ static _printf_(3, 4) int builder_fail(const struct builder *b, size_t line, con
     return r;
 }
 
-static size_t mark_line(yaml_mark_t mark) {
-    return mark.line + 1;
-}
-
 /* Takes the waiting key over. `text` is empty but for a scalar. */
 static int add_node(struct builder *b, enum node_kind kind, const yaml_event_t *event, struct slice text) {
     _cleanup_free_ char *copy = copy_bytes(text.p, text.n);
@@ -67,7 +63,7 @@ static int add_node(struct builder *b, enum node_kind kind, const yaml_event_t *
     if (!copy)
         return -ENOMEM;
     if (b->document->n_nodes >= LIMIT_CONFIG_NODES)
-        return builder_fail(b, mark_line(event->start_mark), "more than %d values; keep the file smaller",
+        return builder_fail(b, yaml_line(event->start_mark), "more than %d values; keep the file smaller",
                             LIMIT_CONFIG_NODES);
     node = calloc(1, sizeof(*node));
     if (!node)
@@ -77,7 +73,7 @@ static int add_node(struct builder *b, enum node_kind kind, const yaml_event_t *
     b->document->newest = node;
     b->document->n_nodes++;
     node->kind = kind;
-    node->line = b->key ? b->key_line : mark_line(event->start_mark);
+    node->line = b->key ? b->key_line : yaml_line(event->start_mark);
     node->key = steal_pointer(&b->key);
     node->key_length = b->key_length;
     node->text = steal_pointer(&copy);
@@ -100,12 +96,12 @@ static int take_key(struct builder *b, const yaml_event_t *event) {
     const struct node *twin;
 
     if (event->type != YAML_SCALAR_EVENT)
-        return builder_fail(b, mark_line(event->start_mark), "a key must be a word; write `key: value`");
+        return builder_fail(b, yaml_line(event->start_mark), "a key must be a word; write `key: value`");
     b->key = copy_bytes(event->data.scalar.value, event->data.scalar.length);
     if (!b->key)
         return -ENOMEM;
     b->key_length = event->data.scalar.length;
-    b->key_line = mark_line(event->start_mark);
+    b->key_line = yaml_line(event->start_mark);
     for (twin = b->at->first; twin; twin = twin->next)
         if (slice_equals(node_key(twin), slice_of(b->key, b->key_length)))
             return builder_fail(b, b->key_line, "is written twice, first on line %zu; remove one", twin->line);
@@ -126,7 +122,7 @@ static int open_container(struct builder *b, enum node_kind kind, const yaml_eve
     int r;
 
     if (b->depth >= LIMIT_CONFIG_DEPTH)
-        return builder_fail(b, mark_line(event->start_mark), "nested more than %d deep; flatten it",
+        return builder_fail(b, yaml_line(event->start_mark), "nested more than %d deep; flatten it",
                             LIMIT_CONFIG_DEPTH);
     r = add_node(b, kind, event, SLICE_EMPTY);
     if (r < 0)
@@ -144,12 +140,12 @@ static void close_container(struct builder *b) {
 /* A value or a key of any kind; `anchor` and `tag` are what its event carries. */
 static int take_node(struct builder *b, enum node_kind kind, const yaml_event_t *event, const yaml_char_t *anchor,
                      const yaml_char_t *tag) {
-    size_t line = mark_line(event->start_mark);
+    size_t line = yaml_line(event->start_mark);
 
     if (anchor)
-        return builder_fail(b, line, "an anchor (&) has no meaning here; remove it, or put the text in quotes");
+        return builder_fail(b, line, "%s", YAML_NO_ANCHOR);
     if (tag)
-        return builder_fail(b, line, "a tag (!) has no meaning here; remove it, or put the text in quotes");
+        return builder_fail(b, line, "%s", YAML_NO_TAG);
     if (b->at && b->at->kind == NODE_MAPPING && !b->key)
         return take_key(b, event);
     if (!b->at && kind != NODE_MAPPING)
@@ -170,11 +166,10 @@ static int take_event(struct builder *b, const yaml_event_t *event) {
         close_container(b);
         return 0;
     case YAML_ALIAS_EVENT:
-        return builder_fail(b, mark_line(event->start_mark),
-                            "an alias (*) has no meaning here; write the value out, or put the text in quotes");
+        return builder_fail(b, yaml_line(event->start_mark), "%s", YAML_NO_ALIAS);
     case YAML_DOCUMENT_START_EVENT:
         if (b->document->root)
-            return builder_fail(b, mark_line(event->start_mark), "a second document starts here; keep one in a file");
+            return builder_fail(b, yaml_line(event->start_mark), "%s", YAML_NO_SECOND);
         return 0;
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
@@ -185,44 +180,12 @@ static int take_event(struct builder *b, const yaml_event_t *event) {
     return 0;
 }
 
-static bool has_tab_indentation(struct slice bytes, size_t line) {
-    struct slice rest = bytes;
-
-    while (rest.p && line-- > 1)
-        (void)slice_cut(&rest, '\n');
-    for (size_t i = 0; rest.p && i < rest.n && (rest.p[i] == ' ' || rest.p[i] == '\t'); i++)
-        if (rest.p[i] == '\t')
-            return true;
-    return false;
-}
-
-/* The reader fails on a byte, the parser where it stands; the scanner's fault lies where the token began. */
-static size_t syntax_line(const struct builder *b) {
-    size_t line = 1;
-
-    if (b->parser.error == YAML_SCANNER_ERROR)
-        return mark_line(b->parser.context_mark);
-    if (b->parser.error != YAML_READER_ERROR)
-        return mark_line(b->parser.problem_mark);
-    for (size_t i = 0; i < b->bytes.n && i < b->parser.problem_offset; i++)
-        line += b->bytes.p[i] == '\n';
-    return line;
-}
-
-/* libyaml's own words are constants: nothing of the file is in them. */
 static int fail_syntax(const struct builder *b) {
-    size_t line = syntax_line(b);
+    char words[YAML_FAULT_MAX];
+    size_t line = 0;
+    int r = yaml_fault(&b->parser, b->bytes, words, &line);
 
-    if (b->parser.error == YAML_MEMORY_ERROR)
-        return -ENOMEM;
-    if (b->parser.error == YAML_READER_ERROR)
-        return document_fail(b->document, line, "not text: %s; save the file as UTF-8 without control characters",
-                             b->parser.problem);
-    if (has_tab_indentation(b->bytes, line))
-        return document_fail(b->document, line, "a tab in the indentation; YAML takes spaces only");
-    return document_fail(b->document, line,
-                         "not YAML: %s; check indentation and colons, and quote text that has : # { [ * & or ! in it",
-                         b->parser.problem);
+    return r == -EINVAL ? document_fail(b->document, line, "%s", words) : r;
 }
 
 static int build_tree(struct builder *b) {
@@ -242,13 +205,9 @@ static int build_tree(struct builder *b) {
 }
 
 static int parse_bytes(struct document *document, struct slice bytes) {
-    static const struct slice byte_order_mark = {"\xef\xbb\xbf", 3};
-    struct builder b = {.document = document, .bytes = bytes};
+    struct builder b = {.document = document, .bytes = yaml_skip_mark(bytes)};
     int r;
 
-    /* libyaml skips it, but counts it as a column, and sees the first key indented */
-    if (slice_starts_with(bytes, byte_order_mark))
-        b.bytes = slice_from(bytes, byte_order_mark.n);
     if (!yaml_parser_initialize(&b.parser))
         return -ENOMEM;
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);

@@ -1,11 +1,11 @@
 #include "egress/metrics.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 
 /* Upper bounds, inclusive. */
 static const struct {
@@ -62,97 +62,76 @@ void metrics_restarted(struct metrics *metrics, enum metrics_role role) {
     metrics->restarts[role]++;
 }
 
-/* The text as it grows; after the first failure nothing is added any more. */
-struct page {
-    struct buf *to;
-    int error;
-};
-
-#define TEXT_MAX 256 /* of one piece: a name, two labels and a number, or a line of help */
-
-static void add(struct page *page, const char *format, ...) _printf_(2, 3);
-static void add(struct page *page, const char *format, ...) {
-    char line[TEXT_MAX];
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    if (page->error == 0)
-        page->error = buf_append(page->to, slice_of(line, MIN_OF((size_t)MAX_OF(n, 0), sizeof(line) - 1)));
-}
-
-static void add_help(struct page *page, const char *name, const char *type, const char *help) {
-    add(page, "# HELP %s %s\n", name, help);
-    add(page, "# TYPE %s %s\n", name, type);
+static void add_help(struct text *text, const char *name, const char *type, const char *help) {
+    text_add(text, "# HELP %s %s\n", name, help);
+    text_add(text, "# TYPE %s %s\n", name, type);
 }
 
 /* A name of a credential is of [A-Za-z0-9._-], and so is every word of ours: nothing in a label needs an escape. */
-static void add_value(struct page *page, const char *name, const struct metrics_lease *l, const char *label,
+static void add_value(struct text *text, const char *name, const struct metrics_lease *l, const char *label,
                       const char *word, uint64_t value) {
     if (label)
-        add(page, "%s{lease=\"%s\",%s=\"%s\"} %" PRIu64 "\n", name, l->name, label, word, value);
+        text_add(text, "%s{lease=\"%s\",%s=\"%s\"} %" PRIu64 "\n", name, l->name, label, word, value);
     else
-        add(page, "%s{lease=\"%s\"} %" PRIu64 "\n", name, l->name, value);
+        text_add(text, "%s{lease=\"%s\"} %" PRIu64 "\n", name, l->name, value);
 }
 
-typedef void write_lease(struct page *page, const char *name, const struct metrics_lease *l);
+typedef void write_lease(struct text *text, const char *name, const struct metrics_lease *l);
 
-static void write_living(struct page *page, const char *name, const struct metrics_lease *l) {
-    add_value(page, name, l, NULL, NULL, l->living);
+static void write_living(struct text *text, const char *name, const struct metrics_lease *l) {
+    add_value(text, name, l, NULL, NULL, l->living);
 }
 
-static void write_requests(struct page *page, const char *name, const struct metrics_lease *l) {
+static void write_requests(struct text *text, const char *name, const struct metrics_lease *l) {
     static const char *const words[METRICS_STATUSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
     for (size_t i = 0; i < METRICS_STATUSES; i++)
-        add_value(page, name, l, "status", words[i], l->statuses[i]);
+        add_value(text, name, l, "status", words[i], l->statuses[i]);
 }
 
-static void write_refusals(struct page *page, const char *name, const struct metrics_lease *l) {
+static void write_refusals(struct text *text, const char *name, const struct metrics_lease *l) {
     for (unsigned i = REFUSAL_NONE + 1; i < REFUSALS; i++)
-        add_value(page, name, l, "reason", refusal_text(i)->name, l->refusals[i]);
+        add_value(text, name, l, "reason", refusal_text(i)->name, l->refusals[i]);
 }
 
-static void write_bytes_in(struct page *page, const char *name, const struct metrics_lease *l) {
-    add_value(page, name, l, NULL, NULL, l->bytes_in);
+static void write_bytes_in(struct text *text, const char *name, const struct metrics_lease *l) {
+    add_value(text, name, l, NULL, NULL, l->bytes_in);
 }
 
-static void write_bytes_out(struct page *page, const char *name, const struct metrics_lease *l) {
-    add_value(page, name, l, NULL, NULL, l->bytes_out);
+static void write_bytes_out(struct text *text, const char *name, const struct metrics_lease *l) {
+    add_value(text, name, l, NULL, NULL, l->bytes_out);
 }
 
 /* Buckets are told cumulatively: each counts what all before it count, too. */
-static void write_durations(struct page *page, const char *name, const struct metrics_lease *l) {
+static void write_durations(struct text *text, const char *name, const struct metrics_lease *l) {
     uint64_t n = 0;
 
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         n += l->durations[i];
-        add(page, "%s_bucket{lease=\"%s\",le=\"%s\"} %" PRIu64 "\n", name, l->name, buckets[i].seconds, n);
+        text_add(text, "%s_bucket{lease=\"%s\",le=\"%s\"} %" PRIu64 "\n", name, l->name, buckets[i].seconds, n);
     }
     n += l->slower;
-    add(page, "%s_bucket{lease=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, l->name, n);
-    add(page, "%s_sum{lease=\"%s\"} %" PRIu64 ".%03u\n", name, l->name, l->duration_ms / 1000,
-        (unsigned)(l->duration_ms % 1000));
-    add(page, "%s_count{lease=\"%s\"} %" PRIu64 "\n", name, l->name, n);
+    text_add(text, "%s_bucket{lease=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, l->name, n);
+    text_add(text, "%s_sum{lease=\"%s\"} %" PRIu64 ".%03u\n", name, l->name, l->duration_ms / 1000,
+             (unsigned)(l->duration_ms % 1000));
+    text_add(text, "%s_count{lease=\"%s\"} %" PRIu64 "\n", name, l->name, n);
 }
 
-static void write_connections(struct page *page, const char *name, const struct metrics_lease *l) {
+static void write_connections(struct text *text, const char *name, const struct metrics_lease *l) {
     static const char *const words[CONNECTION_USES] = {
         [CONNECTION_REUSED] = "reused", [CONNECTION_NEW] = "new", [CONNECTION_RESUMED] = "resumed"};
 
     for (unsigned i = CONNECTION_NONE + 1; i < CONNECTION_USES; i++)
-        add_value(page, name, l, "connection", words[i], l->connections[i]);
+        add_value(text, name, l, "connection", words[i], l->connections[i]);
 }
 
-static void write_masked(struct page *page, const char *name, const struct metrics_lease *l) {
-    add_value(page, name, l, NULL, NULL, l->masked);
+static void write_masked(struct text *text, const char *name, const struct metrics_lease *l) {
+    add_value(text, name, l, NULL, NULL, l->masked);
 }
 
-static void write_refreshes(struct page *page, const char *name, const struct metrics_lease *l) {
-    add_value(page, name, l, "result", "ok", l->refreshed);
-    add_value(page, name, l, "result", "failed", l->not_refreshed);
+static void write_refreshes(struct text *text, const char *name, const struct metrics_lease *l) {
+    add_value(text, name, l, "result", "ok", l->refreshed);
+    add_value(text, name, l, "result", "failed", l->not_refreshed);
 }
 
 static const struct family {
@@ -176,24 +155,24 @@ static const struct family {
      write_refreshes},
 };
 
-static void write_restarts(struct page *page, const struct metrics *metrics) {
+static void write_restarts(struct text *text, const struct metrics *metrics) {
     static const char *const words[METRICS_ROLES] = {
         [METRICS_KEEPER] = "keeper", [METRICS_RESOLVER] = "resolver", [METRICS_EXPORTER] = "exporter"};
 
-    add_help(page, "credfd_role_restarts_total", "counter", "Processes of credfd that died and were started again.");
+    add_help(text, "credfd_role_restarts_total", "counter", "Processes of credfd that died and were started again.");
     for (size_t i = 0; i < METRICS_ROLES; i++)
-        add(page, "credfd_role_restarts_total{role=\"%s\"} %" PRIu64 "\n", words[i], metrics->restarts[i]);
+        text_add(text, "credfd_role_restarts_total{role=\"%s\"} %" PRIu64 "\n", words[i], metrics->restarts[i]);
 }
 
 int metrics_write(const struct metrics *metrics, struct buf *to) {
-    struct page page = {.to = to};
+    struct text text = {.to = to};
 
     for (size_t f = 0; f < ARRAY_LEN(families); f++) {
-        add_help(&page, families[f].name, families[f].type, families[f].help);
+        add_help(&text, families[f].name, families[f].type, families[f].help);
         for (size_t i = 0; i < LIMIT_LEASES; i++)
             if (metrics->leases[i].name[0] != '\0')
-                families[f].write(&page, families[f].name, &metrics->leases[i]);
+                families[f].write(&text, families[f].name, &metrics->leases[i]);
     }
-    write_restarts(&page, metrics);
-    return page.error;
+    write_restarts(&text, metrics);
+    return text.error;
 }

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "config/settings_place.h"
 #include "config/settings_text.h"
-#include "egress/settings_place.h"
 #include "proc/place.h"
 
 #define SUFFIX ".yaml"

@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "config/document.h"
 #include "config/schema.h"
+#include "config/settings_common.h"
 #include "config/value.h"
 #include "egress/settings_audit.h"
 #include "egress/settings_credential.h"
@@ -60,12 +61,23 @@ static int read_credentials(const struct node *node, void *field) {
     return r;
 }
 
+static int read_others(const struct node *node, void *field) {
+    bool *has_others = field;
+
+    (void)node;
+    *has_others = true;
+    return 0;
+}
+
 static const struct schema_key settings_keys[] = {
-    {"credentials", read_credentials, 0, "add credentials: and a list of at least one; see credfd.yaml(5)"},
+    {"credentials", read_credentials},
     {"audit", settings_read_audit, offsetof(struct settings, audit)},
     {"metrics", settings_read_metrics, offsetof(struct settings, metrics)},
     {"log", settings_read_log, offsetof(struct settings, log_level)},
     {"timeouts", settings_read_timeouts, offsetof(struct settings, timeouts)},
+    {"dispatch", read_others, offsetof(struct settings, has_dispatch)},
+    {"runner", read_others, offsetof(struct settings, has_runner)},
+    {"egress", settings_pass_over},
 };
 
 struct settings *settings_new(const char *path) {
@@ -98,6 +110,9 @@ static int read_document(struct document *document, struct settings **ret, char 
     if (!settings)
         return -ENOMEM;
     r = schema_read(settings_keys, ARRAY_LEN(settings_keys), document_root(document), settings);
+    if (r == 0 && !settings->credentials && !settings->has_dispatch && !settings->has_runner)
+        r = node_fail_missing(document_root(document), "credentials",
+                              "add credentials: and a list of at least one; see credfd.yaml(5)");
     if (r < 0) {
         *ret_error = document_take_error(document);
         return r;

@@ -91,8 +91,9 @@ struct timeouts {
 
 struct settings {
     char *path; /* of the file */
-    struct credential *credentials;
+    struct credential *credentials; /* none only in a file that is another command's too */
     size_t n_credentials;
+    bool has_dispatch, has_runner; /* sections that are passed over here */
     struct audit_settings audit;
     struct metrics_settings metrics;
     struct timeouts timeouts;

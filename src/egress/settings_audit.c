@@ -69,15 +69,3 @@ int settings_read_audit(const struct node *node, void *field) {
         return node_fail(keep, "goes with `rotate` only; add rotate: 100MiB, or remove it");
     return 0;
 }
-
-int settings_read_log(const struct node *node, void *field) {
-    static const char *const words[] = {
-        [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
-    enum log_level *level = field;
-    size_t at;
-    int r = value_word(node, words, ARRAY_LEN(words), &at);
-
-    if (r == 0)
-        *level = (enum log_level)at;
-    return r;
-}

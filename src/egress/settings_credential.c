@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "config/schema.h"
+#include "config/settings_common.h"
 #include "config/settings_file.h"
 #include "config/settings_text.h"
 #include "config/value.h"

@@ -3,12 +3,9 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "config/schema.h"
+#include "config/settings_common.h"
 #include "config/value.h"
 #include "egress/settings.h"
-
-int settings_read_timeout(const struct node *node, void *field) {
-    return value_duration(node, TIMEOUT_MAX, field);
-}
 
 int settings_read_timeouts(const struct node *node, void *field) {
     static const struct schema_key keys[] = {

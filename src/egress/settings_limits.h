@@ -11,6 +11,3 @@ int settings_read_limits(const struct node *node, void *field);
 int settings_read_mask(const struct node *node, void *field);
 int settings_read_pass(const struct node *node, void *field);
 int settings_read_timeouts(const struct node *node, void *field);
-
-/* Likewise, for every wait that can be set: milliseconds, in the uint64_t at `field`. */
-int settings_read_timeout(const struct node *node, void *field);

@@ -17,6 +17,7 @@
 struct listen_place {
     enum { LISTEN_TCP, LISTEN_UNIX, LISTEN_TLS, LISTEN_SYSTEMD } kind;
     struct address address; /* of LISTEN_TCP and LISTEN_TLS */
+    bool is_half;           /* of the two that ":PORT" stands for: this machine need not have both families */
     char *path;             /* of LISTEN_UNIX */
     char *text;             /* as written */
     char *where;            /* "FILE:LINE: dispatch.listen.0" */
@@ -27,6 +28,7 @@ struct trust_settings {
     struct network *peers; /* the addresses that a front may have; by default loopback's */
     size_t n_peers;
     bool is_default;     /* nothing was written: loopback and unix */
+    bool names_users;    /* users were written: a unix socket may be open to all, and the kernel says who connects */
     bool takes_all_uids; /* of a unix peer; else one of these */
     uint32_t *uids;
     size_t n_uids;
@@ -107,6 +109,9 @@ int dispatch_settings_parse(const char *path, struct slice bytes, struct dispatc
 void dispatch_settings_free(struct dispatch_settings *settings);
 void dispatch_settings_free_pointer(struct dispatch_settings **settings);
 #define _cleanup_dispatch_settings_ __attribute__((cleanup(dispatch_settings_free_pointer)))
+
+/* Where it listens, as written: "127.0.0.1:3780, unix:/run/x.sock". The caller's; NULL without memory. */
+char *listen_describe(const struct dispatch_settings *settings);
 
 /* Who is trusted to name a person, in words for the line at the start: "loopback and unix sockets". The caller's. */
 char *trust_describe(const struct trust_settings *trust);

@@ -93,6 +93,7 @@ const char *ipc_type_name(unsigned type) {
         [IPC_GUEST] = "GUEST",
         [IPC_DOORMAN] = "DOORMAN",
         [IPC_NAMES] = "NAMES",
+        [IPC_PAIRER] = "PAIRER",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

@@ -23,15 +23,15 @@ enum ipc_type {
     IPC_LOG,   /* u8 level, bytes text */
 
     /* S <-> C */
-    IPC_SOURCE,        /* S>C u8 enum source_form, fd: read the secret there */
+    IPC_SOURCE,        /* S>C u8 enum source_form, u8 its digest is enough, fd: read the secret there */
     IPC_SOURCE_WHOLE,  /* S>C nothing more will be written there: what there is, is all */
-    IPC_SECRET,        /* C>S u64 expires in ms (0: never), fd: sealed. S>K u32 credential, u64 expires in ms (0: never), fd */
+    IPC_SECRET,        /* C>S u64 expires in ms (0: never), fd: sealed, it or its digest. S>K u32 credential, u64 expires in ms (0: never), fd */
     IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
 
     /* S -> K */
     IPC_TRUST,      /* fd: a PEM bundle that is trusted beside the system's directory */
     IPC_CREDENTIAL, /* egress/credential_codec.h */
-    IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead */
+    IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead. S>V u32 0, fd: for IPC_VERIFIER's URL */
     IPC_RESOLVER,   /* fd: a channel to N */
     IPC_TIMEOUTS,   /* u64 each: head idle body write stream connect. S>R too */
     IPC_GRANT,      /* u32 credential, u32 identity, u64 requests and u64 bytes spent, u64 ttl left ms (0: none);
@@ -106,7 +106,8 @@ enum ipc_type {
     IPC_MINT_OUTPUT, /* S>P u32 mint, fd: what it prints; no fd: it could not be started */
     IPC_MINT_ENDED,  /* S>P u32 mint, u8 enum command_end, u32 wait status */
     IPC_MINT_STOP,   /* P>S u32 mint: its output is no use; end it */
-    IPC_PAIRED,      /* P>S u64 table, u32 instance, u8 enum pairing_fault, bytes reason */
+    IPC_PAIRED,      /* P>S u64 table, u32 instance, u8 enum pairing_fault, u8 exchange that was the last (0: the
+                        first of its recipe; more: a fallback), bytes reason */
 
     /* D <-> W, W <-> S */
     IPC_WAKE,         /* D>W u32 question, u64 table, u32 instance: it does not answer */
@@ -125,9 +126,14 @@ enum ipc_type {
     IPC_VERIFIER,  /* S>V ingress/front/assertion_codec.h: what an assertion must say, where its keys are */
 
     /* M -> D, S -> M */
-    IPC_GUEST,   /* M>D u32 listener, bytes address, bytes name in its certificate, fd: what it says, in the clear */
-    IPC_DOORMAN, /* S>M u8 enum tls_part, fd: certificate, key, or the CA of those who may enter */
+    IPC_GUEST,   /* M>D u32 listener, bytes address (4 or 16), bytes name in its certificate, fd: what it says, in the
+                    clear */
+    IPC_DOORMAN, /* S>M u8 enum tls_part, fd: certificate, key, CA of those who may enter; the last one makes it so */
     IPC_NAMES,   /* S>M u8 n, n * bytes: names of which a certificate must have one */
+
+    /* S -> P: u32 mints of one person (0: any number), u64 in so many ms, u64 ms that a mint may take, u64 ms to connect
+       to an instance, u64 ms for its answer. Before anything else, and again after a reload */
+    IPC_PAIRER,
     IPC_TYPES
 };
 

@@ -12,7 +12,7 @@
 
 struct name {
     char host[LIMIT_HOST + 1];
-    bool is_asked;
+    bool is_asked, is_answering;
     uint64_t good_until_ms;
     size_t n;
     struct address addresses[LIMIT_ADDRESSES]; /* without a port */
@@ -27,7 +27,7 @@ struct lookup {
     void *owner;
 };
 
-/* One row for each upstream's name: there are no more of them than credentials. */
+/* One row for each upstream's name: there are no more of them than credentials; of instances' names, those in use. */
 static struct name names[CACHE_SIZE];
 static size_t n_names;
 static struct lookup *waiting;
@@ -48,6 +48,7 @@ static void answer_waiting(struct name *name) {
     struct lookup **at = &waiting;
 
     name->is_asked = false;
+    name->is_answering = true;
     while (*at) {
         struct lookup *lookup = *at;
 
@@ -60,6 +61,7 @@ static void answer_waiting(struct name *name) {
         free(lookup);
         at = &waiting; /* whoever was called may have begun or cancelled others */
     }
+    name->is_answering = false;
 }
 
 static void set_failure(struct name *name, struct slice reason) {
@@ -118,14 +120,30 @@ int lookup_init(int fd) {
     return r;
 }
 
+/* Of those that nobody waits for, the one that is good for the shortest time makes room. */
+static struct name *free_row(void) {
+    struct name *oldest = NULL;
+
+    if (n_names < CACHE_SIZE)
+        return &names[n_names++];
+    for (size_t i = 0; i < CACHE_SIZE; i++)
+        if (!names[i].is_asked && !names[i].is_answering && (!oldest || names[i].good_until_ms < oldest->good_until_ms))
+            oldest = &names[i];
+    return oldest;
+}
+
 static struct name *name_of(struct slice host) {
+    struct name *name;
+
     for (size_t i = 0; i < n_names; i++)
         if (slice_equals_nocase(slice_of_string(names[i].host), host))
             return &names[i];
-    if (n_names == CACHE_SIZE || host.n > LIMIT_HOST)
+    name = host.n <= LIMIT_HOST ? free_row() : NULL;
+    if (!name)
         return NULL;
-    memcpy(names[n_names].host, host.p, host.n);
-    return &names[n_names++];
+    *name = (struct name){0};
+    memcpy(name->host, host.p, host.n);
+    return name;
 }
 
 static int ask(struct name *name) {
@@ -140,7 +158,7 @@ static int ask(struct name *name) {
 }
 
 struct lookup *lookup_start(struct slice host, uint16_t port, lookup_done *done, void *owner) {
-    static const struct lookup_result no_memory = {.failure = "out of memory"};
+    static const struct lookup_result no_memory = {.failure = "too many names at once, or out of memory"};
     static const struct lookup_result no_resolver = {.failure = "the resolver is not there"};
     struct name *name = name_of(host);
     struct lookup *lookup;

@@ -1,6 +1,6 @@
 /*
  * The resolver: names in, addresses out, by c-ares. It reads what name servers and /etc/hosts say, and knows no secret:
- * a fault in a DNS parser is worth nothing here. What the addresses are good for, the keeper judges.
+ * a fault in a DNS parser is worth nothing here. What the addresses are good for, whoever asks judges.
  */
 #include <ares.h>
 #include <arpa/nameser.h>
@@ -24,9 +24,17 @@
 
 static ares_channel ares;
 
-/* The keeper numbers its queries from 0; c-ares hands back a pointer, and the pointer's place is the number. */
-static char queries[LIMIT_LEASES];
-static struct channel keeper;
+/*
+ * A role that asks: it numbers its queries from 0; c-ares hands back a pointer, and the pointer's place is the number. A
+ * place is free when nobody is there and nothing that was asked from there is under way.
+ */
+struct asker {
+    struct channel channel;
+    char queries[LIMIT_LEASES];
+    unsigned n_open;
+};
+
+static struct asker askers[LIMIT_ASKERS];
 
 /* c-ares tells which sockets it waits on; it is told back when one is ready, and asked when it wants to be called. */
 static struct ares_watch {
@@ -93,7 +101,19 @@ static void socket_wanted(void *data, ares_socket_t fd, int readable, int writab
         watch_not_ready(&w->watch, EPOLLOUT);
 }
 
-static void answer_failure(uint32_t query, int status) {
+static struct asker *asker_of(const char *query) {
+    for (size_t i = 0; i < ARRAY_LEN(askers); i++)
+        if (query >= askers[i].queries && query < askers[i].queries + sizeof(askers[i].queries))
+            return &askers[i];
+    return NULL;
+}
+
+/* One that cannot be told is gone: its channel says so next. */
+static void answer(struct asker *asker, const struct ipc_writer *w) {
+    (void)channel_send(&asker->channel, w, -EBADF);
+}
+
+static void answer_failure(struct asker *asker, uint32_t query, int status) {
     struct ipc_writer w = ipc_begin(IPC_ADDRESSES);
 
     ipc_put_u32(&w, query);
@@ -101,8 +121,7 @@ static void answer_failure(uint32_t query, int status) {
     ipc_put_u32(&w, 0);
     ipc_put_u8(&w, 0);
     ipc_put_bytes(&w, slice_of_string(ares_strerror(status)));
-    if (channel_send(&keeper, &w, -EBADF) < 0)
-        loop_stop();
+    answer(asker, &w);
 }
 
 static struct slice bytes_of(const struct ares_addrinfo_node *node) {
@@ -114,7 +133,8 @@ static struct slice bytes_of(const struct ares_addrinfo_node *node) {
 }
 
 static void resolved(void *argument, int status, int timeouts, struct ares_addrinfo *result) {
-    uint32_t query = (uint32_t)((char *)argument - queries);
+    struct asker *asker = asker_of(argument);
+    uint32_t query = (uint32_t)((char *)argument - asker->queries);
     uint32_t ttl = TTL_OF_HOSTS_FILE;
     struct ipc_writer w;
     uint8_t n = 0;
@@ -122,6 +142,7 @@ static void resolved(void *argument, int status, int timeouts, struct ares_addri
     (void)timeouts;
     if (status == ARES_EDESTRUCTION)
         return;
+    asker->n_open--;
     for (struct ares_addrinfo_node *node = result ? result->nodes : NULL; node && n < LIMIT_ADDRESSES;
          node = node->ai_next) {
         if (bytes_of(node).n > 0)
@@ -130,7 +151,7 @@ static void resolved(void *argument, int status, int timeouts, struct ares_addri
             ttl = (uint32_t)node->ai_ttl;
     }
     if (status != ARES_SUCCESS || n == 0) {
-        answer_failure(query, status == ARES_SUCCESS ? ARES_ENODATA : status);
+        answer_failure(asker, query, status == ARES_SUCCESS ? ARES_ENODATA : status);
         ares_freeaddrinfo(result);
         return;
     }
@@ -145,43 +166,57 @@ static void resolved(void *argument, int status, int timeouts, struct ares_addri
             n--;
         }
     ares_freeaddrinfo(result);
-    if (channel_send(&keeper, &w, -EBADF) < 0)
-        loop_stop();
+    answer(asker, &w);
 }
 
 static int on_lookup(void *owner, struct ipc_message *m) {
     static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct asker *asker = owner;
     uint32_t query = ipc_get_u32(m);
     struct slice host = ipc_get_bytes(m, LIMIT_HOST);
     char name[LIMIT_HOST + 1];
 
-    (void)owner;
-    if (ipc_end(m) < 0 || query >= sizeof(queries) || host.n == 0 || slice_has(host, '\0'))
+    if (ipc_end(m) < 0 || query >= sizeof(asker->queries) || asker->n_open >= sizeof(asker->queries) || host.n == 0 ||
+        slice_has(host, '\0'))
         return -EPROTO;
     memcpy(name, host.p, host.n);
     name[host.n] = '\0';
-    ares_getaddrinfo(ares, name, NULL, &hints, resolved, &queries[query]);
+    asker->n_open++;
+    ares_getaddrinfo(ares, name, NULL, &hints, resolved, &asker->queries[query]);
     schedule_retry();
     return 0;
 }
 
-static void keeper_closed(void *owner, int reason) {
+/* The others go on asking; when there is no other, the supervisor ends the resolver. */
+static void asker_closed(void *owner, int reason) {
     (void)owner;
     (void)reason;
-    loop_stop();
 }
 
-static int on_keeper(void *owner, struct ipc_message *m) {
+static struct asker *free_asker(void) {
+    for (size_t i = 0; i < ARRAY_LEN(askers); i++)
+        if (!channel_is_open(&askers[i].channel) && askers[i].n_open == 0)
+            return &askers[i];
+    return NULL;
+}
+
+static int take_asker(int fd) {
     static const struct ipc_permit permits[] = {{IPC_LOOKUP, 1, on_lookup}};
+    struct asker *asker = free_asker();
+
+    if (!asker) { /* it sees its channel end, as when the resolver had died */
+        log_error("too many roles ask for names");
+        fd_close(&fd);
+        return 0;
+    }
+    return channel_init(&asker->channel, fd, permits, ARRAY_LEN(permits), 1, asker, asker_closed);
+}
+
+static int on_asker(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
-    int r;
 
     (void)owner;
-    if (ipc_end(m) < 0)
-        return -EPROTO;
-    r = channel_init(&keeper, fd_steal(&fd), permits, ARRAY_LEN(permits), 1, NULL, keeper_closed);
-    keeper.may_wait = true;
-    return r;
+    return ipc_end(m) < 0 ? -EPROTO : take_asker(fd_steal(&fd));
 }
 
 static int start_ares(void) {
@@ -196,7 +231,7 @@ static int start_ares(void) {
     return status == ARES_SUCCESS ? 0 : -EIO;
 }
 
-static const struct ipc_permit permits[] = {{IPC_RESOLVER, 1, on_keeper}};
+static const struct ipc_permit permits[] = {{IPC_RESOLVER, 1, on_asker}};
 
 int main(void) {
     static const char *const readable[] = {"/etc/hosts",     "/etc/resolv.conf",     "/etc/nsswitch.conf",

@@ -56,14 +56,15 @@ int listen_unix(const char *path, int type, int backlog, int *ret_fd) {
     return 0;
 }
 
-int listen_tcp(const struct address *address, int backlog, int *ret_fd) {
+static int listen_address(const struct address *address, int reuse, int backlog, int *ret_fd) {
     _cleanup_close_ int fd = socket(address->any.sa_family, SOCK_STREAM | FLAGS, 0);
     const int on = 1;
 
     if (fd < 0)
         return -errno;
     /* connections of an earlier run that linger do not keep the port; one that listens does (socket(7)) */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof(on)) < 0)
         return -errno;
     if (address->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
         return -errno;
@@ -71,4 +72,12 @@ int listen_tcp(const struct address *address, int backlog, int *ret_fd) {
         return -errno;
     *ret_fd = fd_steal(&fd);
     return 0;
+}
+
+int listen_tcp(const struct address *address, int backlog, int *ret_fd) {
+    return listen_address(address, SO_REUSEADDR, backlog, ret_fd);
+}
+
+int listen_tcp_beside(const struct address *address, int backlog, int *ret_fd) {
+    return listen_address(address, SO_REUSEPORT, backlog, ret_fd);
 }

@@ -14,3 +14,9 @@ int listen_unix(const char *path, int type, int backlog, int *ret_fd);
 
 /* An IPv6 address is listened at for IPv6 alone. 0 or -errno. */
 int listen_tcp(const struct address *address, int backlog, int *ret_fd);
+
+/*
+ * The same, one of several of this user's at one address (SO_REUSEPORT): the kernel spreads connections among them.
+ * Whether somebody else's listener is one of them is the caller's to find out: by listen_tcp, which fails then.
+ */
+int listen_tcp_beside(const struct address *address, int backlog, int *ret_fd);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +9,12 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "net/tls_session.h"
 
 #define TLS_RECORD (16 * 1024) /* RFC 8446 §5.1 */
 
 struct tls_context {
     SSL_CTX *ssl;
-};
-
-struct tls_session {
-    SSL *ssl;
-    struct tls_sessions *sessions;
-    const char *failure;
 };
 
 int tls_init(void) {
@@ -60,20 +54,32 @@ static void resume_session(struct tls_session *tls) {
     }
 }
 
-static int trust_pem(SSL_CTX *ssl, struct slice pem) {
+int tls_pem_each(struct slice pem, int (*take)(SSL_CTX *context, X509 *certificate), SSL_CTX *context) {
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
     X509 *certificate;
+    bool goes_on = bio != NULL;
     int n = 0;
 
-    if (!bio)
-        return -ENOMEM;
-    while ((certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL))) {
-        n += X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), certificate);
+    while (goes_on && (certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL))) {
+        goes_on = take(context, certificate) == 1;
+        n += goes_on;
         X509_free(certificate);
     }
     BIO_free(bio);
     ERR_clear_error(); /* the end of the file is reported as an error */
-    return n > 0 ? 0 : -EINVAL;
+    return n;
+}
+
+int tls_trust_certificate(SSL_CTX *context, X509 *certificate) {
+    return X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate);
+}
+
+void tls_context_prepare(SSL_CTX *context) {
+    (void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_read_ahead(context, 1); /* a record's header and its content in one read; we read until EAGAIN anyway */
+    (void)SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                        SSL_MODE_RELEASE_BUFFERS);
 }
 
 int tls_context_new(struct slice pem, const char *directory, struct tls_context **ret) {
@@ -83,17 +89,13 @@ int tls_context_new(struct slice pem, const char *directory, struct tls_context 
 
     if (!context || !ssl)
         goto out;
-    (void)SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+    tls_context_prepare(ssl);
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_read_ahead(ssl, 1); /* a record's header and its content in one read; we read until EAGAIN anyway */
-    (void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                    SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ssl, keep_session);
     if (SSL_CTX_set_alpn_protos(ssl, (const unsigned char *)"\x08http/1.1", 9) != 0)
         goto out;
-    r = pem.n > 0 ? trust_pem(ssl, pem) : 0;
+    r = pem.n == 0 || tls_pem_each(pem, tls_trust_certificate, ssl) > 0 ? 0 : -EINVAL;
     if (r == 0 && directory && SSL_CTX_load_verify_dir(ssl, directory) != 1)
         r = -ENOMEM;
     if (r < 0)
@@ -122,9 +124,9 @@ static const char *say(const char *what, const char *words) {
     return text;
 }
 
-static const char *name_failure(unsigned long code) {
+static const char *name_failure(const SSL *ssl, unsigned long code) {
     if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER || ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
-        return "the upstream does not speak TLS";
+        return SSL_is_server(ssl) ? "it does not speak TLS" : "the upstream does not speak TLS";
     return say("TLS: ", ERR_reason_error_string(code));
 }
 
@@ -150,7 +152,7 @@ static int map_error(struct stream *s, int result) {
             s->tls->failure = "the connection was closed without a TLS close";
             return -ECONNRESET;
         }
-        s->tls->failure = name_failure(code);
+        s->tls->failure = name_failure(s->tls->ssl, code);
         return -EPROTO;
     }
 }
@@ -230,26 +232,34 @@ static int name_peer(SSL *ssl, const char *host, bool is_address) {
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1 ? 0 : -EINVAL;
 }
 
-int tls_start(struct stream *s, struct tls_context *context, const char *host, bool is_address,
-              struct tls_sessions *sessions) {
+int tls_session_begin(struct stream *s, SSL_CTX *context) {
     struct tls_session *tls = calloc(1, sizeof(*tls));
-    int r;
 
-    if (!tls)
-        return -ENOMEM;
-    tls->sessions = sessions;
-    tls->ssl = SSL_new(context->ssl);
-    r = tls->ssl && SSL_set_fd(tls->ssl, s->fd) == 1 ? name_peer(tls->ssl, host, is_address) : -ENOMEM;
-    if (r < 0) {
-        SSL_free(tls->ssl);
+    if (tls)
+        tls->ssl = SSL_new(context);
+    if (!tls || !tls->ssl || SSL_set_fd(tls->ssl, s->fd) != 1) {
+        if (tls)
+            SSL_free(tls->ssl);
         free(tls);
-        return r;
+        return -ENOMEM;
     }
     (void)SSL_set_app_data(tls->ssl, tls);
-    SSL_set_connect_state(tls->ssl);
-    resume_session(tls);
     s->tls = tls;
     s->ops = &tls_ops;
+    return 0;
+}
+
+int tls_start(struct stream *s, struct tls_context *context, const char *host, bool is_address,
+              struct tls_sessions *sessions) {
+    int r = tls_session_begin(s, context->ssl);
+
+    if (r == 0)
+        r = name_peer(s->tls->ssl, host, is_address);
+    if (r < 0)
+        return r;
+    s->tls->sessions = sessions;
+    SSL_set_connect_state(s->tls->ssl);
+    resume_session(s->tls);
     return 0;
 }
 
@@ -266,7 +276,8 @@ int tls_handshake(struct stream *s) {
     if (r == -EAGAIN)
         return r;
     if (r == 0)
-        s->tls->failure = "the server closed during the handshake";
+        s->tls->failure =
+            SSL_is_server(s->tls->ssl) ? "it closed during the handshake" : "the server closed during the handshake";
     verdict = SSL_get_verify_result(s->tls->ssl);
     if (verdict != X509_V_OK)
         s->tls->failure = say("its certificate: ", X509_verify_cert_error_string(verdict));

@@ -5,6 +5,9 @@
 
 #include "base/macros.h"
 
+/* Most answers fit, head and all; what does not is read on at once, in larger pieces. */
+#define READ_FIRST 4096
+
 int client_init(struct client *c, struct stream *stream, void (*on_ready)(struct watch *watch)) {
     *c = (struct client){.state = CLIENT_IDLE};
     buf_init(&c->in, LIMIT_HEAD + LIMIT_READ);
@@ -54,8 +57,18 @@ int client_begin(struct client *c, struct slice request, bool is_head, struct ht
     c->interims = 0;
     c->is_request_complete = is_end;
     c->is_answered = false;
+    c->expects_switch = false;
     c->fault = NULL;
     return write_or_keep(c, &request, 1);
+}
+
+void client_expect_switch(struct client *c, struct slice key) {
+    c->expects_switch = true;
+    websocket_accept(key, c->accept);
+}
+
+struct slice client_early(const struct client *c) {
+    return slice_from(buf_slice(&c->in), c->delivered);
 }
 
 static void settle(struct client *c);
@@ -86,7 +99,9 @@ static ssize_t fill(struct client *c) {
         return c->end;
     while (stream_is_ready(&c->stream, EPOLLIN | EPOLLRDHUP | EPOLLHUP) && buf_length(&c->in) < LIMIT_READ) {
         size_t room;
-        char *to = buf_reserve(&c->in, LIMIT_READ - buf_length(&c->in), &room);
+        size_t want =
+            buf_is_empty(&c->in) && c->state == CLIENT_WAIT_HEAD ? READ_FIRST : LIMIT_READ - buf_length(&c->in);
+        char *to = buf_reserve(&c->in, want, &room);
         ssize_t n = to ? stream_read(&c->stream, to, MIN_OF(room, (size_t)LIMIT_READ)) : -errno;
 
         if (n > 0) {
@@ -180,20 +195,30 @@ static enum http_fault take_final_head(struct client *c, size_t head_length, str
     return take_body(c, head_length, ret);
 }
 
-static enum http_fault take_interim(struct client *c, size_t head_length, struct upstream_event *ret) {
-    bool closes, keeps_alive;
-    enum http_fault fault;
-
-    /* it would hand the stream to another protocol */
-    if (c->response.status == 101)
+/* A 101 hands the stream to another protocol: to the one that was asked for, in answer to this very request. */
+static enum http_fault judge_switch(const struct client *c) {
+    if (!c->expects_switch || !c->is_request_complete)
         return HTTP_UNASKED_SWITCH;
-    if (++c->interims > LIMIT_INTERIM_RESPONSES)
+    if (c->response.minor == 0 || !websocket_is_accepted(&c->response.fields, slice_of(c->accept, sizeof(c->accept))))
+        return HTTP_BAD_SWITCH;
+    return HTTP_OK;
+}
+
+static enum http_fault take_interim(struct client *c, size_t head_length, struct upstream_event *ret) {
+    bool is_switch = c->response.status == 101, closes, keeps_alive;
+    enum http_fault fault = is_switch ? judge_switch(c) : HTTP_OK;
+
+    if (fault != HTTP_OK)
+        return fault;
+    if (++c->interims > LIMIT_INTERIM_RESPONSES && !is_switch)
         return HTTP_MANY_INTERIMS;
     fault = http_fields_strip_hop_by_hop(&c->response.fields, NULL, 0, &closes, &keeps_alive);
     (void)http_fields_remove(&c->response.fields, SLICE("Content-Length"));
     c->delivered = head_length;
+    if (is_switch)
+        c->state = CLIENT_SPENT;
     *ret = (struct upstream_event){
-        .type = UPSTREAM_INTERIM,
+        .type = is_switch ? UPSTREAM_SWITCH : UPSTREAM_INTERIM,
         .response = {.status = c->response.status, .fields = c->response.fields.at, .n_fields = c->response.fields.n}};
     return fault;
 }

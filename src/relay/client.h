@@ -1,7 +1,7 @@
 /*
  * One connection to an upstream, HTTP/1.1's client half: writes requests whose heads its owner has serialised, parses
- * the responses strictly, and knows when it is clean enough to be used again. Opens nothing: it gets a connected
- * stream, with TLS or without.
+ * the responses strictly, and knows when it is clean enough to be used again, or has become a WebSocket. Opens nothing:
+ * it gets a connected stream, with TLS or without.
  */
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "net/stream.h"
 #include "relay/upstream.h"
 #include "wire/http_body.h"
+#include "wire/websocket.h"
 
 enum client_state {
     CLIENT_IDLE,      /* between exchanges */
@@ -34,7 +35,9 @@ struct client {
     bool is_request_complete;
     bool is_answered; /* something of the response has come */
     bool must_close;
-    bool has_ended; /* nothing more will come, because of `end`: 0, or -errno */
+    bool expects_switch;
+    char accept[WEBSOCKET_ACCEPT_LENGTH]; /* that a 101 must show */
+    bool has_ended;                       /* nothing more will come, because of `end`: 0, or -errno */
     ssize_t end;
     const char *fault; /* why the upstream broke the exchange; a constant */
     void *owner;       /* on_ready's, for whoever has the connection now */
@@ -55,6 +58,18 @@ static inline void client_attach(struct client *c, void *owner, void (*on_ready)
  * is to be framed. 0, -ENOMEM, or -errno of the connection (`sent` tells whether anything left).
  */
 int client_begin(struct client *c, struct slice request, bool is_head, struct http_framing framing, bool is_end);
+
+/*
+ * The exchange that has just begun asks to become a WebSocket with `key` (Sec-WebSocket-Key's value): a 101 that answers
+ * it is told as UPSTREAM_SWITCH, a wrong one as an ABORT with 502. Without this every 101 is wrong.
+ */
+void client_expect_switch(struct client *c, struct slice key);
+
+/*
+ * What the upstream has said behind its 101. After UPSTREAM_SWITCH the owner gives `stream` and this to tunnel_new, which
+ * takes both, and then calls client_done; the client cannot be used for anything else.
+ */
+struct slice client_early(const struct client *c);
 
 /* More of the body, framed here: takes all or nothing. 0, -EAGAIN, -ENOMEM, -errno. */
 int client_send(struct client *c, struct slice data, bool is_end);

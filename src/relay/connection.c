@@ -9,19 +9,20 @@
 /* A turn is bounded, so that one busy client does not keep the others waiting. */
 #define CONNECTION_TURN 32
 
+#define READ_FIRST 4096
+
 /* Each returns whether it got anything done: then there may be more to do. */
 typedef bool state_step(struct connection *c);
-static state_step wait_request, wait_exchange, wait_flush, wait_close;
+static state_step wait_request, wait_exchange, wait_switch, wait_flush, wait_close;
 
 static state_step *const states[] = {
-    [WAIT_REQUEST] = wait_request,
-    [WAIT_EXCHANGE] = wait_exchange,
-    [WAIT_FLUSH] = wait_flush,
-    [WAIT_CLOSE] = wait_close,
+    [WAIT_REQUEST] = wait_request, [WAIT_EXCHANGE] = wait_exchange, [WAIT_SWITCH] = wait_switch,
+    [WAIT_FLUSH] = wait_flush,     [WAIT_CLOSE] = wait_close,
 };
 
 static void set_state(struct connection *c, enum connection_state state) {
-    static const char *const names[] = {"WAIT_REQUEST", "WAIT_EXCHANGE", "WAIT_FLUSH", "WAIT_CLOSE", "CLOSED"};
+    static const char *const names[] = {"WAIT_REQUEST", "WAIT_EXCHANGE", "WAIT_SWITCH", "WAIT_FLUSH",
+                                        "WAIT_CLOSE",   "SWITCHED",      "CLOSED"};
 
     log_debug("connection %d: %s -> %s", c->client.fd, names[c->state], names[state]);
     c->state = state;
@@ -58,6 +59,13 @@ static int emit(struct connection *c, const struct slice *parts, size_t n_parts)
     return r;
 }
 
+/* Most heads fit into the first piece, and so does a small body behind one. */
+static size_t read_size(const struct connection *c) {
+    if (c->state == WAIT_EXCHANGE)
+        return LIMIT_READ;
+    return buf_is_empty(&c->in) ? READ_FIRST : LIMIT_READ / 4;
+}
+
 /* 1 when bytes came, 0 when none can come now; a client that is gone closes the connection. */
 static bool fill(struct connection *c) {
     size_t room;
@@ -66,7 +74,7 @@ static bool fill(struct connection *c) {
 
     if (!stream_is_ready(&c->client, EPOLLIN) || c->is_client_done)
         return false;
-    to = buf_reserve(&c->in, c->state == WAIT_EXCHANGE ? LIMIT_READ : LIMIT_READ / 4, &room);
+    to = buf_reserve(&c->in, read_size(c), &room);
     if (!to) {
         if (errno == ENOMEM)
             set_state(c, CLOSED);
@@ -153,9 +161,30 @@ static void drop_content(struct connection *c) {
         buf_release(&c->in);
 }
 
+/* The far half did not take it. */
+static void refuse_unserved(struct connection *c, int error) {
+    static const struct slice words[][2] = {
+        [DOOR_LEASE] = {SLICE("the keeper is gone"), SLICE("the keeper is busy")},
+        [DOOR_LISTENER] = {SLICE("the request cannot be served now"), SLICE("too much is under way")},
+    };
+
+    refuse(c, 503, words[c->owner->rules->door][error == -EAGAIN]);
+}
+
+/* S 7.6.2: it goes no further. */
+static void answer_here(struct connection *c) {
+    const struct response_head answer = {.status = 200, .body = {HTTP_BODY_LENGTH, 0}};
+
+    c->exchange.must_close = true;
+    if (exchange_write_response(&c->exchange, &answer, &c->out) < 0)
+        set_state(c, CLOSED);
+    else
+        finish_with_close(c);
+}
+
 /* §3.3: the head is whole. Either the exchange begins, or the request is refused, or the upstream is not ready yet. */
 static bool begin_exchange(struct connection *c, size_t head_length) {
-    struct http_request request;
+    _uninitialised_ struct http_request request;
     struct request_head head;
     enum http_fault fault = http_request_parse(slice_first(buf_slice(&c->in), head_length), &request);
     enum exchange_verdict verdict = EXCHANGE_REFUSE;
@@ -169,15 +198,11 @@ static bool begin_exchange(struct connection *c, size_t head_length) {
         return true;
     }
     if (verdict == EXCHANGE_ANSWER_HERE) {
-        struct response_head answer = {.status = 200, .body = {HTTP_BODY_LENGTH, 0}};
-
-        c->exchange.must_close = true;
-        if (exchange_write_response(&c->exchange, &answer, &c->out) < 0)
-            set_state(c, CLOSED);
-        else
-            finish_with_close(c);
+        answer_here(c);
         return true;
     }
+    if (!c->owner->switched) /* there is nobody to take a tunnel: the fields of the hop are off, and it is plain HTTP */
+        c->exchange.is_upgrade = head.is_upgrade = false;
     /* the head's slices look into `in`: it stays until the head has gone on, and content is gathered behind it */
     c->in.start += head_length;
     if (!decode_body(c, &fault)) {
@@ -186,10 +211,7 @@ static bool begin_exchange(struct connection *c, size_t head_length) {
     }
     r = c->upstream->ops->begin(c->upstream, &head, content_of(c), c->exchange.request_body.is_complete);
     if (r < 0) {
-        if (r == -EAGAIN)
-            refuse(c, 503, SLICE("the keeper is busy"));
-        else
-            refuse(c, 503, SLICE("the keeper is gone"));
+        refuse_unserved(c, r);
         return true;
     }
     c->exchange.is_request_sent = c->exchange.request_body.is_complete;
@@ -310,7 +332,10 @@ static int take_event(struct connection *c, const struct upstream_event *event) 
     case UPSTREAM_DATA:
         return x->is_begun ? emit_data(c, event->data, event->is_end) : -EPROTO;
     case UPSTREAM_SWITCH:
-        return -EPROTO;
+        r = exchange_write_switch(x, &event->response, &c->out);
+        if (r == 0)
+            set_state(c, WAIT_SWITCH);
+        return r == 0 ? emit(c, NULL, 0) : r;
     case UPSTREAM_ABORT:
         if (event->is_gone)
             c->owner->refused(c, x->is_begun ? x->status : event->status, event->reason);
@@ -350,7 +375,17 @@ static bool wait_exchange(struct connection *c) {
         return is_moved;
     if (!c->exchange.is_request_sent)
         c->upstream->ops->abandon(c->upstream, 0, "answered before the request was complete");
+    else if (c->upstream->ops->finish)
+        c->upstream->ops->finish(c->upstream);
     next_request(c);
+    return true;
+}
+
+static bool wait_switch(struct connection *c) {
+    if (!buf_is_empty(&c->out))
+        return false;
+    timer_cancel(&c->read_timer);
+    set_state(c, SWITCHED);
     return true;
 }
 
@@ -388,7 +423,7 @@ void connection_step(struct connection *c) {
     /* both directions are gone: whatever is under way is for nobody */
     if (stream_is_ready(&c->client, EPOLLHUP | EPOLLERR))
         set_state(c, CLOSED);
-    for (unsigned i = 0; c->state != CLOSED; i++) {
+    for (unsigned i = 0; c->state < SWITCHED; i++) {
         bool is_moved = false;
 
         if (i == CONNECTION_TURN) {
@@ -403,7 +438,10 @@ void connection_step(struct connection *c) {
         if (c->state != CLOSED && !states[c->state](c) && !is_moved)
             return;
     }
-    close_now(c);
+    if (c->state == SWITCHED)
+        c->owner->switched(c);
+    else
+        close_now(c);
 }
 
 static void client_ready(struct watch *watch) {

@@ -37,8 +37,10 @@ struct connection_owner {
 enum connection_state {
     WAIT_REQUEST,  /* nothing, or a part, of a head has come */
     WAIT_EXCHANGE, /* the rest of the request's body, or of the response */
+    WAIT_SWITCH,   /* for the client to take the 101 */
     WAIT_FLUSH,    /* for the client to take the last answer; then no more is written */
     WAIT_CLOSE,    /* for the client to close, so that it could read that answer (§9.6) */
+    SWITCHED,      /* it has: the rest is a tunnel's */
     CLOSED,
 };
 

@@ -6,55 +6,104 @@
 #include "base/weaken.h"
 #include "relay/problem.h"
 #include "wire/http_write.h"
+#include "wire/websocket.h"
 
 #define ALLOWED "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"
 
-static enum http_fault accept_target(const struct http_request *request, struct request_head *ret) {
+static bool is_target_for(enum exchange_door door, const struct http_target *target) {
+    if (target->form == HTTP_TARGET_ORIGIN || target->form == HTTP_TARGET_ASTERISK)
+        return true;
+    /* at a lease's door an authority of the client's own, CONNECT's too, aims the key elsewhere */
+    return door == DOOR_LISTENER && target->form == HTTP_TARGET_ABSOLUTE;
+}
+
+/* §3.2.2: an absolute-form's authority is the one that counts, and a Host beside it says the same or is a trap. */
+static enum http_fault accept_target(const struct http_request *request, const struct exchange_rules *rules,
+                                     struct request_head *ret) {
     struct http_target target;
+    struct slice host;
     enum http_fault fault = http_target_parse(request->method, request->target, &target);
 
     if (fault != HTTP_OK)
         return fault;
-    if (target.form != HTTP_TARGET_ORIGIN && target.form != HTTP_TARGET_ASTERISK && !WEAKENED(TARGET))
-        return HTTP_BAD_TARGET; /* an authority of the client's own, CONNECT's too, aims the key elsewhere */
+    if (!is_target_for(rules->door, &target) && !WEAKENED(TARGET))
+        return HTTP_BAD_TARGET;
+    fault = http_host_check(request, &host);
+    if (fault != HTTP_OK)
+        return fault;
+    if (rules->door == DOOR_LISTENER && target.form == HTTP_TARGET_ABSOLUTE) {
+        if (host.n > 0 && !http_authority_equals(host, target.authority, target.default_port))
+            return HTTP_BAD_HOST;
+        host = target.authority;
+    }
     ret->method = request->method;
     ret->path = target.path;
     ret->query = target.query;
     ret->has_query = target.has_query;
+    ret->host = host;
     return HTTP_OK;
+}
+
+static bool is_handled_here(struct slice name) {
+    static const struct slice names[] = {SLICE("Host"), SLICE("Content-Length"), SLICE("Expect")};
+
+    for (size_t i = WEAKENED(FIELDS) ? 1 : 0; i < ARRAY_LEN(names); i++)
+        if (name.n == names[i].n && slice_equals_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+static void remove_handled(struct http_fields *fields) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->n; i++)
+        if (!is_handled_here(fields->at[i].name))
+            fields->at[kept++] = fields->at[i];
+    fields->n = kept;
 }
 
 static enum http_fault accept_fields(struct exchange *x, struct http_request *request,
                                      const struct exchange_rules *rules, struct request_head *ret) {
     bool closes, keeps_alive;
-    struct slice host;
-    enum http_fault fault = http_host_check(request, &host);
+    enum http_fault fault = http_request_framing(request, &ret->body);
 
-    if (fault == HTTP_OK)
-        fault = http_request_framing(request, &ret->body);
+    if (fault == HTTP_OK && rules->door == DOOR_LISTENER &&
+        http_fields_have_alias(&request->fields, rules->protected_fields, rules->n_protected))
+        fault = HTTP_ALIAS_FIELD;
     if (fault == HTTP_OK)
         fault = http_expect_check(request, &x->expects_continue);
+    x->is_upgrade = rules->may_upgrade && websocket_is_asked_for(request);
     if (fault == HTTP_OK)
         fault = http_fields_strip_hop_by_hop(&request->fields, rules->protected_fields, rules->n_protected, &closes,
                                              &keeps_alive);
     if (fault != HTTP_OK)
         return fault;
     x->must_close = closes || (request->minor == 0 && !keeps_alive);
-    if (!WEAKENED(FIELDS))
-        (void)http_fields_remove(&request->fields, SLICE("Host"));
-    (void)http_fields_remove(&request->fields, SLICE("Content-Length"));
-    (void)http_fields_remove(&request->fields, SLICE("Expect"));
+    remove_handled(&request->fields);
     return HTTP_OK;
+}
+
+/* A body would stand between the handshake and the frames, and be either. */
+static enum http_fault accept_upgrade(const struct exchange *x, const struct http_request *request,
+                                      const struct http_framing *body) {
+    if (!x->is_upgrade)
+        return HTTP_OK;
+    if (body->kind == HTTP_BODY_CHUNKED || body->length > 0)
+        return HTTP_BAD_UPGRADE;
+    return websocket_request_check(&request->fields);
 }
 
 /* S 7.6.2: counted down for OPTIONS; for every other method it means nothing. */
 static enum http_fault count_forward(struct exchange *x, struct http_request *request, bool *ret_ends_here) {
-    size_t at;
-    const struct http_field *field = http_fields_find(&request->fields, SLICE("Max-Forwards"), 0, &at);
+    const struct http_field *field;
     uint64_t left;
+    size_t at;
 
     *ret_ends_here = false;
-    if (!field || !slice_equals(request->method, SLICE("OPTIONS")))
+    if (!slice_equals(request->method, SLICE("OPTIONS")))
+        return HTTP_OK;
+    field = http_fields_find(&request->fields, SLICE("Max-Forwards"), 0, &at);
+    if (!field)
         return HTTP_OK;
     if (num_parse(field->value, UINT32_MAX, &left) < 0)
         return HTTP_BAD_FIELD;
@@ -73,9 +122,11 @@ enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *r
     *ret = (struct request_head){0};
     x->minor = request->minor;
     x->is_head = slice_equals(request->method, SLICE("HEAD"));
-    fault = accept_target(request, ret);
+    fault = accept_target(request, rules, ret);
     if (fault == HTTP_OK)
         fault = accept_fields(x, request, rules, ret);
+    if (fault == HTTP_OK)
+        fault = accept_upgrade(x, request, &ret->body);
     if (fault == HTTP_OK)
         fault = count_forward(x, request, &ends_here);
     if (fault != HTTP_OK) {
@@ -85,6 +136,7 @@ enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *r
     ret->fields = request->fields.at;
     ret->n_fields = request->fields.n;
     ret->expects_continue = x->expects_continue;
+    ret->is_upgrade = x->is_upgrade;
     http_body_init(&x->request_body, ret->body);
     x->request_body.protected_names = rules->protected_fields;
     x->request_body.n_protected = rules->n_protected;
@@ -104,6 +156,23 @@ int exchange_write_interim(struct exchange *x, const struct response_head *respo
         x->expects_continue = false;
     }
     r = http_write_status_line(out, response->status);
+    if (r == 0)
+        r = http_write_fields(out, response->fields, response->n_fields);
+    return r == 0 ? http_write_head_end(out) : r;
+}
+
+int exchange_write_switch(struct exchange *x, const struct response_head *response, struct buf *out) {
+    static const struct http_field hop_by_hop[] = {{SLICE("Upgrade"), SLICE("websocket")},
+                                                   {SLICE("Connection"), SLICE("Upgrade")}};
+    int r;
+
+    if (!x->is_upgrade || x->is_begun)
+        return -EPROTO;
+    x->is_begun = true;
+    x->status = 101;
+    r = http_write_status_line(out, 101);
+    if (r == 0)
+        r = http_write_fields(out, hop_by_hop, ARRAY_LEN(hop_by_hop));
     if (r == 0)
         r = http_write_fields(out, response->fields, response->n_fields);
     return r == 0 ? http_write_head_end(out) : r;
@@ -153,20 +222,35 @@ int exchange_write_response(struct exchange *x, const struct response_head *resp
     return r == 0 ? http_write_head_end(out) : r;
 }
 
+/* What some statuses must say beside the words. */
+static size_t refusal_fields(unsigned status, struct http_field to[static 4]) {
+    size_t n = 0;
+
+    to[n++] = (struct http_field){SLICE("Content-Type"), SLICE("application/json")};
+    if (status == 405) { /* S 15.5.6 */
+        to[n++] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
+    } else if (status == 503) { /* S 10.2.3: what failed is started again */
+        to[n++] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
+    } else if (status == 426) { /* S 15.5.22, RFC 6455 §4.4 */
+        to[n++] = (struct http_field){SLICE("Upgrade"), SLICE("websocket")};
+        to[n++] = (struct http_field){SLICE("Connection"), SLICE("Upgrade")};
+        to[n++] = (struct http_field){SLICE("Sec-WebSocket-Version"), SLICE("13")};
+    }
+    return n;
+}
+
 int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
                            struct buf *out) {
-    char body[PROBLEM_MAX];
+    _uninitialised_ char body[PROBLEM_MAX];
     size_t n = problem_body(body, &(struct problem){.status = status, .lease = lease, .reason = reason});
-    struct http_field fields[2] = {{SLICE("Content-Type"), SLICE("application/json")}};
+    struct http_field fields[4];
     struct http_framing framing = {HTTP_BODY_LENGTH, n};
-    struct response_head response = {
-        .status = status, .fields = fields, .n_fields = 1, .body = framing, .declared = framing};
+    struct response_head response = {.status = status,
+                                     .fields = fields,
+                                     .n_fields = refusal_fields(status, fields),
+                                     .body = framing,
+                                     .declared = framing};
     int r;
-
-    if (status == 405) /* S 15.5.6: it must say */
-        fields[response.n_fields++] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
-    else if (status == 503) /* S 10.2.3: what failed is started again */
-        fields[response.n_fields++] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
 
     x->must_close = x->must_close || !keep;
     r = exchange_write_response(x, &response, out);

@@ -31,6 +31,7 @@ struct exchange {
     bool is_head;
     bool expects_continue;
     bool must_close; /* after this exchange */
+    bool is_upgrade; /* a 101 may come */
     struct http_body request_body;
     bool is_request_sent;          /* all of it has gone to the upstream */
     char max_forwards[NUM_DIGITS]; /* what is left of it, as text */
@@ -47,8 +48,8 @@ struct exchange {
 enum exchange_verdict { EXCHANGE_FORWARD, EXCHANGE_ANSWER_HERE, EXCHANGE_REFUSE };
 
 /*
- * Judges a parsed request by http-strict's rules for a lease door: origin-form, no CONNECT, no upgrade. Changes
- * `request->fields` (hop-by-hop and framing fields, Host, Expect go) and makes `*ret` of what is left.
+ * Judges a parsed request by http-strict's rules for the door; CONNECT passes none. Changes `request->fields` (hop-by-hop
+ * and framing fields, Host, Expect go) and makes `*ret` of what is left.
  */
 enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *request,
                                       const struct exchange_rules *rules, struct request_head *ret,
@@ -57,12 +58,15 @@ enum exchange_verdict exchange_accept(struct exchange *x, struct http_request *r
 /* Appends a 1xx. 0 when written or when it must not be (HTTP/1.0, a second 100); -EPROTO at the ninth, or for a 101. */
 int exchange_write_interim(struct exchange *x, const struct response_head *response, struct buf *out);
 
+/* Appends the 101 that makes a WebSocket of the connection. -EPROTO when none was asked for. */
+int exchange_write_switch(struct exchange *x, const struct response_head *response, struct buf *out);
+
 /* Appends the final response's head and fixes how its body is framed. */
 int exchange_write_response(struct exchange *x, const struct response_head *response, struct buf *out);
 
 /*
  * Appends a whole answer of our own, with a JSON body that says what and why: `status`, `reason` in a few plain words,
- * and the lease. Closes afterwards unless `keep` is true. For HEAD the body is left out.
+ * and the lease where there is one. Closes afterwards unless `keep` is true. For HEAD the body is left out.
  */
 int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
                            struct buf *out);

@@ -2,19 +2,26 @@
 
 #include <string.h>
 
-/* What a program switches on, and what a person does about it. Stable. */
+/* What a program switches on, and what a person does about it: through a lease, or without one. Stable. */
 static const struct kind {
     unsigned status;
-    struct slice code, hint;
+    struct slice code, hint, plain_hint;
 } kinds[] = {
-    {403, SLICE("forbidden"), SLICE("see the credential's allow list")},
-    {429, SLICE("too_many_requests"), SLICE("wait as long as Retry-After says")},
-    {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts")},
-    {500, SLICE("internal_error"), SLICE("see credfd's own messages")},
-    {502, SLICE("upstream_failed"), SLICE("see the upstream itself, and the credential's upstream and ca_file")},
-    {503, SLICE("unavailable"), SLICE("try again in a moment")},
-    {504, SLICE("upstream_timeout"), SLICE("try again, or raise response_timeout or timeouts.connect")},
-    {0, SLICE("bad_request"), SLICE("mend the request: only what can be read in one way is forwarded")},
+    {403, SLICE("forbidden"), SLICE("see the credential's allow list"), SLICE("ask whoever runs this server")},
+    {429, SLICE("too_many_requests"), SLICE("wait as long as Retry-After says"),
+     SLICE("wait as long as Retry-After says")},
+    {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts"),
+     SLICE("send the request faster, or raise the timeouts")},
+    {426, SLICE("upgrade_required"), SLICE("use version 13 of the WebSocket protocol"),
+     SLICE("use version 13 of the WebSocket protocol")},
+    {500, SLICE("internal_error"), SLICE("see credfd's own messages"), SLICE("see credfd's own messages")},
+    {502, SLICE("upstream_failed"), SLICE("see the upstream itself, and the credential's upstream and ca_file"),
+     SLICE("see the upstream itself")},
+    {503, SLICE("unavailable"), SLICE("try again in a moment"), SLICE("try again in a moment")},
+    {504, SLICE("upstream_timeout"), SLICE("try again, or raise response_timeout or timeouts.connect"),
+     SLICE("try again, or see the upstream itself")},
+    {0, SLICE("bad_request"), SLICE("mend the request: only what can be read in one way is forwarded"),
+     SLICE("mend the request: only what can be read in one way is forwarded")},
 };
 
 static const struct kind *kind_of(unsigned status) {
@@ -57,14 +64,16 @@ static void add_member(struct text *text, struct slice name, struct slice value)
 
 size_t problem_body(char to[static PROBLEM_MAX], const struct problem *problem) {
     const struct kind *kind = kind_of(problem->status);
+    struct slice hint = problem->lease ? kind->hint : kind->plain_hint;
     struct text text = {.to = to};
 
     add_member(&text, SLICE("error"), kind->code);
-    add_member(&text, SLICE("lease"), slice_of_string(problem->lease));
+    if (problem->lease)
+        add_member(&text, SLICE("lease"), slice_of_string(problem->lease));
     if (problem->rule.n > 0)
         add_member(&text, SLICE("rule"), problem->rule);
     add_member(&text, SLICE("reason"), problem->reason);
-    add_member(&text, SLICE("hint"), problem->hint.n > 0 ? problem->hint : kind->hint);
+    add_member(&text, SLICE("hint"), problem->hint.n > 0 ? problem->hint : hint);
     /* there is room for it whatever came before */
     memcpy(to + text.n, END, sizeof(END) - 1);
     return text.n + sizeof(END) - 1;

@@ -12,7 +12,7 @@
 
 struct problem {
     unsigned status;
-    const char *lease;
+    const char *lease;   /* NULL where there is none: then it is left out, and so are hints to what a lease is about */
     struct slice rule;   /* the rule or the setting that decided; empty for none: then it is left out */
     struct slice reason; /* what happened */
     struct slice hint;   /* what to do about it; empty for the one that fits the status */

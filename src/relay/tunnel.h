@@ -28,20 +28,20 @@ struct tunnel_report {
 };
 
 struct tunnel_owner {
-    /* It is over, both streams are closed, the tunnel is gone after this returns. From the loop. */
+    /* It is over, both streams are closed, the tunnel is gone after this returns. From the loop, or from tunnel_end. */
     void (*ended)(void *owner, const struct tunnel_report *report);
     uint64_t write_timeout_ms;
 };
 
 /*
- * Takes both streams over even on failure, and the bytes that each side has already sent (copied where they cannot go
- * on at once). `class` must live as long as the tunnel. 0 or -errno.
+ * Takes both streams over even on failure, and copies the bytes that each side has already sent. `class` must live as
+ * long as the tunnel. Does not call `ended` before it returns. 0 or -errno; then there is no tunnel.
  */
 int tunnel_new(struct stream *client, struct slice from_client, struct stream *upstream, struct slice from_upstream,
                const struct tunnel_owner *class, void *owner, struct tunnel **ret);
 
 /*
  * Ends it: with a close frame of `code` to both sides, each at the border of a frame, waiting TIMEOUT_TUNNEL_GOODBYE for
- * that; with 0 at once. `ended` is called.
+ * that and for the answers; `ended` is called later. With 0 at once: `ended` is called before it returns.
  */
 void tunnel_end(struct tunnel *tunnel, unsigned code);

@@ -63,6 +63,9 @@ struct upstream_ops {
 
     /* An exchange under way is given up by our side; the reason, a constant, belongs into the audit. */
     void (*abandon)(struct upstream *u, unsigned status, const char *reason);
+
+    /* The exchange is complete, and what its last event showed has been passed on. May be NULL. */
+    void (*finish)(struct upstream *u);
 };
 
 struct upstream {

@@ -39,18 +39,19 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* accepts where it was told to */
     [SECCOMP_EXPORTER] = {"accept4", "shutdown"},
     /* accepts people, connects to their instances, maps the table, writes the access log */
-    [SECCOMP_DISPATCHER] = {"accept4", "connect", "fcntl", "fstat", "getsockopt", "setsockopt", "shutdown"},
-    /* connects to instances */
-    [SECCOMP_PAIRER] = {"connect", "fcntl", "fstat", "getsockopt", "setsockopt", "shutdown"},
+    [SECCOMP_DISPATCHER] = {"accept4", "connect", "fcntl", "fstat", "newfstatat", "getsockopt", "setsockopt",
+                            "shutdown"},
+    /* connects to instances, and keeps a credential out of the swap */
+    [SECCOMP_PAIRER] = {"connect", "fcntl", "fstat", "newfstatat", "getsockopt", "mlock", "setsockopt", "shutdown"},
     /* connects to instances and to the bus */
-    [SECCOMP_STEWARD] = {"connect", "fcntl", "fstat", "getpeername", "getsockname", "getsockopt", "setsockopt",
-                         "shutdown", "getuid", "geteuid", "getgid", "getegid", "gettid"},
+    [SECCOMP_STEWARD] = {"connect", "fcntl", "fstat", "newfstatat", "getpeername", "getsockname", "getsockopt",
+                         "setsockopt", "shutdown", "getuid", "geteuid", "getgid", "getegid", "gettid"},
     /* connects to where keys are published, and reads certificates */
-    [SECCOMP_VERIFIER] = {"connect", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "setsockopt", "shutdown",
-                          "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
+    [SECCOMP_VERIFIER] = {"connect", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "pread64", "setsockopt",
+                          "shutdown", "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
     /* accepts TLS */
-    [SECCOMP_DOORMAN] = {"accept4", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "setsockopt", "shutdown",
-                         "socketpair", "stat", "getuid", "geteuid", "getgid", "getegid"},
+    [SECCOMP_DOORMAN] = {"accept4", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "pread64", "setsockopt",
+                         "shutdown", "socketpair", "stat", "getuid", "geteuid", "getgid", "getegid"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */

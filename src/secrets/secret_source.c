@@ -107,7 +107,7 @@ static void describe_late(const struct secret_source *from, char *text, size_t s
                        (double)from->timeout_ms / 1000);
 }
 
-static void describe_command(const struct source_command *command, char *text, size_t size) {
+static void describe_command(const struct command *command, char *text, size_t size) {
     int status = command->wait_status;
 
     if (command->exec_error == -ENOENT || command->exec_error == -ENOTDIR)
@@ -152,7 +152,7 @@ static void tell(struct resolution *resolution) {
 }
 
 static void end_processes(struct resolution *resolution) {
-    source_command_kill(&resolution->command);
+    command_kill(&resolution->command);
     child_kill(&resolution->source);
 }
 
@@ -217,13 +217,13 @@ static void source_exited(struct child *child, int wait_status) {
         resolution->sealed >= 0 || (resolution->fault != SOURCE_SOUND && resolution->fault != SOURCE_TOO_MUCH_OUTPUT);
 
     (void)wait_status;
-    if (!source_command_is_running(&resolution->command))
+    if (!command_is_running(&resolution->command))
         be_over(resolution);
     else if (!has_heard_all)
-        source_command_kill(&resolution->command);
+        command_kill(&resolution->command);
 }
 
-static void command_exited(struct source_command *command) {
+static void command_exited(struct command *command) {
     struct resolution *resolution = container_of(command, struct resolution, command);
     struct ipc_writer w;
 
@@ -239,7 +239,7 @@ static void command_exited(struct source_command *command) {
 }
 
 static int start_command(struct resolution *resolution, char **ret_error) {
-    int output, r = source_command_start(&resolution->command, resolution->from->argv, command_exited, &output);
+    int output, r = command_start(&resolution->command, resolution->from->argv, command_exited, &output);
 
     return r < 0 ? fail(resolution->from, r, ret_error, "the command cannot be started: %s", strerror(-r)) : output;
 }
@@ -271,6 +271,7 @@ static int start_source(struct resolution *resolution, int fd) {
         return r;
     w = ipc_begin(IPC_SOURCE);
     ipc_put_u8(&w, is_command ? SOURCE_OUTPUT : SOURCE_LINE);
+    ipc_put_u8(&w, resolution->from->is_digest_enough);
     return channel_send(&resolution->source.channel, &w, fd);
 }
 

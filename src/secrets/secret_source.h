@@ -6,8 +6,8 @@
 #pragma once
 
 #include "proc/child.h"
+#include "proc/command.h"
 #include "secrets/settings_secret.h"
-#include "secrets/source_command.h"
 #include "secrets/source_fault.h"
 
 struct resolution;
@@ -20,7 +20,7 @@ typedef void resolution_done(struct resolution *resolution, int sealed, uint64_t
 
 struct resolution {
     struct child source;
-    struct source_command command;
+    struct command command;
     const struct secret_source *from;
     resolution_done *done;
     void *owner;
@@ -46,7 +46,7 @@ void resolution_kill(struct resolution *resolution);
 
 /* Whether any process of it is left. */
 static inline bool resolution_is_running(const struct resolution *resolution) {
-    return child_is_running(&resolution->source) || source_command_is_running(&resolution->command);
+    return child_is_running(&resolution->source) || command_is_running(&resolution->command);
 }
 
 /* Wipes the variable's value in this process and takes it out of the environment. Harmless for other kinds. */

@@ -14,12 +14,14 @@
 #include "base/macros.h"
 #include "base/secret.h"
 #include "proc/role.h"
+#include "secrets/source_digest.h"
 #include "secrets/source_output.h"
 
 static struct {
     char bytes[SOURCE_OUTPUT_MAX];
     size_t n;
     enum source_form form;
+    bool is_digest_enough;
     bool is_whole; /* an empty pipe is at its end */
     int fd;
     struct watch watch;
@@ -48,13 +50,17 @@ static uint64_t wall_clock_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static int seal(struct slice secret, int *ret_fd) {
+    return reading.is_digest_enough ? source_digest_seal(secret, ret_fd) : secret_seal(secret, ret_fd);
+}
+
 static void deliver(void) {
     enum source_fault fault =
         source_output_parse(reading.form, slice_of(reading.bytes, reading.n), wall_clock_ms(), &output);
     _cleanup_close_ int sealed = -EBADF;
     struct ipc_writer w;
 
-    if (fault == SOURCE_SOUND && secret_seal(slice_of(output.secret, output.n), &sealed) < 0)
+    if (fault == SOURCE_SOUND && seal(slice_of(output.secret, output.n), &sealed) < 0)
         fault = SOURCE_NO_MEMORY;
     if (fault != SOURCE_SOUND) {
         fail(fault);
@@ -84,17 +90,18 @@ static void read_more(struct watch *watch) {
 }
 
 static int on_source(void *owner, struct ipc_message *m) {
-    uint8_t form = ipc_get_u8(m);
+    uint8_t form = ipc_get_u8(m), is_digest_enough = ipc_get_u8(m);
     int r;
 
     (void)owner;
-    if (form >= SOURCE_FORMS || reading.fd >= 0)
+    if (form >= SOURCE_FORMS || is_digest_enough > 1 || reading.fd >= 0)
         ipc_fail(m);
     else
         reading.fd = ipc_get_fd(m);
     if (ipc_end(m) < 0)
         return -EPROTO;
     reading.form = (enum source_form)form;
+    reading.is_digest_enough = is_digest_enough;
     /* a pipe is watched without its shared status flags being touched; a file is always ready, and epoll says so */
     r = watch_add(&reading.watch, reading.fd, read_more);
     if (r == -EPERM)

@@ -26,3 +26,35 @@ size_t base64_encode(struct slice bytes, char *to) {
     }
     return n;
 }
+
+/* The six bits of a character of the alphabet, or -1. */
+static int six_bits(char c) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+ptrdiff_t base64url_decode(struct slice text, char *to) {
+    uint32_t group = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        int six = six_bits(text.p[i]);
+
+        if (six < 0)
+            return -1;
+        group = group << 6 | (uint32_t)six;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            to[n++] = (char)(group >> bits);
+            group &= (1U << bits) - 1;
+        }
+    }
+    return bits < 6 && group == 0 ? (ptrdiff_t)n : -1; /* six bits over are a character that ends no byte */
+}

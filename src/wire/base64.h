@@ -1,6 +1,6 @@
 /*
- * Base64 with padding (RFC 4648 §4), as Basic authentication wants it (RFC 7617 §2). Pure, and encoding alone: nothing
- * here reads what a stranger has encoded.
+ * Base64 (RFC 4648). With padding (§4) it is only encoded, as Basic authentication wants it (RFC 7617 §2); in the
+ * alphabet of URLs without padding (§5) it is only decoded, as tokens and keys come (RFC 7515 §2). Pure.
  */
 #pragma once
 
@@ -16,3 +16,9 @@
  * of that very room: then nothing of them is left.
  */
 size_t base64_encode(struct slice bytes, char *to);
+
+/*
+ * Decodes `text` into `to`, which has room for `text.n`, or is where `text` stands. The length, or -1 for anything that
+ * an encoder would not have written: padding, another alphabet, a blank, a single character over, bits left over.
+ */
+ptrdiff_t base64url_decode(struct slice text, char *to);

@@ -20,6 +20,7 @@ static const struct {
     [HTTP_UNSUPPORTED_VERSION] = {505, "the protocol version is not HTTP/1"},
     [HTTP_BAD_LINE_END] = {400, "a line does not end with CR LF"},
     [HTTP_BAD_FIELD] = {400, "a field line is malformed"},
+    [HTTP_ALIAS_FIELD] = {400, "a field's name can be taken for another's"},
     [HTTP_OBSOLETE_FOLD] = {400, "a field is folded over several lines"},
     [HTTP_LARGE_HEAD] = {431, "the head is too large"},
     [HTTP_BAD_HOST] = {400, "Host is missing, repeated or malformed"},
@@ -38,6 +39,7 @@ static const struct {
     [HTTP_BODY_TIMEOUT] = {408, "the body did not arrive in time"},
     [HTTP_BAD_STATUS_LINE] = {502, "the status line is malformed"},
     [HTTP_UNASKED_SWITCH] = {502, "the upstream switches protocols unasked"},
+    [HTTP_BAD_SWITCH] = {502, "the upstream's answer to the WebSocket handshake is wrong"},
     [HTTP_MANY_INTERIMS] = {502, "the upstream sends too many interim responses"},
 };
 

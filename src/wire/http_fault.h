@@ -17,6 +17,7 @@ enum http_fault {
     HTTP_UNSUPPORTED_VERSION,   /* 2.0 and above: 505 */
     HTTP_BAD_LINE_END,          /* a bare LF or CR (§2.2) */
     HTTP_BAD_FIELD,             /* no colon, a blank before it, a name that is no token, a control byte in a value */
+    HTTP_ALIAS_FIELD,           /* a name that some reader takes for a trusted one: `_` in it, or `.` for `-` */
     HTTP_OBSOLETE_FOLD,         /* §5.2 */
     HTTP_LARGE_HEAD,            /* a line, the head or the number of fields over its limit: 431 */
     HTTP_BAD_HOST,              /* S 7.2: missing, twice, or not uri-host [":" port] */
@@ -28,13 +29,14 @@ enum http_fault {
     HTTP_BAD_TRAILER,           /* malformed, too large, or naming a field that may not be there (S 6.5.1) */
     HTTP_BAD_CONNECTION,        /* Connection naming a field that must not be removed (S 7.6.1) */
     HTTP_BAD_EXPECT,            /* an expectation other than 100-continue: 417 (S 10.1.1) */
-    HTTP_BAD_UPGRADE,           /* a websocket handshake that is not one (RFC 6455 §4.1) */
+    HTTP_BAD_UPGRADE,           /* a websocket handshake that is not one (RFC 6455 §4.1), or has a body */
     HTTP_UPGRADE_REQUIRED,      /* a websocket version other than 13: 426 */
     HTTP_TRUNCATED,             /* the peer closed inside the message */
     HTTP_HEAD_TIMEOUT,          /* 408 */
     HTTP_BODY_TIMEOUT,          /* 408 */
     HTTP_BAD_STATUS_LINE,       /* a response's first line (§4) */
     HTTP_UNASKED_SWITCH,        /* a 101 that no request asked for (S 15.2.2) */
+    HTTP_BAD_SWITCH,            /* a 101 that does not answer the handshake (RFC 6455 §4.1) */
     HTTP_MANY_INTERIMS,         /* over LIMIT_INTERIM_RESPONSES */
     HTTP_FAULTS
 };

@@ -86,9 +86,72 @@ struct options {
     size_t n;
 };
 
-static bool is_one_of(struct slice name, const struct slice *names, size_t n) {
+/* Names to look for. Most fields are told apart from all of them by their length alone. */
+struct name_set {
+    const struct slice *at;
+    size_t n;
+    uint32_t lengths; /* bit i: one has i bytes, counted modulo 32 */
+};
+
+static struct name_set name_set_of(const struct slice *names, size_t n) {
+    struct name_set set = {.at = names, .n = n};
+
     for (size_t i = 0; i < n; i++)
-        if (name.n == names[i].n && slice_equals_nocase(name, names[i]))
+        set.lengths |= UINT32_C(1) << (names[i].n & 31);
+    return set;
+}
+
+static bool is_in(struct slice name, const struct name_set *set) {
+    if (!(set->lengths >> (name.n & 31) & 1))
+        return false;
+    for (size_t i = 0; i < set->n; i++)
+        if (name.n == set->at[i].n && slice_equals_nocase(name, set->at[i]))
+            return true;
+    return false;
+}
+
+bool http_connection_has(const struct http_fields *fields, struct slice option) {
+    size_t at = 0;
+
+    for (const struct http_field *field = http_fields_find(fields, SLICE("Connection"), 0, &at); field;
+         field = http_fields_find(fields, SLICE("Connection"), at + 1, &at)) {
+        struct slice rest = field->value;
+
+        while (rest.p)
+            if (slice_equals_nocase(slice_trim(slice_cut(&rest, ',')), option))
+                return true;
+    }
+    return false;
+}
+
+/* As a gateway sees a name that makes a variable of it. */
+static char variable_byte(char c) {
+    return c == '.' ? '-' : ascii_lower(c);
+}
+
+static bool is_same_variable(struct slice a, struct slice b) {
+    for (size_t i = 0; i < a.n; i++)
+        if (variable_byte(a.p[i]) != variable_byte(b.p[i]))
+            return false;
+    return true;
+}
+
+static bool is_alias(struct slice name, const struct name_set *trusted) {
+    if (slice_has(name, '_'))
+        return true;
+    if (!(trusted->lengths >> (name.n & 31) & 1))
+        return false;
+    for (size_t i = 0; i < trusted->n; i++)
+        if (name.n == trusted->at[i].n && is_same_variable(name, trusted->at[i]))
+            return !is_in(name, trusted);
+    return false;
+}
+
+bool http_fields_have_alias(const struct http_fields *fields, const struct slice *trusted, size_t n_trusted) {
+    struct name_set set = name_set_of(trusted, n_trusted);
+
+    for (size_t i = 0; i < fields->n; i++)
+        if (is_alias(fields->at[i].name, &set))
             return true;
     return false;
 }
@@ -125,23 +188,26 @@ enum http_fault http_fields_strip_hop_by_hop(struct http_fields *fields, const s
         SLICE("Connection"), SLICE("Keep-Alive"), SLICE("Proxy-Connection"),  SLICE("Proxy-Authorization"),
         SLICE("TE"),         SLICE("Trailer"),    SLICE("Transfer-Encoding"), SLICE("Upgrade"),
     };
-    struct options options;
+    _uninitialised_ struct options options;
+    const struct name_set hop_set = name_set_of(hop_by_hop, ARRAY_LEN(hop_by_hop));
+    const struct name_set always_set = name_set_of(always_protected, ARRAY_LEN(always_protected));
+    const struct name_set protected_set = name_set_of(protected_names, n_protected);
+    struct name_set option_set;
     enum http_fault fault = collect_options(fields, &options);
     size_t kept = 0;
 
     if (fault != HTTP_OK)
         return fault;
     for (size_t i = 0; i < options.n; i++)
-        if (!WEAKENED(FIELDS) && (is_one_of(options.at[i], always_protected, ARRAY_LEN(always_protected)) ||
-                                  is_one_of(options.at[i], protected_names, n_protected)))
+        if (!WEAKENED(FIELDS) && (is_in(options.at[i], &always_set) || is_in(options.at[i], &protected_set)))
             return HTTP_BAD_CONNECTION;
+    option_set = name_set_of(options.at, options.n);
     for (size_t i = 0; i < fields->n; i++)
-        if (WEAKENED(FIELDS) || (!is_one_of(fields->at[i].name, hop_by_hop, ARRAY_LEN(hop_by_hop)) &&
-                                 !is_one_of(fields->at[i].name, options.at, options.n)))
+        if (WEAKENED(FIELDS) || (!is_in(fields->at[i].name, &hop_set) && !is_in(fields->at[i].name, &option_set)))
             fields->at[kept++] = fields->at[i];
     fields->n = kept;
-    *ret_close = is_one_of(SLICE("close"), options.at, options.n);
-    *ret_keep_alive = is_one_of(SLICE("keep-alive"), options.at, options.n);
+    *ret_close = is_in(SLICE("close"), &option_set);
+    *ret_keep_alive = is_in(SLICE("keep-alive"), &option_set);
     return HTTP_OK;
 }
 

@@ -37,6 +37,7 @@ struct http_target {
     struct slice path;      /* "/" when an absolute-form has none; "*" for the asterisk */
     struct slice query;     /* without the "?" */
     bool has_query;
+    uint16_t default_port; /* of an absolute-form's scheme */
 };
 
 /*
@@ -57,6 +58,15 @@ enum http_fault http_host_check(const struct http_request *request, struct slice
  * count. `default_port` is 80 or 443.
  */
 bool http_authority_equals(struct slice a, struct slice b, uint16_t default_port);
+
+/* Whether `option` (any case) is among those that the Connection fields name. */
+bool http_connection_has(const struct http_fields *fields, struct slice option);
+
+/*
+ * Whether any field's name might be taken for another one: it has a `_` in it, or but for `.` and `-` it is one of
+ * `trusted`. Gateways that make variables of names make the same one of such two.
+ */
+bool http_fields_have_alias(const struct http_fields *fields, const struct slice *trusted, size_t n_trusted);
 
 /*
  * Removes the hop-by-hop fields (S 7.6.1) in place: Connection and each field it names, Keep-Alive, Proxy-Connection,

@@ -55,19 +55,23 @@ static bool parse_authority_form(struct slice target, struct http_target *to) {
 
 /* §3.2.2, of the schemes that go through an HTTP proxy. */
 static bool parse_absolute_form(struct slice target, struct http_target *to) {
-    static const struct slice schemes[] = {SLICE("http://"), SLICE("https://")};
+    static const struct {
+        struct slice start;
+        uint16_t port;
+    } schemes[] = {{SLICE("http://"), 80}, {SLICE("https://"), 443}};
 
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         struct authority authority;
         struct slice rest;
         size_t at = 0;
 
-        if (!slice_equals_nocase(slice_first(target, schemes[i].n), schemes[i]))
+        if (!slice_equals_nocase(slice_first(target, schemes[i].start.n), schemes[i].start))
             continue;
-        rest = slice_from(target, schemes[i].n);
+        rest = slice_from(target, schemes[i].start.n);
         while (at < rest.n && rest.p[at] != '/' && rest.p[at] != '?')
             at++;
         to->form = HTTP_TARGET_ABSOLUTE;
+        to->default_port = schemes[i].port;
         to->authority = slice_first(rest, at);
         if (!authority_parse(to->authority, &authority))
             return false;

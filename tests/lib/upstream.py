@@ -48,6 +48,14 @@ def free_port():
                     continue
 
 
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
 class Authority:
     """A certificate authority and server certificates, made by the openssl command. Each is one .pem: key and chain."""
 
@@ -55,11 +63,11 @@ class Authority:
         self.folder = folder
         self.ca_file = self._root("ca")
         self._root("foreign-ca")
-        self.good = self._issue("good", GOOD_NAMES)
-        self.expired = self._issue("expired", GOOD_NAMES, "-days", "-1")
-        self.wrong_name = self._issue("wrong-name", "DNS:other.test,IP:127.0.0.9")
-        self.foreign = self._issue("foreign", GOOD_NAMES, ca="foreign-ca")
-        self.client_only = self._issue("client-only", GOOD_NAMES, usage="clientAuth")
+        self.good = self.issue("good", GOOD_NAMES)
+        self.expired = self.issue("expired", GOOD_NAMES, "-days", "-1")
+        self.wrong_name = self.issue("wrong-name", "DNS:other.test,IP:127.0.0.9")
+        self.foreign = self.issue("foreign", GOOD_NAMES, ca="foreign-ca")
+        self.client_only = self.issue("client-only", GOOD_NAMES, usage="clientAuth")
         self.self_signed = self._self_signed("self-signed")
 
     def context(self, pem):
@@ -84,7 +92,8 @@ class Authority:
         pem.write_bytes((self.folder / f"{name}.key").read_bytes() + (self.folder / f"{name}.crt").read_bytes())
         return pem
 
-    def _issue(self, name, names, *more, ca="ca", usage="serverAuth"):
+    def issue(self, name, names, *more, ca="ca", usage="serverAuth"):
+        """A certificate and its key in one file; `ca` is "foreign-ca" for one that nobody trusts."""
         self._new_key(name, "-out", f"{name}.csr")
         extensions = self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={names}\nextendedKeyUsage={usage}\nbasicConstraints=CA:FALSE\n")
@@ -449,11 +458,7 @@ class Nginx:
 
     def _answers(self):
         assert self.process.poll() is None, (self.folder / "nginx.out").read_text()
-        try:
-            socket.create_connection(("127.0.0.1", self.ports["good"])).close()
-            return True
-        except ConnectionRefusedError:
-            return False
+        return listens(self.ports["good"])
 
     def established(self):
         """How many connections to the good port there are, by the kernel's table."""

@@ -1,7 +1,9 @@
-"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones."""
+"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones; and a
+dispatcher with two people behind it."""
 import pytest
 
 from procs import wait_until
+from served import alice, dispatch, instances  # noqa: F401
 
 
 class Trap:
@@ -39,4 +41,19 @@ def trap(serve):
     """Makes a Trap. `answer(peer, seen)` answers one request; the rest is as for `serve`."""
     def make(answer=lambda peer, seen: peer.answer(), **how):
         return Trap(serve, answer, how)
+    return make
+
+
+PEOPLE = ("alice", "bob")
+
+
+@pytest.fixture
+def house(dispatch, trap):  # noqa: F811
+    """Starts a dispatcher: (it, {name: Trap}) of two people, who need no pairing and whose instances say their names."""
+    def make(answer=None, **settings):
+        traps = {name: trap(answer or (lambda peer, seen, name=name: peer.answer(name.encode())), tls=False)
+                 for name in PEOPLE}
+        served = dispatch(table={name: {"os_user": name, "port": traps[name].port} for name in PEOPLE},
+                          **{"profile": "none", "workers": 1, **settings})
+        return served.start(), traps
     return make

@@ -52,10 +52,61 @@ static void over_itself(void **state) {
     }
 }
 
+static ptrdiff_t decode(struct slice text, char *to) {
+    char *exact = malloc(text.n > 0 ? text.n : 1);
+    ptrdiff_t n;
+
+    assert_non_null(exact);
+    n = base64url_decode(text, exact);
+    if (n > 0)
+        memcpy(to, exact, (size_t)n);
+    free(exact);
+    return n;
+}
+
+static void decodes_what_an_encoder_wrote(void **state) {
+    static const struct {
+        struct slice text;
+        struct slice bytes;
+    } rows[] = {
+        {SLICE(""), SLICE("")},
+        {SLICE("Zg"), SLICE("f")},
+        {SLICE("Zm8"), SLICE("fo")},
+        {SLICE("Zm9v"), SLICE("foo")},
+        {SLICE("Zm9vYg"), SLICE("foob")},
+        {SLICE("Zm9vYmFy"), SLICE("foobar")},
+        {SLICE("AA"), SLICE("\0")},
+        {SLICE("-_-_"), SLICE("\xfb\xff\xbf")},
+        {SLICE("____"), SLICE("\xff\xff\xff")},
+    };
+    char to[16];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(decode(rows[i].text, to), rows[i].bytes.n);
+        assert_memory_equal(to, rows[i].bytes.p, rows[i].bytes.n);
+    }
+}
+
+static void refuses_what_no_encoder_writes(void **state) {
+    static const struct slice rows[] = {
+        SLICE("A"),         SLICE("Zm9vY"), SLICE("Zg=="),    SLICE("Zm8="),     SLICE("Zm9v\n"), SLICE(" Zm9v"),
+        SLICE("Zm 9v"),     SLICE("++++"),  SLICE("////"),    SLICE("Zh"),       SLICE("Zm9"),    SLICE("Zm9vYh"),
+        SLICE("Zm9v\0AAA"), SLICE("Zm9v."), SLICE("\xff___"), SLICE("Zm9v\r\n"),
+    };
+    char to[16];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(decode(rows[i], to), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_texts),
         cmocka_unit_test(over_itself),
+        cmocka_unit_test(decodes_what_an_encoder_wrote),
+        cmocka_unit_test(refuses_what_no_encoder_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

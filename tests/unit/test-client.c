@@ -62,7 +62,7 @@ static void note_head(char letter, const struct response_head *head) {
     note("%c%u ", letter, head->status);
     for (size_t i = 0; i < head->n_fields; i++)
         note("%.*s=%.*s ", SLICE_ARG(head->fields[i].name), SLICE_ARG(head->fields[i].value));
-    if (letter == 'I')
+    if (letter == 'I' || letter == 'S')
         return;
     if (head->body.kind == HTTP_BODY_LENGTH)
         note("L%llu ", (unsigned long long)head->body.length);
@@ -76,6 +76,8 @@ static void take(const struct upstream_event *event) {
     assert_false(told.is_over);
     if (event->type == UPSTREAM_INTERIM)
         note_head('I', &event->response);
+    else if (event->type == UPSTREAM_SWITCH)
+        note_head('S', &event->response);
     else if (event->type == UPSTREAM_RESPONSE)
         note_head('R', &event->response);
     else if (event->type == UPSTREAM_ABORT)
@@ -250,9 +252,9 @@ static void responses_byte_by_byte(void **state) {
 static void more_than_was_asked_for(void **state) {
     static const struct slice extras[] = {SLICE("x"), SLICE("\r\n"),
                                           SLICE("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")};
-    static const struct slice heads[] = {
-        SLICE("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), SLICE("HTTP/1.1 204 No Content\r\n\r\n"),
-        SLICE("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")};
+    static const struct slice heads[] = {SLICE("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
+                                         SLICE("HTTP/1.1 204 No Content\r\n\r\n"),
+                                         SLICE("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
@@ -484,6 +486,81 @@ static void an_upstream_that_resets(void **state) {
     assert_int_equal(client.state, CLIENT_SPENT);
 }
 
+#define KEY SLICE("dGhlIHNhbXBsZSBub25jZQ==") /* RFC 6455 §1.3 */
+#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define SWITCH "HTTP/1.1 101 Switching Protocols\r\n"
+#define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+
+static void begin_upgrade(void) {
+    begin(SLICE(GET), false, true);
+    client_expect_switch(&client, KEY);
+}
+
+static void a_switch(void **state) {
+    (void)state;
+    begin_upgrade();
+    say(upstream, SLICE("HTTP/1.1 103 Early Hints\r\n\r\n" SWITCH UPGRADE ACCEPT "X-Y: z\r\n\r\n\x81\x02hi"));
+    receive();
+    assert_string_equal(told.trace, "I103 S101 Sec-WebSocket-Accept=s3pPLMBiTxaQ9kYGzzhZRbK+xOo= X-Y=z ");
+    assert_slice(client_early(&client), "\x81\x02hi");
+    assert_false(client_is_reusable(&client));
+    assert_int_equal(client.state, CLIENT_SPENT);
+    say(upstream, SLICE("more"));
+    receive(); /* what comes now is the tunnel's to read */
+    assert_string_equal(told.trace, "I103 S101 Sec-WebSocket-Accept=s3pPLMBiTxaQ9kYGzzhZRbK+xOo= X-Y=z ");
+}
+
+static void a_switch_byte_by_byte(void **state) {
+    static const struct slice answer = SLICE(SWITCH UPGRADE ACCEPT "\r\n");
+
+    (void)state;
+    begin_upgrade();
+    for (size_t i = 0; i < answer.n; i++) {
+        assert_string_equal(told.trace, "");
+        say(upstream, slice_first(slice_from(answer, i), 1));
+        receive();
+    }
+    assert_string_equal(told.trace, "S101 Sec-WebSocket-Accept=s3pPLMBiTxaQ9kYGzzhZRbK+xOo= ");
+    assert_int_equal(client_early(&client).n, 0);
+}
+
+static void switches_that_are_wrong(void **state) {
+    static const struct slice answers[] = {
+        SLICE(SWITCH UPGRADE "\r\n"),
+        SLICE(SWITCH UPGRADE "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"),
+        SLICE(SWITCH UPGRADE ACCEPT ACCEPT "\r\n"),
+        SLICE(SWITCH "Connection: Upgrade\r\n" ACCEPT "\r\n"),
+        SLICE(SWITCH "Upgrade: websocket\r\n" ACCEPT "\r\n"),
+        SLICE(SWITCH "Upgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n"),
+        SLICE("HTTP/1.0 101 Switching Protocols\r\n" UPGRADE ACCEPT "\r\n"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        assert_int_equal(connect_client(NULL), 0);
+        begin_upgrade();
+        say(upstream, answers[i]);
+        receive();
+        assert_row(answers[i], strcmp(told.trace, "A502 ") == 0);
+        assert_int_equal(client.state, CLIENT_SPENT);
+        assert_int_equal(disconnect_client(NULL), 0);
+    }
+}
+
+/* A right answer to the last exchange's key is none to this one. */
+static void a_switch_is_of_one_exchange(void **state) {
+    (void)state;
+    begin_upgrade();
+    say(upstream, SLICE("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"));
+    receive();
+    assert_string_equal(told.trace, "R403 L0 E ");
+    assert_true(client_is_reusable(&client));
+    begin(SLICE(GET), false, true);
+    say(upstream, SLICE(SWITCH UPGRADE ACCEPT "\r\n"));
+    receive();
+    assert_string_equal(told.trace, "A502 ");
+}
+
 #define client_test(name) cmocka_unit_test_setup_teardown(name, connect_client, disconnect_client)
 
 int main(void) {
@@ -503,6 +580,10 @@ int main(void) {
         client_test(heads_that_are_too_large),
         client_test(an_upstream_that_is_gone),
         client_test(an_upstream_that_resets),
+        client_test(a_switch),
+        client_test(a_switch_byte_by_byte),
+        cmocka_unit_test(switches_that_are_wrong),
+        client_test(a_switch_is_of_one_exchange),
     };
 
     if (loop_init() < 0)

@@ -20,6 +20,7 @@ static void each_fault_has_its_status(void **state) {
         {HTTP_BODY_TIMEOUT, 408},
         {HTTP_BAD_STATUS_LINE, 502},
         {HTTP_UNASKED_SWITCH, 502},
+        {HTTP_BAD_SWITCH, 502},
         {HTTP_MANY_INTERIMS, 502},
     };
 

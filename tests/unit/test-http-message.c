@@ -56,7 +56,9 @@ static void request_framing(void **state) {
         {SLICE(POST CODING ",chunked\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
         {SLICE(POST CODING "\"chunked\"\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
         {SLICE(POST CODING "chun ked\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
-        {SLICE(POST CODING "\xFF" "chunked\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
+        {SLICE(POST CODING "\xFF"
+                           "chunked\r\n\r\n"),
+         HTTP_BAD_TRANSFER_ENCODING, 0, 0},
         {SLICE(POST CODING "identity\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
         {SLICE(POST CODING "IDENTITY\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
         {SLICE(POST "Transfer-Encoding:\r\n\r\n"), HTTP_BAD_TRANSFER_ENCODING, 0, 0},
@@ -97,15 +99,15 @@ static void response_framing(void **state) {
          HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 200 OK\r\n\r\n"), SLICE("HEAD"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 200 OK\r\n\r\n"), SLICE("head"), HTTP_OK, HTTP_BODY_CLOSE, HTTP_BODY_CLOSE, 0},
-        {SLICE("HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE,
-         HTTP_BODY_LENGTH, 5},
-        {SLICE("HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE,
-         HTTP_BODY_LENGTH, 5},
+        {SLICE("HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_LENGTH,
+         5},
+        {SLICE("HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_LENGTH,
+         5},
         {SLICE("HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE,
          HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 100 x\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
-        {SLICE("HTTP/1.1 103 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE,
-         HTTP_BODY_LENGTH, 5},
+        {SLICE("HTTP/1.1 103 x\r\nContent-Length: 5\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_LENGTH,
+         5},
         {SLICE("HTTP/1.1 101 x\r\n\r\n"), SLICE("GET"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 200 x\r\n\r\n"), SLICE("CONNECT"), HTTP_OK, HTTP_BODY_NONE, HTTP_BODY_NONE, 0},
         {SLICE("HTTP/1.1 300 x\r\n\r\n"), SLICE("CONNECT"), HTTP_OK, HTTP_BODY_CLOSE, HTTP_BODY_CLOSE, 0},
@@ -216,6 +218,54 @@ static void limit_of_connection_options(void **state) {
     }
 }
 
+static void a_connection_option(void **state) {
+    static const struct {
+        struct slice head;
+        bool has_it;
+    } rows[] = {
+        {SLICE(POST "\r\n"), false},
+        {SLICE(POST "Connection: upgrade\r\n\r\n"), true},
+        {SLICE(POST "connection: keep-alive , UPGRADE\r\n\r\n"), true},
+        {SLICE(POST "Connection: close\r\nConnection: ,upgrade,\r\n\r\n"), true},
+        {SLICE(POST "Connection: upgraded, up, grade\r\n\r\n"), false},
+        {SLICE(POST "Upgrade: upgrade\r\n\r\n"), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_row(rows[i].head, http_request_parse(rows[i].head, &request) == HTTP_OK);
+        assert_row(rows[i].head, http_connection_has(&request.fields, SLICE("Upgrade")) == rows[i].has_it);
+    }
+}
+
+static void aliases(void **state) {
+    static const struct slice trusted[] = {SLICE("X-User-Name"), SLICE("X.Odd")};
+    static const struct {
+        struct slice name;
+        bool is_alias;
+    } rows[] = {
+        {SLICE("X-User-Name"), false},
+        {SLICE("x-USER-name"), false},
+        {SLICE("X.User.Name"), true},
+        {SLICE("x-user.name"), true},
+        {SLICE("X_User_Name"), true},
+        {SLICE("Foo_Bar"), true},
+        {SLICE("_"), true},
+        {SLICE("Foo.Bar"), false},
+        {SLICE("X-User-Nam"), false},
+        {SLICE("X-User-Names"), false},
+        {SLICE("X.Odd"), false},
+        {SLICE("x-odd"), true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_fields fields = {.at = {{SLICE("Accept"), SLICE_EMPTY}, {rows[i].name, SLICE_EMPTY}}, .n = 2};
+
+        assert_row(rows[i].name, http_fields_have_alias(&fields, trusted, ARRAY_LEN(trusted)) == rows[i].is_alias);
+    }
+}
+
 static void expectations(void **state) {
     static const struct {
         struct slice head;
@@ -246,10 +296,9 @@ static void expectations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(request_framing),
-        cmocka_unit_test(response_framing),
-        cmocka_unit_test(hop_by_hop),
-        cmocka_unit_test(limit_of_connection_options),
+        cmocka_unit_test(request_framing),     cmocka_unit_test(response_framing),
+        cmocka_unit_test(hop_by_hop),          cmocka_unit_test(limit_of_connection_options),
+        cmocka_unit_test(a_connection_option), cmocka_unit_test(aliases),
         cmocka_unit_test(expectations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

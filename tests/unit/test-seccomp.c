@@ -24,10 +24,20 @@
 #define SOURCE BIT(SECCOMP_SOURCE)
 #define RESOLVER BIT(SECCOMP_RESOLVER)
 #define EXPORTER BIT(SECCOMP_EXPORTER)
-#define EVERY (RELAY | KEEPER | SOURCE | RESOLVER | EXPORTER)
+#define DISPATCHER BIT(SECCOMP_DISPATCHER)
+#define PAIRER BIT(SECCOMP_PAIRER)
+#define STEWARD BIT(SECCOMP_STEWARD)
+#define VERIFIER BIT(SECCOMP_VERIFIER)
+#define DOORMAN BIT(SECCOMP_DOORMAN)
+#define EVERY (BIT(SECCOMP_LISTS) - 1)
 #define NONE 0U
 
-static const char *const names[SECCOMP_LISTS] = {"relay", "keeper", "source", "resolver", "exporter"};
+/* Who connects to something by an address; and of these, who connects by a path as well. */
+#define OUTWARD (KEEPER | RESOLVER | VERIFIER | LOCAL)
+#define LOCAL (DISPATCHER | PAIRER | STEWARD)
+
+static const char *const names[SECCOMP_LISTS] = {"relay",      "keeper", "source",  "resolver", "exporter",
+                                                 "dispatcher", "pairer", "steward", "verifier", "doorman"};
 
 /* Made before the sandbox closes. */
 static int pair[2];
@@ -80,17 +90,17 @@ static void try_all(const struct attempt *attempts, size_t n) {
 
 static void sockets(void **state) {
     const struct attempt attempts[] = {
-        {"an IPv4 socket", KEEPER | RESOLVER, SYS_socket, AF_INET, SOCK_STREAM, 0, 0},
-        {"an IPv6 socket", KEEPER | RESOLVER, SYS_socket, AF_INET6, SOCK_STREAM, 0, 0},
-        {"a unix socket", NONE, SYS_socket, AF_UNIX, SOCK_STREAM, 0, 0},
+        {"an IPv4 socket", OUTWARD, SYS_socket, AF_INET, SOCK_STREAM, 0, 0},
+        {"an IPv6 socket", OUTWARD, SYS_socket, AF_INET6, SOCK_STREAM, 0, 0},
+        {"a unix socket", LOCAL, SYS_socket, AF_UNIX, SOCK_STREAM, 0, 0},
         {"a netlink socket", NONE, SYS_socket, AF_NETLINK, SOCK_RAW, 0, 0},
         {"a packet socket", NONE, SYS_socket, AF_PACKET, SOCK_RAW, 0, 0},
-        {"connect", KEEPER | RESOLVER, SYS_connect, -1, 0, 0, 0},
+        {"connect", OUTWARD, SYS_connect, -1, 0, 0, 0},
         {"bind", RESOLVER, SYS_bind, -1, 0, 0, 0},
         {"listen", NONE, SYS_listen, -1, 1, 0, 0},
-        {"accept4", EXPORTER, SYS_accept4, -1, 0, 0, 0},
-        {"socketpair", RELAY, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
-        {"shutdown", RELAY | KEEPER | EXPORTER, SYS_shutdown, -1, SHUT_WR, 0, 0},
+        {"accept4", EXPORTER | DISPATCHER | DOORMAN, SYS_accept4, -1, 0, 0, 0},
+        {"socketpair", RELAY | DOORMAN, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
+        {"shutdown", EVERY & ~(SOURCE | RESOLVER), SYS_shutdown, -1, SHUT_WR, 0, 0},
     };
 
     (void)state;
@@ -101,14 +111,14 @@ static void files(void **state) {
     static const char path[] = "/proc/self/exe", made[] = "/tmp/credfd-test-seccomp";
     const long p = address_of(path), m = address_of(made);
     const struct attempt attempts[] = {
-        {"open to read", KEEPER | RESOLVER, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
+        {"open to read", KEEPER | RESOLVER | STEWARD | VERIFIER, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
         {"open to write", NONE, SYS_openat, AT_FDCWD, m, O_WRONLY, 0},
         {"open to read and write", NONE, SYS_openat, AT_FDCWD, m, O_RDWR, 0},
         {"open to make", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_CREAT, 0600},
         {"open to truncate", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_TRUNC, 0},
         {"open without a name", NONE, SYS_openat, AT_FDCWD, m, O_TMPFILE | O_RDWR, 0600},
         {"open for neither", NONE, SYS_openat, AT_FDCWD, p, O_ACCMODE, 0},
-        {"old open to read", KEEPER | RESOLVER, SYS_open, p, O_RDONLY, 0, 0},
+        {"old open to read", KEEPER | RESOLVER | STEWARD | VERIFIER, SYS_open, p, O_RDONLY, 0, 0},
         {"old open to write", NONE, SYS_open, m, O_WRONLY | O_CREAT, 0600, 0},
         {"openat2", NONE, SYS_openat2, AT_FDCWD, p, 0, 0},
         {"open_by_handle_at", NONE, SYS_open_by_handle_at, -1, 0, 0, 0},
@@ -184,7 +194,7 @@ static void memory(void **state) {
         {"remap_file_pages", NONE, SYS_remap_file_pages, p, size, 0, 0},
         {"memory moved", EVERY, SYS_mremap, p, size, size, 0},
         {"memory given back", EVERY, SYS_munmap, p, size, 0, 0},
-        {"memory locked", KEEPER, SYS_mlock, p, size, 0, 0},
+        {"memory locked", KEEPER | PAIRER, SYS_mlock, p, size, 0, 0},
     };
 
     (void)state;
@@ -255,9 +265,12 @@ static const char *reason_to_skip(void) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sockets), cmocka_unit_test(files),
-        cmocka_unit_test(processes), cmocka_unit_test(memory),
-        cmocka_unit_test(what_every_role_does), cmocka_unit_test(no_new_privileges_come_first),
+        cmocka_unit_test(sockets),
+        cmocka_unit_test(files),
+        cmocka_unit_test(processes),
+        cmocka_unit_test(memory),
+        cmocka_unit_test(what_every_role_does),
+        cmocka_unit_test(no_new_privileges_come_first),
     };
     const char *reason = reason_to_skip();
 

@@ -56,14 +56,26 @@ static void refuses_a_file_of_another_shape(void **state) {
     check_refused("audit: { file: \"-\" }\n",
                   "f.yaml:1: credentials: is missing; add credentials: and a list of at least one; see credfd.yaml(5)");
     check_refused("credential: []\n", "f.yaml:1: credential: unknown key; did you mean `credentials`?");
-    check_refused("\ndispatch: {}\n", "f.yaml:2: dispatch: unknown key; use credentials, audit, metrics, log and "
-                                      "timeouts");
+    check_refused("\nbroker: {}\n", "f.yaml:2: broker: unknown key; use credentials, audit, metrics, log, timeouts, "
+                                    "dispatch, runner and egress");
+    check_refused("egress: {}\n",
+                  "f.yaml:1: credentials: is missing; add credentials: and a list of at least one; see credfd.yaml(5)");
     check_refused("credentials: {}\n",
                   "f.yaml:1: credentials: must be a list; write it as [ a, b ], or a line for each "
                   "item that starts with -");
     check_refused("credentials: []\n", "f.yaml:1: credentials: the list is too short; write at least 1");
     check_refused("credentials:\n  - word\n", "f.yaml:2: credentials[0]: must hold keys and their values; write it as "
                                               "{ key: value }, or a line for each key");
+}
+
+/* Each section is its own command's to judge, and a file may be for another command alone. */
+static void passes_over_what_other_commands_read(void **state) {
+    _cleanup_settings_ struct settings *both = take_text((struct text){.rest = "dispatch: [ whatever ]\nrunner: {}\n"});
+    _cleanup_settings_ struct settings *none = take("dispatch: {}\negress: x\n");
+
+    (void)state;
+    assert_true(both->n_credentials == 1 && both->has_dispatch && both->has_runner);
+    assert_true(none->n_credentials == 0 && none->has_dispatch && !none->has_runner);
 }
 
 static void refuses_a_wrong_credential(void **state) {
@@ -397,6 +409,7 @@ static void looks_in_order(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_a_file_of_another_shape),
+        cmocka_unit_test(passes_over_what_other_commands_read),
         cmocka_unit_test(refuses_a_wrong_credential),
         cmocka_unit_test(refuses_a_name_twice),
         cmocka_unit_test(refuses_a_wrong_upstream),

@@ -16,11 +16,17 @@ struct dispatch_owner {
     void *owner;
 };
 
-/* `settings` are borrowed for its life. 0, or -errno with one line in `*ret_error`, the caller's. */
+/*
+ * `settings` are borrowed for its life. 0, or -errno with one line in `*ret_error`, the caller's (NULL without memory):
+ * then the caller ends, and with it what was started.
+ */
 int dispatch_start(const struct dispatch_settings *settings, const struct dispatch_owner *owner, struct dispatch **ret,
                    char **ret_error);
 
-/* Read again: what can be changed while it serves is; no connection is dropped. Where it listens is not changed. */
+/*
+ * Read again: what can be changed while it serves is; no connection is dropped. Where it listens is not changed. The
+ * settings that were in force must stay until the next reload.
+ */
 void dispatch_reload(struct dispatch *dispatch, const struct dispatch_settings *settings);
 
 /* Accepts no more, waits for what is open until `drain_ms`, ends the rest; then `stopped`. */

@@ -22,13 +22,17 @@ enum tunnel_end {
     TUNNEL_ENDS
 };
 
+/* Requests that nobody was asked for. */
+enum tally_refusal { TALLY_STRANGER, TALLY_BADLY_NAMED, TALLY_NOBODY, TALLY_REFUSALS };
+
 struct tally {
     uint64_t requests[TALLY_STATUSES];
-    uint64_t durations[TALLY_BUCKETS], duration_ms; /* each in the first bucket that has room */
+    uint64_t durations[TALLY_BUCKETS], duration_us; /* each in the first bucket that has room, or in none */
     uint64_t bytes_in, bytes_out;
     uint64_t connections; /* accepted */
     uint64_t tunnels_opened, tunnels_ended[TUNNEL_ENDS];
-    uint64_t refused[3]; /* by a stranger, badly named, nobody */
+    uint64_t refused[TALLY_REFUSALS];
+    uint64_t limited; /* people who were told that there were too many mints */
     uint64_t upstream_reused, upstream_opened, upstream_failed;
     int64_t open_connections, open_tunnels; /* now, not since the last */
 };
@@ -44,5 +48,14 @@ int tally_decode(struct ipc_message *m, struct tally *ret); /* 0 or -EPROTO */
 struct ipc_writer seen_encode(const struct seen *seen);
 int seen_decode(struct ipc_message *m, struct seen *ret); /* 0 or -EPROTO */
 
-/* Upper bounds of the buckets, in ms. */
+/* Upper bounds of the buckets, inclusive, in ms. */
 extern const uint32_t tally_bounds[TALLY_BUCKETS];
+
+/* A request is over: `status` is 0 when none was told. */
+void tally_request(struct tally *tally, unsigned status, uint64_t duration_us);
+
+/* Whether there is anything in it to tell, but the gauges. */
+bool tally_is_empty(const struct tally *tally);
+
+/* What `more` has counted is added; the gauges are not. */
+void tally_add(struct tally *tally, const struct tally *more);

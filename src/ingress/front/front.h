@@ -37,9 +37,13 @@ struct peer {
     bool is_trusted;           /* front_trusts */
 };
 
+/*
+ * Whether this peer may be a front: an address in `peers`, a unix peer with one of `uids`, or one whose certificate the
+ * doorman has judged. Called once for a connection; the result is peer.is_trusted.
+ */
 bool front_trusts(const struct front *front, const struct peer *peer);
 
-/* "127.0.0.1", "::1", "unix:1000", for fields and logs; without a port. */
+/* "127.0.0.1", "::1", "unix:1000", for logs; without a port. An IPv4 address mapped into IPv6 is shown as IPv4. */
 size_t peer_format(const struct peer *peer, char to[static ADDRESS_TEXT_MAX]);
 
 enum naming {
@@ -56,31 +60,45 @@ struct named {
     const char *reason;          /* a constant, for the answer and the log */
 };
 
-/* Whom a request names. */
+/*
+ * Whom a request names. With a secret asked for, it must be there exactly once; with an assertion asked for, that alone
+ * counts, and the identity field is not looked at.
+ */
 enum naming front_identify(const struct front *front, const struct peer *peer, const struct request_head *request,
                            struct named *ret);
 
-/* A value of the identity field, or of an assertion, as a name: domains judged, cut at @. NAMED or NAMED_NOBODY. */
+/*
+ * A value of the identity field, or of an assertion, as a name: domains judged, cut at @. NAMED or NAMED_NOBODY.
+ *
+ * Where domains are listed, one of them or none stands behind @; "a@one" and "a@two" are the same person "a" only if
+ * the owner lists both. Where none is listed, any is cut off, and whoever may register a domain at the identity
+ * provider may become "a": the settings say so. Two @ are nobody.
+ */
 enum naming front_name(const struct front *front, struct slice value, struct named *ret);
 
 /* Whether this name may see the status page. */
 bool front_is_admin(const struct front *front, const char *name);
 
 #define FRONT_FIELDS 8
+#define FORWARDED_TEXT 3072 /* LIMIT_FORWARDED addresses and a host, in both forms */
 
 /* What the instance is told of where a request comes from: made by front_forward. */
 struct forwarded {
-    struct http_field fields[FRONT_FIELDS]; /* look into `text` and the request */
+    struct http_field fields[FRONT_FIELDS]; /* look into `text`, the request and `name` */
     size_t n;
-    struct slice proto; /* "http" or "https", as the browser sees it */
-    char text[1024];
+    struct slice proto;  /* "http" or "https", as the browser sees it */
+    struct slice client; /* the address that the front itself saw: the last that it names; empty where it names none */
+    char text[FORWARDED_TEXT];
 };
 
 /*
  * Copies to `ret_kept` (room for LIMIT_FIELDS) the request's fields that travel on: not those of identity, of the
  * secret, of assertions, nor any of forwarding, whoever sent them. And makes the ones that are set in their place, each
  * once: X-Forwarded-For, -Proto, -Host, Forwarded, and `identity_header` (NULL: none) with the name. What a trusted
- * front said of address and scheme is kept, where it is well-formed; what a stranger said is not.
+ * front said of address and scheme is kept, where it is well-formed: one X-Forwarded-For of at most LIMIT_FORWARDED
+ * addresses, one X-Forwarded-Proto that is `http` or `https`; what a stranger said is not. A unix peer has no address:
+ * it adds nothing to X-Forwarded-For, which is left out when that leaves it empty, and "unknown" to Forwarded (RFC 7239
+ * §6.2). For a request that front_identify has let through.
  */
 void front_forward(const struct front *front, const struct peer *peer, const struct request_head *request,
                    const char *identity_header, const char *name, struct http_field *ret_kept, size_t *ret_n_kept,

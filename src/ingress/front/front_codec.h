@@ -1,6 +1,7 @@
 /*
  * struct front between the supervisor, which has the settings, and the dispatchers: IPC_FRONT, one datagram. The digest
- * comes by itself (IPC_DIGEST).
+ * comes by itself (IPC_DIGEST): has_digest is false after front_decode, and until it comes a front with a secret_header
+ * trusts nobody. So a dispatcher that is told a new front uses it only when its digest has come too.
  */
 #pragma once
 

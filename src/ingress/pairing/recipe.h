@@ -44,6 +44,7 @@ struct recipe {
 
     char *identity_header; /* in which the instance is told the person's name; or NULL */
     char *health_path;     /* NULL: that it accepts a connection must do */
+    char *websocket_path;  /* where `dispatch check` opens one; NULL: nowhere. No role is told */
 
     /* installing as an app: docs in credfd-instances(5); all NULL: nothing is added */
     char *app_head;     /* HTML put behind <head> of a document */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/slice.h"
 #include "ingress/pairing/recipe.h"
 
 /*
@@ -11,3 +12,7 @@
  * `*ret_error`, the caller's.
  */
 int recipe_load(const char *name, struct recipe *ret, char **ret_error);
+
+/* The file alone, or bytes of one: `path` is what complaints call it. As recipe_load. */
+int recipe_read(const char *path, const char *name, struct recipe *ret, char **ret_error);
+int recipe_parse(const char *path, const char *name, struct slice bytes, struct recipe *ret, char **ret_error);

@@ -49,6 +49,7 @@ struct session_answer {
     enum session_state state;
     enum pairing_fault fault;
     uint32_t retry_s;
+    uint32_t recent; /* with SESSION_PAIRED: pairings of this person in the last LOOP_LOOK, this one among them */
     struct slice
         cookie_names; /* of the instance's sessions, patterns of wire/glob.h joined by "; ": for the asker to cache */
     struct slice set_cookies[LIMIT_SET_COOKIES]; /* values of Set-Cookie, as the instance sent them */

@@ -3,7 +3,9 @@
  * (table/table_build.h) and every role maps. Reading it allocates nothing and takes one look at a hash, however many
  * names there are. Nothing from outside is ever compared but by length and bytes.
  *
- * An entry leads to one instance or more: the one whose host matches, then the one whose path prefix is the longest.
+ * A name leads to one instance or more: among the routes whose host and path prefix match, one that asks for a host
+ * goes before those that ask for none, then the longest prefix. "/a" is a prefix of "/a" and "/a/b", not of "/ab".
+ * Entries with the same user, place and recipe are one instance, whoever's they are.
  */
 #pragma once
 
@@ -30,7 +32,7 @@ struct instance {
     uint16_t port;
     uint8_t recipe;      /* number of its kind: pairing/recipe.h */
     struct slice unit;   /* of systemd, to be started when it does not answer; empty: the default, or none */
-    struct slice prefix; /* of the paths that lead to it; empty for all */
+    struct slice prefix; /* of the paths that lead to it, as "/a"; empty for all. By number: the first route's */
 };
 
 /* Takes `fd`, sealed memory, over. 0; -EPROTO when it is not what table_build makes; -errno. */

@@ -1,7 +1,8 @@
 /*
  * The access log, as the dispatcher writes it: one line of JSON for each exchange and for each tunnel's opening and
- * end, onto the descriptor that the supervisor has opened. Lines are gathered and written together once a turn of the
- * loop; one that cannot be written is counted and lost: nobody waits for a log. Never a query, a cookie or a body.
+ * end, onto the descriptor that the supervisor has opened. Lines are gathered and written together about once a turn of
+ * the loop; one for which there is no room is counted and lost: nobody waits for a log. Never a query, a cookie or a
+ * body. Its form is credfd-access(5).
  */
 #pragma once
 
@@ -23,6 +24,12 @@ struct access_line {
     unsigned close_code;  /* of a tunnel's end: the WebSocket close code that was seen first, or 0 */
 };
 
-/* From now on to `fd`, taken over; -EBADF: nowhere. What was gathered goes to the one before. */
+/*
+ * From now on to `fd`, taken over; -EBADF: nowhere. What was gathered goes to the one before. A pipe is written in whole
+ * lines that fit it, and no kind of descriptor is ever waited for.
+ */
 void access_open(int fd);
 void access_write(const struct access_line *line);
+
+/* Writes what is gathered, as far as it can be written now: before the process ends. */
+void access_flush(void);

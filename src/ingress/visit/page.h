@@ -7,13 +7,40 @@
 #include "base/buf.h"
 #include "wire/http_head.h"
 
+/* With this Content-Security-Policy a page is sent: it has one style sheet, its own, and nothing else. */
+#define PAGE_POLICY                                                                                                    \
+    "default-src 'none'; style-src 'sha256-" PAGE_STYLE_SHA256 "'; base-uri 'none'; form-action 'none'; "              \
+    "frame-ancestors 'self'"
+#define PAGE_STYLE_SHA256 "032hGDMLwr9gkQJJElGOnXqfmQBrMqEayf0p8QlO8uQ="
+
+/* The words of our answers: the whole of a text, with a newline. Those of contract come first, and are exact. */
+#define PAGE_NOBODY "no t3 instance provisioned for this user"
+#define PAGE_MINT_FAILED "pairing mint failed"
+#define PAGE_UNPARSEABLE "unparseable pairing output"
+#define PAGE_UNREACHABLE "bootstrap request failed"
+#define PAGE_REJECTED "bootstrap rejected"
+#define PAGE_LOOP "the session's cookie is not kept by the browser"
+#define PAGE_LIMITED "too many pairings; try again later"
+#define PAGE_NO_SESSION "there is no session; open the page itself first"
+#define PAGE_DOWN "the instance does not answer"
+#define PAGE_SLOW "the instance did not answer in time"
+#define PAGE_GARBAGE "the instance answered with something that is not HTTP"
+#define PAGE_STARTING "the instance is starting"
+#define PAGE_NOT_STARTED "the instance could not be started"
+#define PAGE_STRANGER "this peer is not trusted to name a person"
+#define PAGE_BAD_NAME "the request names a person in two ways"
+#define PAGE_NOT_ASSERTED "the front's assertion does not hold"
+#define PAGE_NOT_ADMIN "this page is for administrators"
+#define PAGE_BUSY "a part of the dispatcher is being started again"
+#define PAGE_BAD_REQUEST "the request is not understood"
+
 enum page_form { PAGE_HTML, PAGE_TEXT, PAGE_JSON };
 
 struct page {
     unsigned status;
     const char *title;  /* a constant: "This workspace does not answer" */
     const char *reason; /* contract's words, a constant: "bootstrap rejected" */
-    const char *advice; /* what to do, a constant */
+    const char *advice; /* what to do, a constant; paragraphs are separated by a newline */
     unsigned refresh_s; /* the page asks again after so long; 0: never */
 };
 
@@ -25,5 +52,8 @@ struct slice page_content_type(enum page_form form);
 /* Appends the body. 0 or -errno of buf_append. */
 int page_write(const struct page *page, enum page_form form, struct buf *to);
 
-/* The page for a status and contract's words, title and advice filled in. */
+/*
+ * The page for a status and one of the words above, title and advice filled in; for any other words those that fit the
+ * status. `reason` is a constant.
+ */
 struct page page_for(unsigned status, const char *reason);

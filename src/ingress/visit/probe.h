@@ -1,6 +1,7 @@
 /*
  * /probe/ws: a WebSocket that echoes what it is sent, and is closed after TIMEOUT_PROBE_SILENCE without a frame: for
- * front proxies' own checks. Frames are libwslay's business. Holds no more than one message, of LIMIT_PROBE_MESSAGE.
+ * front proxies' own checks. Frames are libwslay's business. Holds no more than one message, of LIMIT_PROBE_MESSAGE, in
+ * each direction: what the client does not take, keeps it from sending more. Says nothing of instances or people.
  */
 #pragma once
 
@@ -8,7 +9,7 @@
 
 /*
  * Takes a client's stream over, behind the 101 that it was sent, with the bytes that came early. `done` is called from
- * the loop when it has ended. 0 or -errno: then the stream is closed.
+ * the loop when it has ended. 0, -EBUSY (there are LIMIT_PROBES) or -errno: then the stream is closed.
  */
 int probe_start(struct stream *client, struct slice early, void (*done)(void));
 

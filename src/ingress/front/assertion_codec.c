@@ -1,0 +1,38 @@
+#include "ingress/front/assertion_codec.h"
+
+#include <errno.h>
+
+struct ipc_writer assertion_rules_encode(const struct assertion_rules *rules) {
+    struct ipc_writer w = ipc_begin(IPC_VERIFIER);
+
+    ipc_put_bytes(&w, slice_of_string(rules->issuer));
+    ipc_put_bytes(&w, slice_of_string(rules->audience));
+    ipc_put_bytes(&w, slice_of_string(rules->claim));
+    ipc_put_bytes(&w, slice_of_string(rules->url));
+    return w;
+}
+
+/* Text that is compared and shown as a whole: a NUL in it would cut it. */
+static void get_text(struct ipc_message *m, char *to, size_t max) {
+    struct slice text = ipc_get_bytes(m, max);
+
+    if (slice_has(text, '\0'))
+        ipc_fail(m);
+    memcpy(to, text.p, text.n);
+    to[text.n] = '\0';
+}
+
+int assertion_rules_decode(struct ipc_message *m, struct assertion_rules *ret) {
+    struct assertion_rules rules = {0};
+
+    get_text(m, rules.issuer, LIMIT_CLAIM);
+    get_text(m, rules.audience, LIMIT_CLAIM);
+    get_text(m, rules.claim, LIMIT_NAME);
+    get_text(m, rules.url, LIMIT_CLAIM);
+    if (rules.issuer[0] == '\0' || rules.audience[0] == '\0' || rules.claim[0] == '\0')
+        ipc_fail(m); /* what is not asked for would not be looked at */
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    *ret = rules;
+    return 0;
+}

@@ -1,0 +1,368 @@
+#include "ingress/pairing/pairing_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/macros.h"
+#include "ingress/pairing/session_cache.h"
+#include "net/loop.h"
+
+#define RECENT_MAX 16 /* sessions of one user: more in LOOP_LOOK no rate should allow */
+
+/* What a user's turn is waiting for. */
+enum turn {
+    WAIT_NOBODY,  /* for somebody who wants a session */
+    WAIT_ROOM,    /* for one of LIMIT_MINTS */
+    WAIT_ANYBODY, /* for the instance to accept a connection: the last pairing found nobody there */
+    WAIT_PAIRING,
+};
+
+struct pairing_user {
+    struct pairing_user *next;
+    struct pairing_queue *queue;
+    char os_user[LIMIT_OS_USER + 1];
+    enum turn turn;
+    uint64_t next_us;        /* pairing_rate.h */
+    uint64_t unreachable_ms; /* until then it is looked first whether somebody is there */
+    struct {
+        struct session_digest digest; /* of the target */
+        uint64_t when_ms;             /* 0: never */
+    } recent[RECENT_MAX];
+    size_t next_recent;
+    struct pairing_waiter *waiters, **waiters_end;
+    size_t n_waiters;
+    /* of WAIT_ANYBODY and WAIT_PAIRING */
+    struct target *target;
+    struct instance_call *call;
+    struct pairing *pairing;
+    uint32_t mint;
+};
+
+struct pairing_queue {
+    const struct pairing_queue_ops *ops;
+    struct pairing_rules rules;
+    struct pairing_user *users;
+    size_t n_users, n_running;
+    uint32_t next_mint;
+};
+
+struct pairing_queue *pairing_queue_new(const struct pairing_queue_ops *ops) {
+    struct pairing_queue *queue = calloc(1, sizeof(*queue));
+
+    if (queue)
+        *queue = (struct pairing_queue){
+            .ops = ops, .rules = {.mint_ms = TIMEOUT_MINT, .times = {TIMEOUT_CONNECT, TIMEOUT_RESPONSE}}};
+    return queue;
+}
+
+static void user_free(struct pairing_user *user) {
+    for (struct pairing_waiter *w = user->waiters; w; w = w->next)
+        w->user = NULL;
+    instance_call_cancel(user->call);
+    pairing_free(user->pairing);
+    target_unref(user->target);
+    free(user);
+}
+
+void pairing_queue_free(struct pairing_queue *queue) {
+    if (!queue)
+        return;
+    while (queue->users) {
+        struct pairing_user *user = queue->users;
+
+        queue->users = user->next;
+        user_free(user);
+    }
+    free(queue);
+}
+
+void pairing_queue_set_rules(struct pairing_queue *queue, const struct pairing_rules *rules) {
+    queue->rules = *rules;
+}
+
+static void take_turn(struct pairing_user *user);
+
+static void set_turn(struct pairing_user *user, enum turn turn) {
+    bool was_running = user->turn >= WAIT_ANYBODY, is_running = turn >= WAIT_ANYBODY;
+
+    user->turn = turn;
+    if (is_running && !was_running)
+        user->queue->n_running++;
+    else if (was_running && !is_running)
+        user->queue->n_running--;
+}
+
+static void append(struct pairing_user *user, struct pairing_waiter *waiter) {
+    waiter->next = NULL;
+    waiter->user = user;
+    *user->waiters_end = waiter;
+    user->waiters_end = &waiter->next;
+    user->n_waiters++;
+}
+
+/* Takes out of the list all who are told now: those who share `target`, or everybody without one. */
+static struct pairing_waiter *take_waiters(struct pairing_user *user, const struct target *target) {
+    struct pairing_waiter *all = user->waiters, *taken = NULL, **taken_end = &taken;
+
+    user->waiters = NULL;
+    user->waiters_end = &user->waiters;
+    user->n_waiters = 0;
+    while (all) {
+        struct pairing_waiter *waiter = all;
+
+        all = waiter->next;
+        if (target && !target_shares(target, waiter->target)) {
+            append(user, waiter);
+            continue;
+        }
+        waiter->user = NULL;
+        waiter->next = NULL;
+        *taken_end = waiter;
+        taken_end = &waiter->next;
+    }
+    return taken;
+}
+
+/* Nobody's telling makes another of them go: each is its owner's to free, once it was told. */
+static void tell(struct pairing_waiter *waiters, const struct pairing_outcome *outcome) {
+    while (waiters) {
+        struct pairing_waiter *waiter = waiters;
+
+        waiters = waiter->next;
+        waiter->on_outcome(waiter, outcome);
+    }
+}
+
+/* Notes one that has worked: how many there were lately. Who does not keep his cookies is sent round and round. */
+static uint32_t note_recent(struct pairing_user *user, const struct target *target) {
+    struct session_digest digest = session_digest_of(target, SLICE_EMPTY);
+    uint64_t now = loop_now_ms();
+    uint32_t n = 0;
+
+    user->recent[user->next_recent].digest = digest;
+    user->recent[user->next_recent].when_ms = now;
+    user->next_recent = (user->next_recent + 1) % RECENT_MAX;
+    for (size_t i = 0; i < RECENT_MAX; i++)
+        n += user->recent[i].when_ms > 0 && user->recent[i].when_ms + LOOP_LOOK > now &&
+             session_digest_equals(&user->recent[i].digest, &digest);
+    return n;
+}
+
+static bool has_recent(const struct pairing_user *user) {
+    size_t last = (user->next_recent + RECENT_MAX - 1) % RECENT_MAX;
+
+    return user->recent[last].when_ms > 0 && user->recent[last].when_ms + LOOP_LOOK > loop_now_ms();
+}
+
+/* Somebody else's turn may have come; the longest first: new ones stand at the front of the list. */
+static void give_room(struct pairing_queue *queue) {
+    struct pairing_user *next = NULL;
+
+    if (queue->n_running >= LIMIT_MINTS)
+        return;
+    for (struct pairing_user *user = queue->users; user; user = user->next)
+        if (user->turn == WAIT_ROOM)
+            next = user;
+    if (next)
+        take_turn(next);
+}
+
+/* The turn of whoever shared the target is over; the others of this user, and then other users, have theirs. */
+static void turn_over(struct pairing_user *user, const struct pairing_result *result) {
+    struct target *target = user->target;
+    struct pairing *pairing = user->pairing;
+    struct pairing_waiter *told = take_waiters(user, target);
+    struct pairing_outcome outcome = {.result = result};
+
+    user->target = NULL;
+    user->pairing = NULL;
+    user->unreachable_ms = result->fault == PAIRING_UNREACHABLE ? loop_now_ms() + LIFE_UNREACHABLE : 0;
+    set_turn(user, WAIT_NOBODY);
+    if (result->fault == PAIRING_WORKED)
+        outcome.recent = note_recent(user, target);
+    tell(told, &outcome);
+    pairing_free(pairing);
+    target_unref(target);
+    take_turn(user);
+    give_room(user->queue);
+}
+
+static void paired(void *owner, const struct pairing_result *result) {
+    struct pairing_user *user = owner;
+
+    user->queue->ops->paired(user->target, result);
+    turn_over(user, result);
+}
+
+static void stop_mint(void *owner) {
+    struct pairing_user *user = owner;
+
+    user->queue->ops->mint_stop(user->mint);
+}
+
+static void fail_turn(struct pairing_user *user, enum pairing_fault fault, const char *reason) {
+    turn_over(user, &(struct pairing_result){.fault = fault, .reason = reason});
+}
+
+static void begin_pairing(struct pairing_user *user) {
+    struct pairing_queue *queue = user->queue;
+    const struct pairing_owner owner = {.stop_mint = stop_mint, .done = paired, .owner = user};
+    uint32_t retry_s;
+
+    if (!pairing_rate_take(queue->rules.rate, loop_now_ms(), &user->next_us, &retry_s)) {
+        struct pairing_waiter *told = take_waiters(user, NULL);
+        struct pairing_outcome outcome = {.retry_s = retry_s};
+
+        target_unref(user->target);
+        user->target = NULL;
+        set_turn(user, WAIT_NOBODY);
+        tell(told, &outcome);
+        give_room(queue);
+        return;
+    }
+    user->pairing = pairing_new(user->target, queue->rules.mint_ms, queue->rules.times, &owner);
+    if (!user->pairing) {
+        fail_turn(user, PAIRING_MINT_FAILED, "out of memory");
+        return;
+    }
+    user->mint = queue->next_mint++;
+    set_turn(user, WAIT_PAIRING);
+    queue->ops->mint(user->mint, user->target);
+}
+
+static void somebody_is_there(void *owner, const struct call_answer *answer) {
+    struct pairing_user *user = owner;
+
+    user->call = NULL;
+    if (answer->end == CALL_ANSWERED)
+        begin_pairing(user);
+    else
+        fail_turn(user, PAIRING_UNREACHABLE, answer->reason);
+}
+
+/*
+ * An instance that was not there a moment ago may be starting, and the person's page asks again and again: no
+ * credential is minted, and none of the rate is spent, before somebody is there to take it.
+ */
+static void take_turn(struct pairing_user *user) {
+    struct pairing_queue *queue = user->queue;
+
+    if (user->turn >= WAIT_ANYBODY || !user->waiters) {
+        if (user->turn == WAIT_ROOM)
+            set_turn(user, WAIT_NOBODY);
+        return;
+    }
+    if (queue->n_running >= LIMIT_MINTS) {
+        set_turn(user, WAIT_ROOM);
+        return;
+    }
+    user->target = target_ref(user->waiters->target);
+    if (user->unreachable_ms <= loop_now_ms()) {
+        begin_pairing(user);
+        return;
+    }
+    set_turn(user, WAIT_ANYBODY);
+    if (instance_call_start(&user->target->instance, SLICE_EMPTY, queue->rules.times, somebody_is_there, user,
+                            &user->call) < 0)
+        fail_turn(user, PAIRING_UNREACHABLE, "out of memory");
+}
+
+/* Nothing is remembered of users who have rested. */
+static void forget_rested(struct pairing_queue *queue) {
+    for (struct pairing_user **at = &queue->users; *at;) {
+        struct pairing_user *user = *at;
+
+        if (user->turn != WAIT_NOBODY || user->waiters || user->unreachable_ms > loop_now_ms() || has_recent(user) ||
+            !pairing_rate_is_rested(user->next_us, loop_now_ms())) {
+            at = &user->next;
+            continue;
+        }
+        *at = user->next;
+        queue->n_users--;
+        user_free(user);
+    }
+}
+
+static struct pairing_user *find_user(const struct pairing_queue *queue, struct slice os_user) {
+    for (struct pairing_user *user = queue->users; user; user = user->next)
+        if (slice_equals(slice_of_string(user->os_user), os_user))
+            return user;
+    return NULL;
+}
+
+static int add_user(struct pairing_queue *queue, struct slice os_user, struct pairing_user **ret) {
+    struct pairing_user *user;
+
+    forget_rested(queue);
+    if (queue->n_users >= LIMIT_PAIRING_PEOPLE || os_user.n > LIMIT_OS_USER)
+        return -EBUSY;
+    user = calloc(1, sizeof(*user));
+    if (!user)
+        return -ENOMEM;
+    *user = (struct pairing_user){.next = queue->users, .queue = queue};
+    user->waiters_end = &user->waiters;
+    memcpy(user->os_user, os_user.p, os_user.n);
+    queue->users = user;
+    queue->n_users++;
+    *ret = user;
+    return 0;
+}
+
+int pairing_want(struct pairing_queue *queue, struct target *target, struct pairing_waiter *waiter) {
+    struct pairing_user *user = find_user(queue, target->instance.os_user);
+    int r = user ? 0 : add_user(queue, target->instance.os_user, &user);
+
+    if (r < 0)
+        return r;
+    if (user->n_waiters >= LIMIT_PERSON_QUESTIONS)
+        return -EBUSY;
+    waiter->target = target;
+    append(user, waiter);
+    if (user->turn == WAIT_NOBODY)
+        take_turn(user);
+    return 0;
+}
+
+void pairing_cancel(struct pairing_waiter *waiter) {
+    struct pairing_user *user = waiter->user;
+
+    if (!user)
+        return;
+    waiter->user = NULL;
+    for (struct pairing_waiter **at = &user->waiters; *at; at = &(*at)->next) {
+        if (*at != waiter)
+            continue;
+        *at = waiter->next;
+        user->n_waiters--;
+        if (!*at)
+            user->waiters_end = at;
+        return;
+    }
+}
+
+static struct pairing_user *find_mint(const struct pairing_queue *queue, uint32_t mint) {
+    for (struct pairing_user *user = queue->users; user; user = user->next)
+        if (user->turn == WAIT_PAIRING && user->mint == mint)
+            return user;
+    return NULL;
+}
+
+int pairing_queue_mint_output(struct pairing_queue *queue, uint32_t mint, int fd) {
+    struct pairing_user *user = find_mint(queue, mint);
+
+    if (user)
+        pairing_mint_output(user->pairing, fd);
+    else
+        fd_close(&fd);
+    return mint < queue->next_mint ? 0 : -EPROTO;
+}
+
+int pairing_queue_mint_ended(struct pairing_queue *queue, uint32_t mint, enum command_end end, int wait_status) {
+    struct pairing_user *user = find_mint(queue, mint);
+
+    if (user)
+        pairing_mint_ended(user->pairing, end, wait_status);
+    return mint < queue->next_mint ? 0 : -EPROTO;
+}

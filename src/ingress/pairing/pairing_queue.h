@@ -1,0 +1,55 @@
+/*
+ * Who may pair, and when: one mint at a time for each user of the system, so often and no more, so many at once in all.
+ * Whoever asks for the same session while it is made gets it too: the same person, at the same instance, under the same
+ * host; who asks for another one waits for his turn. Decides nothing about people. The pairer's.
+ */
+#pragma once
+
+#include "ingress/pairing/pairing.h"
+#include "ingress/pairing/pairing_rate.h"
+
+struct pairing_queue;
+
+/* Valid during `on_outcome`. */
+struct pairing_outcome {
+    const struct pairing_result *result; /* NULL: too many mints; try again in `retry_s` */
+    uint32_t retry_s;
+    uint32_t recent; /* of one that has worked: so many in the last LOOP_LOOK for the same session, itself among them */
+};
+
+/* Somebody who wants a session; part of its owner's structure. */
+struct pairing_waiter {
+    struct pairing_waiter *next; /* among those of the same user */
+    struct pairing_user *user;   /* NULL: it waits for nothing */
+    struct target *target;       /* the owner's, for as long as it waits */
+    /* From the loop, or from inside pairing_want. */
+    void (*on_outcome)(struct pairing_waiter *waiter, const struct pairing_outcome *outcome);
+};
+
+/* What the queue asks of its owner: the commands are run elsewhere. */
+struct pairing_queue_ops {
+    void (*mint)(uint32_t mint, const struct target *target);
+    void (*mint_stop)(uint32_t mint);
+    void (*paired)(const struct target *target, const struct pairing_result *result); /* each that has ended */
+};
+
+struct pairing_rules {
+    struct pairing_rate rate;
+    uint64_t mint_ms;
+    struct call_times times;
+};
+
+struct pairing_queue *pairing_queue_new(const struct pairing_queue_ops *ops); /* NULL without memory */
+void pairing_queue_free(struct pairing_queue *queue);
+void pairing_queue_set_rules(struct pairing_queue *queue, const struct pairing_rules *rules);
+
+/* 0, and `on_outcome` comes, or has come, unless pairing_cancel does; -EBUSY when too many wait already, or -ENOMEM. */
+int pairing_want(struct pairing_queue *queue, struct target *target, struct pairing_waiter *waiter);
+void pairing_cancel(struct pairing_waiter *waiter); /* the pairing itself goes on */
+
+/*
+ * What the supervisor says of a mint that was asked for; `fd` is taken over. 0, also for one that is over by now;
+ * -EPROTO for one that nobody has asked for.
+ */
+int pairing_queue_mint_output(struct pairing_queue *queue, uint32_t mint, int fd);
+int pairing_queue_mint_ended(struct pairing_queue *queue, uint32_t mint, enum command_end end, int wait_status);

@@ -1,0 +1,95 @@
+#include "ingress/visit/visit_way.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "ingress/visit/access.h"
+
+/* The browser's address, as a front that is trusted says: the first of the list, if that is one. */
+static struct slice client_of(const struct visit *v, const struct request_head *request) {
+    for (size_t i = 0; v->peer->is_trusted && i < request->n_fields; i++)
+        if (slice_equals_nocase(request->fields[i].name, SLICE("X-Forwarded-For"))) {
+            struct slice rest = request->fields[i].value, first = slice_trim(slice_cut(&rest, ','));
+            struct address address;
+
+            return address_parse(first, 0, &address) == 0 ? first : SLICE_EMPTY;
+        }
+    return SLICE_EMPTY;
+}
+
+struct visit_line *visit_line_new(const struct visit *v, const struct request_head *request) {
+    const struct slice texts[] = {request->method, request->host, request->path, client_of(v, request)};
+    size_t size = sizeof(struct visit_line);
+    struct visit_line *line;
+    struct slice *copies[4];
+    char *at;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        size += texts[i].n;
+    line = malloc(size);
+    if (!line)
+        return NULL;
+    at = (char *)(line + 1);
+    copies[0] = &line->method;
+    copies[1] = &line->host;
+    copies[2] = &line->path;
+    copies[3] = &line->client;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (texts[i].n > 0)
+            memcpy(at, texts[i].p, texts[i].n);
+        *copies[i] = slice_of(at, texts[i].n);
+        at += texts[i].n;
+    }
+    return line;
+}
+
+static struct access_line line_of(const struct visit *v, const char *event) {
+    struct access_line line = {.event = event,
+                               .peer = v->peer_text,
+                               .status = v->status,
+                               .bytes_in = v->bytes_in,
+                               .bytes_out = v->bytes_out,
+                               .duration_us = world_now_us() - v->began_us,
+                               .upstream_us = v->upstream_us,
+                               .reason = slice_of_string(v->reason ? v->reason : "")};
+
+    if (v->line) {
+        line.method = v->line->method;
+        line.host = v->line->host;
+        line.path = v->line->path;
+        line.client = v->line->client;
+    }
+    if (v->visitor)
+        line.name = visitor_name(v->visitor);
+    if (v->place)
+        line.instance = v->place->key;
+    return line;
+}
+
+void visit_account(struct visit *v, const char *event) {
+    struct access_line line = line_of(v, event);
+
+    world_count_request(v->status, line.duration_us, v->bytes_in, v->bytes_out);
+    access_write(&line);
+    if (!v->visitor)
+        return;
+    v->visitor->requests++;
+    v->visitor->bytes_in += v->bytes_in;
+    v->visitor->bytes_out += v->bytes_out;
+    visitor_seen(v->visitor);
+}
+
+void visit_refused(struct visit *v, unsigned status, struct slice reason) {
+    struct access_line line;
+
+    if (v->was_abandoned || !visit_is_idle(v))
+        return;
+    v->began_us = world_now_us();
+    v->status = status;
+    line = line_of(v, "request");
+    line.reason = reason;
+    world_count_request(status, 0, 0, 0);
+    access_write(&line);
+    v->status = 0;
+}

@@ -1,0 +1,132 @@
+#include "proc/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/macros.h"
+
+/* It does not inherit what credfd blocks, handles or ignores. */
+static void restore_signals(void) {
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); /* fails for those that cannot be changed anyway */
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Between fork and exec. Returns only when it could not become the command; errno says why. */
+static void become_command(char *const argv[], int output, pid_t parent) {
+    int null;
+
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* credfd's end came before the request to share it */
+        _exit(127);
+    restore_signals();
+    null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
+        return;
+    /* our own are close-on-exec from birth; whoever started credfd may have left others open */
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return;
+    (void)execvp(argv[0], argv);
+}
+
+static void forget_process(struct command *command) {
+    watch_remove(&command->exit);
+    fd_close(&command->pidfd);
+    fd_close(&command->complaint);
+    command->pid = 0;
+}
+
+/* What is left of the group is ended while its number still belongs to the process that is not reaped yet. */
+static void reap(struct command *command) {
+    int error;
+
+    (void)kill(-command->pid, SIGKILL);
+    (void)waitpid(command->pid, &command->wait_status, 0);
+    command->exec_error = read(command->complaint, &error, sizeof(error)) == sizeof(error) ? -error : 0;
+    forget_process(command);
+}
+
+static void exited(struct watch *watch) {
+    struct command *command = container_of(watch, struct command, exit);
+    siginfo_t info = {0};
+
+    if (waitid(P_PIDFD, (id_t)command->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        return;
+    reap(command);
+    command->on_exited(command);
+}
+
+static int watch_exit(struct command *command) {
+    command->pidfd = (int)syscall(SYS_pidfd_open, command->pid, 0); /* close-on-exec by itself */
+    if (command->pidfd < 0)
+        return -errno;
+    return watch_add(&command->exit, command->pidfd, exited);
+}
+
+static int fork_command(struct command *command, char *const argv[], int output, int complaint) {
+    pid_t parent = getpid();
+
+    command->pid = fork();
+    if (command->pid < 0)
+        return -errno;
+    if (command->pid == 0) {
+        int error;
+
+        become_command(argv, output, parent);
+        error = errno;
+        (void)fd_write_all(complaint, &error, sizeof(error));
+        _exit(127);
+    }
+    (void)setpgid(command->pid, command->pid); /* as it does itself: whoever comes first */
+    return 0;
+}
+
+int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
+                  int *ret_output) {
+    _cleanup_close_ int output = -EBADF, output_end = -EBADF, complaint_end = -EBADF;
+    int ends[2], r;
+
+    *command = (struct command){.pidfd = -EBADF, .complaint = -EBADF, .on_exited = on_exited};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    output = ends[0];
+    output_end = ends[1];
+    if (fcntl(output, F_SETFL, O_NONBLOCK) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    command->complaint = ends[0];
+    complaint_end = ends[1];
+    r = fork_command(command, argv, output_end, complaint_end);
+    if (r < 0) {
+        forget_process(command);
+        return r;
+    }
+    r = watch_exit(command);
+    if (r < 0) {
+        reap(command); /* half-made: it goes before anybody knows it */
+        return r;
+    }
+    *ret_output = fd_steal(&output);
+    return 0;
+}
+
+void command_kill(struct command *command) {
+    if (command->pid > 0)
+        (void)kill(-command->pid, SIGKILL);
+}
+
+void command_forget(struct command *command) {
+    command_kill(command);
+    if (command_is_running(command))
+        forget_process(command);
+}

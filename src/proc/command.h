@@ -1,0 +1,38 @@
+/*
+ * A stranger's program, started by a supervisor as its user would start it: no shell, their environment, the program
+ * looked for in $PATH. It can read nothing, its standard error is credfd's, and its output goes into a pipe that only
+ * the role reads which asked for it. It ends with credfd, and whatever it leaves in its process group ends with it.
+ * What has become another user (by sudo) cannot be killed from here: whoever waits for it has a deadline of its own.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "net/loop.h"
+
+struct command {
+    pid_t pid; /* 0 when it is not running */
+    int pidfd;
+    int complaint; /* the end of a pipe through which the process says why it could not become the command */
+    struct watch exit;
+    void (*on_exited)(struct command *command);
+    int wait_status; /* once it has ended */
+    int exec_error;  /* -errno when it was never the command */
+};
+
+/*
+ * `argv` ends with NULL. `*ret_output` is what it prints, the caller's: a pipe whose reader is not blocked. `on_exited`
+ * is called from the loop when it was reaped. 0 or -errno.
+ */
+int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
+                  int *ret_output);
+
+/* Ends it now, with its group. It is reaped on the loop. Harmless when it is not running. */
+void command_kill(struct command *command);
+
+/* The same for one that nobody waits for any more: it is not reaped, and nothing is called. */
+void command_forget(struct command *command);
+
+static inline bool command_is_running(const struct command *command) {
+    return command->pid > 0;
+}
