@@ -108,9 +108,12 @@
 #define LIMIT_TLS_FILE (64 * 1024)  /* a server's certificate with its chain, or its key */
 #define LIMIT_RSA_BITS 8192         /* of a key that signs assertions; a larger one costs too much */
 #define LIMIT_WORKERS 64
-#define LIMIT_INHERITED 256         /* listening sockets that systemd or a predecessor hands over */
+#define LIMIT_INHERITED (2 * LIMIT_LISTENERS * LIMIT_WORKERS) /* sockets that systemd or a predecessor hands over */
 #define LIMIT_BACKLOG 4096          /* connections that wait to be accepted; the kernel has a cap of its own */
 #define LIMIT_COMMANDS 128          /* that the supervisor runs for roles at once; another is not started */
+#define LIMIT_SAID (4 * 1024)       /* kept of what one command says on standard error; the rest is thrown away */
+#define LIMIT_SAID_LINE 512         /* of one line of it in the log, before it is escaped */
+#define LIMIT_SAID_LINES 8
 #define LIMIT_ASKERS (LIMIT_WORKERS + 4) /* roles that one resolver answers */
 #define LIMIT_MINT_RATE 1000000     /* mints of one person a second, a minute or an hour */
 #define LIMIT_RECIPES 32
@@ -178,8 +181,10 @@
 #define RETRY_ACCESS 100            /* from one attempt to write lines of the access log to the next */
 #define ACCESS_TELL 60000           /* from one word about lost ones to the next */
 #define TIMEOUT_TUNNEL_GOODBYE 2000 /* for a close frame to leave at the border of a frame */
+#define TIMEOUT_HALF_CLOSED 5000    /* a client that has closed its side, without a byte for it from an instance */
 #define TIMEOUT_MINT 10000
 #define TIMEOUT_DRAIN 30000
+#define DRAIN_GRACE 100             /* whoever came, or asked, so lately may be about to ask */
 #define TIMEOUT_LOOK 5000           /* an instance that is asked about a session; then the request goes on without */
 #define GRACE_MINT 2000             /* after a mint's time, for the supervisor to say how it ended */
 #define LIFE_LOOK 5000              /* that an instance's word about a session is good for */

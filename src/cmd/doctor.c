@@ -62,8 +62,8 @@ static bool look_at_settings(const char *path) {
     if (r < 0)
         finding_set(&finding, FINDING_MISSING, "%.400s", error ? error : "out of memory");
     else
-        finding_set(&finding, FINDING_OK, "%.400s, %zu credential%s", path, settings->n_credentials,
-                    settings->n_credentials == 1 ? "" : "s");
+        finding_set(&finding, FINDING_OK, "%.400s, %zu credential%s%s", path, settings->n_credentials,
+                    settings->n_credentials == 1 ? "" : "s", settings->has_dispatch ? ", a dispatcher" : "");
     finding_print("configuration", &finding);
     return r >= 0;
 }

@@ -176,7 +176,6 @@ static int check_tls(const struct node *node, const struct dispatch_settings *se
 }
 
 static int add_defaults(const struct node *node, struct dispatch_settings *settings) {
-    _cleanup_free_ char *where = NULL;
     int r = settings_default_trust(&settings->trust);
 
     if (r == 0)
@@ -189,10 +188,7 @@ static int add_defaults(const struct node *node, struct dispatch_settings *setti
         r = settings_copy(SLICE("t3"), &settings->recipe);
     if (r == 0 && !settings->status_path)
         r = settings_copy(SLICE("/-/credfd"), &settings->status_path);
-    if (r < 0 || settings->listen)
-        return r;
-    r = node_where(node, &where);
-    return r == 0 ? settings_default_listen(settings, where) : r;
+    return r < 0 || settings->listen ? r : settings_default_listen(settings, node);
 }
 
 static int read_dispatch(const struct node *node, void *field) {
@@ -253,8 +249,7 @@ static int read_document(struct document *document, struct dispatch_settings **r
         return -ENOMEM;
     if (!node_find(root, "dispatch")) {
         r = node_fail_missing(root, "dispatch",
-                              "add dispatch: {} for a dispatcher with every default; see "
-                              "credfd.yaml(5)");
+                              "add dispatch: {} for a dispatcher with every default; see credfd.yaml(5)");
         *ret_error = document_take_error(document);
         return r == -EINVAL ? -ENOENT : r;
     }

@@ -27,11 +27,12 @@ void listen_place_done(struct listen_place *place) {
     free(place->where);
 }
 
-static struct listen_place *add(struct dispatch_settings *settings, int kind, struct slice text, const char *where) {
+static struct listen_place *add(struct dispatch_settings *settings, int kind, struct slice text,
+                                const struct node *node) {
     struct listen_place *place = &settings->listen[settings->n_listen];
 
     *place = (struct listen_place){.kind = kind};
-    if (settings_copy(text, &place->text) < 0 || settings_copy(slice_of_string(where), &place->where) < 0) {
+    if (settings_copy(text, &place->text) < 0 || node_where(node, &place->where) < 0) {
         listen_place_done(place);
         return NULL;
     }
@@ -41,12 +42,12 @@ static struct listen_place *add(struct dispatch_settings *settings, int kind, st
 
 /* IPv6 sockets are for IPv6 alone, so that an IPv4 address is never seen in disguise: ":PORT" is two places. */
 static int add_every_address(struct dispatch_settings *settings, int kind, uint16_t port, struct slice text,
-                             const char *where) {
+                             const struct node *node) {
     static const char *const all[] = {"0.0.0.0", "::"};
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(all); i++) {
-        struct listen_place *place = add(settings, kind, text, where);
+        struct listen_place *place = add(settings, kind, text, node);
 
         if (!place)
             return -ENOMEM;
@@ -58,7 +59,7 @@ static int add_every_address(struct dispatch_settings *settings, int kind, uint1
 
 /* A name other than localhost would have to be looked up. 0, -EINVAL or -ENOMEM. */
 static int add_address(struct dispatch_settings *settings, int kind, struct slice at, struct slice text,
-                       const char *where) {
+                       const struct node *node) {
     struct authority authority;
     struct listen_place *place;
     struct address address;
@@ -67,7 +68,7 @@ static int add_address(struct dispatch_settings *settings, int kind, struct slic
     if (slice_starts_with(at, SLICE(":"))) {
         if (num_parse(slice_from(at, 1), UINT16_MAX, &port) < 0 || port == 0)
             return -EINVAL;
-        return add_every_address(settings, kind, (uint16_t)port, text, where);
+        return add_every_address(settings, kind, (uint16_t)port, text, node);
     }
     if (!authority_parse(at, &authority) || !authority.has_port || authority.port == 0)
         return -EINVAL;
@@ -75,32 +76,32 @@ static int add_address(struct dispatch_settings *settings, int kind, struct slic
         authority.host = SLICE("127.0.0.1");
     if (address_parse(authority.host, authority.port, &address) < 0)
         return -EINVAL;
-    place = add(settings, kind, text, where);
+    place = add(settings, kind, text, node);
     if (!place)
         return -ENOMEM;
     place->address = address;
     return 0;
 }
 
-static int add_path(struct dispatch_settings *settings, struct slice path, struct slice text, const char *where) {
+static int add_path(struct dispatch_settings *settings, struct slice path, struct slice text, const struct node *node) {
     struct listen_place *place;
 
     if (!slice_starts_with(path, SLICE("/")) || path.n >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         return -EINVAL;
-    place = add(settings, LISTEN_UNIX, text, where);
+    place = add(settings, LISTEN_UNIX, text, node);
     return place ? settings_copy(path, &place->path) : -ENOMEM;
 }
 
-static int add_place(struct dispatch_settings *settings, struct slice text, const char *where) {
+static int add_place(struct dispatch_settings *settings, struct slice text, const struct node *node) {
     static const struct slice unix_prefix = SLICE("unix:"), tls_prefix = SLICE("tls:");
 
     if (slice_equals(text, SLICE("systemd")))
-        return add(settings, LISTEN_SYSTEMD, text, where) ? 0 : -ENOMEM;
+        return add(settings, LISTEN_SYSTEMD, text, node) ? 0 : -ENOMEM;
     if (slice_starts_with(text, unix_prefix))
-        return add_path(settings, slice_from(text, unix_prefix.n), text, where);
+        return add_path(settings, slice_from(text, unix_prefix.n), text, node);
     if (slice_starts_with(text, tls_prefix))
-        return add_address(settings, LISTEN_TLS, slice_from(text, tls_prefix.n), text, where);
-    return add_address(settings, LISTEN_TCP, text, text, where);
+        return add_address(settings, LISTEN_TLS, slice_from(text, tls_prefix.n), text, node);
+    return add_address(settings, LISTEN_TCP, text, text, node);
 }
 
 static bool is_same_place(const struct listen_place *a, const struct listen_place *b) {
@@ -121,16 +122,13 @@ static bool is_twice(const struct dispatch_settings *settings, size_t n) {
 }
 
 static int read_place(const struct node *node, struct dispatch_settings *settings) {
-    _cleanup_free_ char *where = NULL;
     struct slice text = SLICE_EMPTY;
     size_t n = settings->n_listen;
     int r = value_text(node, &text);
 
-    if (r == 0)
-        r = node_where(node, &where);
     if (r < 0)
         return r;
-    r = add_place(settings, text, where);
+    r = add_place(settings, text, node);
     if (r == -EINVAL)
         return node_fail(node, "is no place to listen at; " MEND);
     if (r == 0 && is_twice(settings, n))
@@ -153,9 +151,9 @@ int settings_read_listen(const struct node *node, void *field) {
     return r;
 }
 
-int settings_default_listen(struct dispatch_settings *settings, const char *where) {
+int settings_default_listen(struct dispatch_settings *settings, const struct node *node) {
     settings->listen = calloc(2, sizeof(settings->listen[0]));
     if (!settings->listen)
         return -ENOMEM;
-    return add_every_address(settings, LISTEN_TCP, DISPATCH_PORT, SLICE(":3780"), where);
+    return add_every_address(settings, LISTEN_TCP, DISPATCH_PORT, SLICE(":3780"), node);
 }

@@ -12,8 +12,8 @@
 /* A handler of config/schema.h; `field` is a struct dispatch_settings. */
 int settings_read_listen(const struct node *node, void *field);
 
-/* What stands in the place of a `listen` that was not written. `where` is the start of complaints. 0 or -ENOMEM. */
-int settings_default_listen(struct dispatch_settings *settings, const char *where);
+/* What stands in the place of a `listen` that was not written, at `node`. 0 or -ENOMEM. */
+int settings_default_listen(struct dispatch_settings *settings, const struct node *node);
 
 /* Whether one of the places is of that kind; the first that is. NULL: none. */
 const struct listen_place *settings_find_listen(const struct dispatch_settings *settings, int kind);

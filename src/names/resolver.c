@@ -25,8 +25,8 @@
 static ares_channel ares;
 
 /*
- * A role that asks: it numbers its queries from 0; c-ares hands back a pointer, and the pointer's place is the number. A
- * place is free when nobody is there and nothing that was asked from there is under way.
+ * A role that asks: it numbers its queries from 0; c-ares hands back a pointer, and the pointer's place is the number.
+ * A place is free when nobody is there and nothing that was asked from there is under way.
  */
 struct asker {
     struct channel channel;
@@ -102,10 +102,7 @@ static void socket_wanted(void *data, ares_socket_t fd, int readable, int writab
 }
 
 static struct asker *asker_of(const char *query) {
-    for (size_t i = 0; i < ARRAY_LEN(askers); i++)
-        if (query >= askers[i].queries && query < askers[i].queries + sizeof(askers[i].queries))
-            return &askers[i];
-    return NULL;
+    return &askers[(size_t)(query - (const char *)askers) / sizeof(askers[0])];
 }
 
 /* One that cannot be told is gone: its channel says so next. */

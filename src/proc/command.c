@@ -22,8 +22,13 @@ static void restore_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Where it speaks: -EBADF is nowhere for its output, and for its words where we speak. */
+struct streams {
+    int output, words;
+};
+
 /* Between fork and exec. Returns only when it could not become the command; errno says why. */
-static void become_command(char *const argv[], int output, pid_t parent) {
+static void become_command(char *const argv[], const struct streams *streams, pid_t parent) {
     int null;
 
     (void)setpgid(0, 0);
@@ -31,8 +36,10 @@ static void become_command(char *const argv[], int output, pid_t parent) {
     if (getppid() != parent) /* credfd's end came before the request to share it */
         _exit(127);
     restore_signals();
-    null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(streams->output >= 0 ? streams->output : null, STDOUT_FILENO) < 0 ||
+        (streams->words >= 0 && dup2(streams->words, STDERR_FILENO) < 0))
         return;
     /* our own are close-on-exec from birth; whoever started credfd may have left others open */
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
@@ -74,7 +81,7 @@ static int watch_exit(struct command *command) {
     return watch_add(&command->exit, command->pidfd, exited);
 }
 
-static int fork_command(struct command *command, char *const argv[], int output, int complaint) {
+static int fork_command(struct command *command, char *const argv[], const struct streams *streams, int complaint) {
     pid_t parent = getpid();
 
     command->pid = fork();
@@ -83,7 +90,7 @@ static int fork_command(struct command *command, char *const argv[], int output,
     if (command->pid == 0) {
         int error;
 
-        become_command(argv, output, parent);
+        become_command(argv, streams, parent);
         error = errno;
         (void)fd_write_all(complaint, &error, sizeof(error));
         _exit(127);
@@ -92,31 +99,51 @@ static int fork_command(struct command *command, char *const argv[], int output,
     return 0;
 }
 
-int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
-                  int *ret_output) {
-    _cleanup_close_ int output = -EBADF, output_end = -EBADF, complaint_end = -EBADF;
-    int ends[2], r;
+/* Its ends in `*ret_reader`, which is not blocked, and `*ret_writer`. */
+static int open_pipe(int *ret_reader, int *ret_writer) {
+    int ends[2];
 
-    *command = (struct command){.pidfd = -EBADF, .complaint = -EBADF, .on_exited = on_exited};
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    output = ends[0];
-    output_end = ends[1];
-    if (fcntl(output, F_SETFL, O_NONBLOCK) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    command->complaint = ends[0];
-    complaint_end = ends[1];
-    r = fork_command(command, argv, output_end, complaint_end);
+    *ret_reader = ends[0];
+    *ret_writer = ends[1];
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int run(struct command *command, char *const argv[], const struct streams *streams) {
+    _cleanup_close_ int complaint = -EBADF;
+    int r = open_pipe(&command->complaint, &complaint);
+
+    if (r == 0)
+        r = fork_command(command, argv, streams, complaint);
     if (r < 0) {
         forget_process(command);
         return r;
     }
     r = watch_exit(command);
-    if (r < 0) {
+    if (r < 0)
         reap(command); /* half-made: it goes before anybody knows it */
+    return r;
+}
+
+int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
+                  int *ret_output, int *ret_words) {
+    _cleanup_close_ int output = -EBADF, output_end = -EBADF, words = -EBADF, words_end = -EBADF;
+    int r = 0;
+
+    *command = (struct command){.pidfd = -EBADF, .complaint = -EBADF, .on_exited = on_exited};
+    if (ret_output)
+        r = open_pipe(&output, &output_end);
+    if (r == 0 && ret_words)
+        r = open_pipe(&words, &words_end);
+    if (r == 0)
+        r = run(command, argv, &(struct streams){output_end, words_end});
+    if (r < 0)
         return r;
-    }
-    *ret_output = fd_steal(&output);
+    if (ret_output)
+        *ret_output = fd_steal(&output);
+    if (ret_words)
+        *ret_words = fd_steal(&words);
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /*
  * A stranger's program, started by a supervisor as its user would start it: no shell, their environment, the program
- * looked for in $PATH. It can read nothing, its standard error is credfd's, and its output goes into a pipe that only
- * the role reads which asked for it. It ends with credfd, and whatever it leaves in its process group ends with it.
- * What has become another user (by sudo) cannot be killed from here: whoever waits for it has a deadline of its own.
+ * looked for in $PATH. It can read nothing. Its output goes into a pipe that only the role reads which asked for it, or
+ * nowhere; its standard error is credfd's where it is the user's own command, and a pipe (command_words.h) where it may
+ * be somebody else's. It ends with credfd, and whatever it leaves in its process group ends with it. has become
+ * another user (by sudo) cannot be killed from here: whoever waits for it has a deadline of its own.
  */
 #pragma once
 
@@ -21,11 +22,12 @@ struct command {
 };
 
 /*
- * `argv` ends with NULL. `*ret_output` is what it prints, the caller's: a pipe whose reader is not blocked. `on_exited`
- * is called from the loop when it was reaped. 0 or -errno.
+ * `argv` ends with NULL. `*ret_output` is what it prints, `*ret_words` what it says on standard error, the caller's:
+ * pipes whose readers are not blocked. With NULL for the one, what it prints goes nowhere; for the other, its standard
+ * error is ours. `on_exited` is called from the loop when it was reaped. 0 or -errno.
  */
 int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
-                  int *ret_output);
+                  int *ret_output, int *ret_words);
 
 /* Ends it now, with its group. It is reaped on the loop. Harmless when it is not running. */
 void command_kill(struct command *command);

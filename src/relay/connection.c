@@ -56,6 +56,8 @@ static int emit(struct connection *c, const struct slice *parts, size_t n_parts)
     } else if (written > 0 || !timer_is_set(&c->write_timer)) {
         timer_set(&c->write_timer, timeouts_of(c)->write_ms);
     }
+    if (written > 0 && c->state == WAIT_EXCHANGE && c->exchange.is_request_sent && timer_is_set(&c->read_timer))
+        timer_set(&c->read_timer, TIMEOUT_HALF_CLOSED); /* it takes something: it is there */
     return r;
 }
 
@@ -366,11 +368,23 @@ static bool move_response(struct connection *c) {
     return true;
 }
 
+/*
+ * The client has closed its side of the connection and may be gone altogether: that shows only when it is sent something.
+ * An upstream that keeps silent must not keep what nobody waits for. (A workload has its lease to itself.)
+ */
+static void notice_half_close(struct connection *c) {
+    if (c->owner->rules->door == DOOR_LISTENER && c->exchange.is_request_sent && !timer_is_set(&c->read_timer) &&
+        stream_is_ready(&c->client, EPOLLRDHUP))
+        timer_set(&c->read_timer, TIMEOUT_HALF_CLOSED);
+}
+
 static bool wait_exchange(struct connection *c) {
     bool is_moved = move_request(c);
 
     if (c->state == WAIT_EXCHANGE)
         is_moved = move_response(c) || is_moved;
+    if (c->state == WAIT_EXCHANGE && !c->exchange.is_complete)
+        notice_half_close(c);
     if (c->state != WAIT_EXCHANGE || !c->exchange.is_complete)
         return is_moved;
     if (!c->exchange.is_request_sent)
@@ -459,7 +473,7 @@ static void read_timed_out(struct timer *timer) {
         return;
     if (c->state == WAIT_REQUEST && !buf_is_empty(&c->in))
         refuse_fault(c, HTTP_HEAD_TIMEOUT);
-    else if (c->state == WAIT_EXCHANGE)
+    else if (c->state == WAIT_EXCHANGE && !c->exchange.is_request_sent)
         abandon(c, HTTP_BODY_TIMEOUT);
     else
         set_state(c, CLOSED);

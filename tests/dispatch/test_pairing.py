@@ -198,7 +198,7 @@ def test_an_instance_that_is_down(serve):
     served, t3 = serve()
     t3.stop()
     answer = served.ask("/", navigate=True)
-    assert answer.status == 502
+    assert answer.status == 502 and "bootstrap request failed" in answer.text
 
 
 # Many at once.
@@ -238,3 +238,17 @@ def test_a_browser_that_keeps_no_cookie_is_told_so(serve):
     assert [a.status for a in answers[:2]] == [302, 302]
     assert 302 not in [a.status for a in answers[2:]], [a.status for a in answers]
     assert "cookie" in answers[-1].text.lower()
+
+
+def test_three_who_come_together_are_no_browser_that_keeps_no_cookie(serve):
+    """Several people of one instance, and one person at several devices."""
+    served, t3 = serve()
+    entry = {"os_user": "alice", "port": t3.port}
+    served.write_table({name: entry for name in ("alice", "al", "ally")})
+    wait_until(lambda: served.ask("/", "ally", navigate=True).status == 302, "ally is known")
+    for name in ("al", "alice"):
+        assert served.ask("/", name, navigate=True).status == 302
+    for device in ("one", "two", "three"):
+        assert served.ask("/", navigate=True, fields=[("User-Agent", device)]).status == 302
+    for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3"):
+        assert served.ask("/", navigate=True, fields=[("X-Forwarded-For", address)]).status == 302

@@ -1,6 +1,7 @@
 """What passes between a browser and an instance: bodies, streams, errors, and the log of it."""
 import hashlib
 import os
+import socket
 
 import pytest
 
@@ -131,6 +132,23 @@ def test_one_that_does_not_answer_in_time(dispatch, instances):
     cookie = f"{t3.cookie_name}={t3.new_session()}"
     assert served.ask("/hang", cookie=cookie).status == 504
     assert served.ask("/x", cookie=cookie).status == 200
+
+
+def test_a_browser_that_is_gone_is_not_waited_for(alice, cookie):
+    """Its front closes the connection; the instance says nothing, and would not for a minute."""
+    served, _ = alice
+    with served.connect() as client:
+        client.send_request("GET", "/hang", served.fields(cookie=cookie))
+    (line,) = served.access(1)
+    assert line["path"] == "/hang" and "gone" in line["reason"]
+
+
+def test_a_browser_that_only_says_that_it_has_asked_all_is_answered(alice, cookie):
+    served, _ = alice
+    with served.connect() as client:
+        client.send_request("GET", "/big", served.fields(cookie=cookie))
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.read_answer().body == b"x" * (10 << 20)
 
 
 def test_an_answer_that_breaks_off_is_visibly_cut(alice, cookie):

@@ -91,7 +91,7 @@ def test_the_polkit_rule_is_for_instances_alone():
     text = (PACKAGING / "polkit.rules").read_text()
     pattern = re.compile(re.search(r"/(\^t3@.*?\$)/\.test", text)[1])
     assert pattern.match("t3@alice.service") and pattern.match("t3@a-b_1.service")
-    for unit in ("ssh.service", "t3@.service", "t3@-x.service", "t3@a/b.service", "t3@alice.socket", "xt3@alice.service",
-                 "t3@" + "a" * 33 + ".service", "t3@alice.service.d"):
+    for unit in ("ssh.service", "t3@.service", "t3@-x.service", "t3@a/b.service", "t3@alice.socket",
+                 "xt3@alice.service", "t3@" + "a" * 33 + ".service", "t3@alice.service.d"):
         assert not pattern.match(unit), unit
     assert 'action.id == "org.freedesktop.systemd1.manage-units"' in text and 'subject.user == "credfd"' in text

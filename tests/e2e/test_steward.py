@@ -193,7 +193,7 @@ def test_a_bus_that_is_lost_in_the_middle_is_survived(start, systemd, alice):
 @needs_bus
 def test_an_instance_that_runs_is_not_started(start, systemd, alice, serve):
     instance = serve(tls=False)
-    dispatcher = start({"alice": {"os_user": "alice", "port": instance.port}}, {"unit": "t3@{os_user}.service"}, systemd)
+    dispatcher = start({"alice": alice.entry(port=instance.port)}, {"unit": "t3@{os_user}.service"}, systemd)
     assert dispatcher.ask("/", navigate=True).status == 200
     assert systemd.calls == []
 

@@ -40,8 +40,13 @@ class Refused(Exception):
 
 class Driver:
     def __init__(self, session):
-        self.session, self.folder = session, session.new_folder()
-        self.log = self.folder / "chromedriver.out"
+        # What a page holds is in its browser's cache, too: Jupyter writes its token into its own.
+        self.session, self.folder = session, session.new_folder() / "test-upstream"
+        self.folder.mkdir()
+        self.log, self.chromium = self.folder / "chromedriver.out", self.folder / "chromium"
+        # It dies with chromedriver, which dies with us.
+        self.chromium.write_text(f'#!/bin/sh\nexec setpriv --pdeathsig=KILL {CHROMIUM} "$@"\n')
+        self.chromium.chmod(0o755)
         # Chromium's orphans stay below chromedriver, so that stop() finds them.
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
@@ -64,7 +69,7 @@ class Driver:
     def open(self):
         self.count += 1
         profile = self.folder / f"profile-{self.count}"
-        options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={profile}"]}
+        options = {"binary": str(self.chromium), "args": [*FLAGS, f"--user-data-dir={profile}"]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "pageLoadStrategy": "eager", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"}}}})

@@ -223,6 +223,8 @@ class Dispatch:
     def start(self, through=(), pass_fds=()):
         """Until it serves, or has ended. `through` is a command that executes it, with these descriptors."""
         self.notify = self.folder / "notify"
+        self.notify.unlink(missing_ok=True)
+        self._notified.clear()
         heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         heard.bind(str(self.notify))
         self.notify.chmod(0o777)  # `through` may become somebody else
@@ -286,6 +288,7 @@ class Dispatch:
                 if procs.state(pid) not in ("", "Z"):
                     os.kill(pid, signal.SIGKILL)
             self.heard.close()
+            self.process = None
 
     # What it says.
 
@@ -300,8 +303,8 @@ class Dispatch:
             text = self.access_log.read_text() if self.access_log.exists() else ""
             whole = text[:text.rfind("\n") + 1].splitlines()
             found = [line for line in map(json.loads, whole) if line["event"] == event]
-            return found if len(found) >= count else None
-        return wait_until(lines, lambda: f"{count} lines in the access log: {self.access_log.read_text()}")
+            return (found,) if len(found) >= count else None
+        return wait_until(lines, lambda: f"{count} lines in the access log: {self.access_log.read_text()}")[0]
 
     @property
     def minted(self):

@@ -81,11 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, body="", *fields):
+        body = body.encode()
         self.send_response(status)
-        for field in (("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body.encode()))), *fields):
+        for field in (("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body))), *fields):
             self.send_header(*field)
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
     def do_GET(self):
         path, _, query = self.path.partition("?")

@@ -1,7 +1,7 @@
 """Debian's Jupyter as a person's instance: notebooks, and kernels over WebSockets.
 
-On a machine of the test's own (machine.py) it runs as that person, and keeps its token at home; else as whoever runs the
-test, and keeps it where the tests keep secrets.
+On a machine of the test's own (machine.py) it runs as that person, and keeps its token at home; else as whoever runs
+the test, and keeps it where the tests keep secrets.
 """
 import json
 import os
@@ -98,15 +98,10 @@ class Jupyter:
         self.start()
 
     def stop(self):
+        """At once: its kernels would take their time."""
         if self.process and self.process.poll() is None:
-            below = procs.descendants(self.process.pid)
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            for pid in below:
+            for pid in (self.process.pid, *procs.descendants(self.process.pid)):
                 procs.kill(pid)
+            self.process.wait()
         if self.process:
             self.session.services.discard(self.process.pid)

@@ -51,7 +51,9 @@ def why_not():
 class Machine:
     def __init__(self, folder, mint):
         """`folder` is one of the test's own; `mint` the credfd-mint to install."""
-        self.holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", MOUNTS, "sh", folder],
+        # it ends with the tests, however they end
+        self.holder = subprocess.Popen(["setpriv", "--pdeathsig=KILL", "unshare", "-m", "--propagation", "private",
+                                        "sh", "-c", MOUNTS, "sh", folder],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if self.holder.stdout.readline() != b"ready\n":
             raise RuntimeError(f"no machine: {self.holder.stderr.read().decode()}")

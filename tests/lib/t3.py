@@ -198,7 +198,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             t3.tunnels.append(self)
         try:
             self.echo()
-        except (websocket.Gone, OSError):
+        except (websocket.Gone, OSError, OverflowError, MemoryError):  # the last two: a frame longer than anything
             pass
         with t3.lock:
             t3.tunnels.remove(self)

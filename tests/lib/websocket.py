@@ -35,7 +35,9 @@ def close_frame(code, reason=b"", masked=False):
 
 
 def _xor(payload, mask):
-    return bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
 
 
 class Gone(Exception):
@@ -64,3 +66,17 @@ def read_frame(file):
 
 def close_code(payload):
     return struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else None
+
+
+def take_frame(buffer):
+    """(opcode, payload) of the first frame in a bytearray, which is taken out of it; None while it is not whole."""
+    size, at = buffer[1] & 0x7F if len(buffer) >= 2 else 0, 2
+    if size >= 126:
+        at = 4 if size == 126 else 10
+        size = int.from_bytes(buffer[2:at], "big")
+    mask_at, at = at, at + (4 if len(buffer) >= 2 and buffer[1] & 0x80 else 0)
+    if len(buffer) < at + size:
+        return None
+    opcode, mask, payload = buffer[0] & 0x0F, bytes(buffer[mask_at:at]), bytes(buffer[at:at + size])
+    del buffer[:at + size]
+    return opcode, _xor(payload, mask) if mask else payload

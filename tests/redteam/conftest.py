@@ -51,7 +51,7 @@ PEOPLE = ("alice", "bob")
 def house(dispatch, trap):  # noqa: F811
     """Starts a dispatcher: (it, {name: Trap}) of two people, who need no pairing and whose instances say their names."""
     def make(answer=None, **settings):
-        traps = {name: trap(answer or (lambda peer, seen, name=name: peer.answer(name.encode())), tls=False)
+        traps = {name: trap(answer or (lambda peer, seen, name=name: peer.answer(f"{name}\n".encode())), tls=False)
                  for name in PEOPLE}
         served = dispatch(table={name: {"os_user": name, "port": traps[name].port} for name in PEOPLE},
                           **{"profile": "none", "workers": 1, **settings})

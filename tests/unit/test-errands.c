@@ -124,17 +124,18 @@ static void says_when_it_never_was_the_command(void **state) {
     assert_int_equal(told.end, COMMAND_NOT_STARTED);
 }
 
-static void tells_nothing_of_what_nobody_wants_any_more(void **state) {
+static void ends_what_is_no_use_and_tells_when_it_is_gone(void **state) {
     _cleanup_close_ int output = -EBADF, again = -EBADF;
 
     (void)state;
     assert_int_equal(start(ERRAND_MINT, 5, "sleep 1000", 100000, &output), 0);
     assert_int_equal(start(ERRAND_MINT, 5, "true", 100000, &again), -EEXIST);
-    errand_drop(&errands, ERRAND_STEWARD, 5); /* of the other kind: another */
+    errand_kill(&errands, ERRAND_STEWARD, 5); /* of the other kind: another */
     assert_int_equal(start(ERRAND_MINT, 5, "true", 100000, &again), -EEXIST);
-    errand_drop(&errands, ERRAND_MINT, 5);
+    errand_kill(&errands, ERRAND_MINT, 5);
     loop_until_set(&told.is_quiet);
-    assert_int_equal(told.n, 0);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.end, COMMAND_EXITED);
 }
 
 static void lets_a_start_go_on_whose_steward_has_died(void **state) {
@@ -174,7 +175,7 @@ int main(void) {
         cmocka_unit_test_setup(does_not_end_a_starter_for_having_spoken, begin),
         cmocka_unit_test_setup(ends_what_takes_too_long_with_all_that_it_started, begin),
         cmocka_unit_test_setup(says_when_it_never_was_the_command, begin),
-        cmocka_unit_test_setup(tells_nothing_of_what_nobody_wants_any_more, begin),
+        cmocka_unit_test_setup(ends_what_is_no_use_and_tells_when_it_is_gone, begin),
         cmocka_unit_test_setup(lets_a_start_go_on_whose_steward_has_died, begin),
         cmocka_unit_test_setup(runs_so_many_at_once_and_no_more, begin),
     };

@@ -9,6 +9,7 @@ static struct session_question sound_question(void) {
                                      .table = 1ULL << 40,
                                      .instance = 3,
                                      .want = SESSION_PAIR,
+                                     .browser = 11,
                                      .host = SLICE("box.example.org:8443"),
                                      .proto = SLICE("https"),
                                      .cookie = SLICE("a=1; t3_session=x")};
@@ -36,6 +37,7 @@ static void a_question_arrives_as_it_was(void **state) {
     (void)state;
     assert_int_equal(session_question_decode(&m, &got), 0);
     assert_true(got.number == 7 && got.table == 1ULL << 40 && got.instance == 3 && got.want == SESSION_PAIR);
+    assert_true(got.browser == 11);
     assert_slice(got.host, "box.example.org:8443");
     assert_slice(got.proto, "https");
     assert_slice(got.cookie, "a=1; t3_session=x");

@@ -247,6 +247,7 @@ void dispatch_drain(struct dispatch *dispatch) {
         return;
     }
     dispatch->is_draining = true;
+    succession_cancel(dispatch);
     announce_stop(dispatch);
     w = ipc_begin(IPC_DRAIN);
     ipc_put_u64(&w, dispatch->settings->drain_ms);
@@ -268,6 +269,7 @@ void dispatch_stop(struct dispatch *dispatch) {
     if (dispatch->is_stopping)
         return;
     dispatch->is_stopping = true;
+    succession_cancel(dispatch);
     if (!dispatch->is_draining)
         announce_stop(dispatch);
     timer_cancel(&dispatch->watchdog);

@@ -167,6 +167,9 @@ static inline bool succession_is_waiting(const struct dispatch *dispatch) {
     return dispatch->succession.predecessor >= 0;
 }
 
+/* This service is to end: one that does not serve yet ends with it. */
+void succession_cancel(struct dispatch *dispatch);
+
 /* Towards the successor: what only one can have is free. */
 void succession_let_go(struct dispatch *dispatch);
 void succession_stop(struct dispatch *dispatch);

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "proc/command_words.h"
 
 struct errand {
     struct errand *next;
@@ -18,9 +19,8 @@ struct errand {
     uint32_t number;
     struct command command;
     struct timer deadline;
-    struct watch output; /* of one that nobody reads */
-    int output_fd;
-    char *program;
+    struct command_words words;
+    char *title;  /* "PROGRAM for OS_USER" */
     bool is_told; /* or there is nobody to be told */
 };
 
@@ -41,9 +41,8 @@ static void forget(struct errand *errand) {
     *at = errand->next;
     errand->errands->n--;
     timer_cancel(&errand->deadline);
-    watch_remove(&errand->output);
-    fd_close(&errand->output_fd);
-    free(errand->program);
+    command_words_done(&errand->words);
+    free(errand->title);
     free(errand);
 }
 
@@ -52,35 +51,22 @@ static void exited(struct command *command) {
     struct errands *errands = errand->errands;
 
     if (command->exec_error < 0)
-        log_error("%s cannot be executed: %s", errand->program, strerror(-command->exec_error));
+        log_error("%s cannot be executed: %s", errand->title, strerror(-command->exec_error));
+    command_words_tell(&errand->words, command->wait_status == 0 ? LOG_INFO : LOG_WARNING, errand->title);
     tell(errand, command->exec_error < 0 ? COMMAND_NOT_STARTED : COMMAND_EXITED);
     forget(errand);
     if (!errands->first)
         errands->quiet(errands->owner);
 }
 
-/* It may have become another user, by sudo, and out of reach: so whoever waits is told at once, not when it is reaped. */
+/* It may have become another user, by sudo, and be out of reach: who waits is told at once, not when it is reaped. */
 static void too_late(struct timer *timer) {
     struct errand *errand = container_of(timer, struct errand, deadline);
 
-    log_error("%s did not end in time and is killed", errand->program);
+    log_error("%s did not end in time and is killed", errand->title);
+    command_words_tell(&errand->words, LOG_WARNING, errand->title);
     command_kill(&errand->command);
     tell(errand, COMMAND_TIMED_OUT);
-}
-
-/* Read and thrown away, so that it is not ended for having spoken. */
-static void output_ready(struct watch *watch) {
-    struct errand *errand = container_of(watch, struct errand, output);
-    char bytes[4096];
-    ssize_t n;
-
-    do
-        n = read(errand->output_fd, bytes, sizeof(bytes));
-    while (n > 0 || (n < 0 && errno == EINTR));
-    if (n < 0 && errno == EAGAIN)
-        return;
-    watch_remove(watch);
-    fd_close(&errand->output_fd);
 }
 
 static struct slice value_of(struct slice word, const struct instance *instance, const char *recipe) {
@@ -146,43 +132,35 @@ static struct errand *find(const struct errands *errands, enum errand_kind kind,
     return NULL;
 }
 
-static struct errand *new_errand(struct errands *errands, enum errand_kind kind, uint32_t number, const char *program) {
+static struct errand *new_errand(struct errands *errands, enum errand_kind kind, uint32_t number) {
     struct errand *errand = calloc(1, sizeof(*errand));
 
     if (!errand)
         return NULL;
-    *errand = (struct errand){.next = errands->first,
-                              .errands = errands,
-                              .kind = kind,
-                              .number = number,
-                              .program = strdup(program),
-                              .output_fd = -EBADF};
+    errand->next = errands->first;
+    errand->errands = errands;
+    errand->kind = kind;
+    errand->number = number;
+    errand->words.fd = -EBADF;
     errand->deadline.on_expiry = too_late;
     errands->first = errand;
     errands->n++;
-    if (errand->program)
-        return errand;
-    forget(errand);
-    return NULL;
+    return errand;
 }
 
 static int run(struct errand *errand, const struct command_settings *settings, const struct instance *instance,
                const char *recipe, int *ret_output) {
     char **argv = errand_argv(settings->argv, instance, recipe);
-    int output = -EBADF;
-    int r = argv ? command_start(&errand->command, argv, exited, &output) : -ENOMEM;
+    int words = -EBADF, r = -ENOMEM;
 
+    if (argv && asprintf(&errand->title, "%s for %.*s", argv[0], SLICE_ARG(instance->os_user)) >= 0)
+        r = command_start(&errand->command, argv, exited, errand->kind == ERRAND_MINT ? ret_output : NULL, &words);
     errand_argv_free(argv);
     if (r < 0)
         return r;
     timer_set(&errand->deadline, settings->timeout_ms);
-    if (errand->kind == ERRAND_MINT) {
-        *ret_output = output;
-        return 0;
-    }
-    errand->output_fd = output;
-    if (watch_add(&errand->output, output, output_ready) < 0)
-        fd_close(&errand->output_fd);
+    if (command_words_init(&errand->words, words) < 0)
+        log_warning("what %s says is not heard", errand->title);
     return 0;
 }
 
@@ -198,7 +176,7 @@ int errand_start(struct errands *errands, enum errand_kind kind, uint32_t number
         return -EEXIST;
     if (errands->n >= LIMIT_COMMANDS)
         return -E2BIG;
-    errand = new_errand(errands, kind, number, settings->argv[0]);
+    errand = new_errand(errands, kind, number);
     if (!errand)
         return -ENOMEM;
     r = run(errand, settings, instance, recipe, ret_output);
@@ -213,11 +191,11 @@ static void drop(struct errand *errand) {
         command_kill(&errand->command);
 }
 
-void errand_drop(struct errands *errands, enum errand_kind kind, uint32_t number) {
+void errand_kill(struct errands *errands, enum errand_kind kind, uint32_t number) {
     struct errand *errand = find(errands, kind, number);
 
     if (errand)
-        drop(errand);
+        command_kill(&errand->command);
 }
 
 void errands_drop_kind(struct errands *errands, enum errand_kind kind) {

@@ -1,7 +1,8 @@
 /*
  * Commands that the supervisor runs for roles, because a role has no way to become somebody else: the mint command for
  * the pairer, start and stop commands for the steward. A role names an instance by its numbers; which words are run
- * stands in the settings, and for whom in the supervisor's own table. What a command prints, nobody reads here.
+ * stands in the settings, and for whom in the supervisor's own table. What a command prints, nobody reads here; what it
+ * says on standard error is told in the log, bounded, at its end: it may be the person whose instance it is for.
  */
 #pragma once
 
@@ -33,8 +34,8 @@ int errand_start(struct errands *errands, enum errand_kind kind, uint32_t number
                  const struct command_settings *settings, const struct instance *instance, const char *recipe,
                  int *ret_output);
 
-/* Nobody wants it any more: nothing is told of it, and a mint is ended. Harmless when there is none. */
-void errand_drop(struct errands *errands, enum errand_kind kind, uint32_t number);
+/* Its output is no use: it is ended, and its end is told as any other. Harmless when there is none. */
+void errand_kill(struct errands *errands, enum errand_kind kind, uint32_t number);
 
 /* The role that asked for them has gone. */
 void errands_drop_kind(struct errands *errands, enum errand_kind kind);

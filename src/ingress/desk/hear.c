@@ -151,7 +151,7 @@ static int on_mint_stop(void *owner, struct ipc_message *m) {
 
     if (ipc_end(m) < 0)
         return -EPROTO;
-    errand_drop(&seat_of(owner)->dispatch->errands, ERRAND_MINT, mint);
+    errand_kill(&seat_of(owner)->dispatch->errands, ERRAND_MINT, mint);
     return 0;
 }
 

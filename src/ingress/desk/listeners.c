@@ -50,47 +50,37 @@ static int fail(const struct opening *o, const struct listen_place *place, int e
     return error;
 }
 
-/* Takes `fd` over, even on failure. */
+/* Takes `fd` over. There is room: listeners_open has seen to it. */
 static struct listener *add(const struct opening *o, size_t place, int fd) {
-    struct listeners *l = o->listeners;
-    struct listener *items = reallocarray(l->items, l->n + 1, sizeof(items[0]));
+    struct listener *listener = &o->listeners->items[o->listeners->n++];
 
-    if (!items) {
-        fd_close(&fd);
-        return NULL;
-    }
-    l->items = items;
-    items[l->n] = (struct listener){.place = (uint32_t)place, .is_shared = true, .name = INHERITED_OWN, .fd = fd};
-    return &items[l->n++];
+    *listener = (struct listener){.place = (uint32_t)place, .is_shared = true, .name = INHERITED_OWN, .fd = fd};
+    return listener;
 }
 
 static struct listener *add_inherited(const struct opening *o, size_t place, struct inherited_socket *socket) {
     struct listener *listener = add(o, place, fd_steal(&socket->fd));
 
-    if (!listener)
-        return NULL;
     memcpy(listener->name, socket->name, sizeof(listener->name));
     listener->kind = socket->is_unix ? LISTENER_UNIX : LISTENER_TCP;
     return listener;
 }
 
 /* Those of a predecessor may be more than there are dispatchers now, or fewer: none may be without one. */
-static int take_spread(const struct opening *o, size_t place, uint32_t *ret_n, bool *ret_is_spread) {
+static uint32_t take_spread(const struct opening *o, size_t place, bool *ret_is_spread) {
     const struct address *address = &o->settings->listen[place].address;
     struct inherited_socket *socket;
+    uint32_t n = 0;
 
-    while ((socket = inherited_at_address(o->inherited, address))) {
+    for (; (socket = inherited_at_address(o->inherited, address)); n++) {
         bool is_spread = socket->is_spread;
         struct listener *listener = add_inherited(o, place, socket);
 
-        if (!listener)
-            return -ENOMEM;
         listener->is_shared = !is_spread;
-        listener->worker = *ret_n % o->n_workers;
+        listener->worker = n % o->n_workers;
         *ret_is_spread = is_spread;
-        ++*ret_n;
     }
-    return 0;
+    return n;
 }
 
 /* One that is not ours, at the same address, would be given some of the connections. */
@@ -104,20 +94,16 @@ static int refuse_company(const struct address *address) {
 static int open_tcp(const struct opening *o, size_t place) {
     const struct address *address = &o->settings->listen[place].address;
     bool is_spread = true;
-    uint32_t n = 0;
-    int r = take_spread(o, place, &n, &is_spread);
+    uint32_t n = take_spread(o, place, &is_spread);
+    int r = n == 0 ? refuse_company(address) : 0;
 
-    if (r == 0 && n == 0)
-        r = refuse_company(address);
     for (; r == 0 && is_spread && n < o->n_workers; n++) {
-        struct listener *listener;
         int fd = -EBADF;
 
         r = listen_tcp_beside(address, LIMIT_BACKLOG, &fd);
-        listener = r == 0 ? add(o, place, fd) : NULL;
-        if (r == 0 && !listener)
-            r = -ENOMEM;
-        if (listener) {
+        if (r == 0) {
+            struct listener *listener = add(o, place, fd);
+
             listener->is_shared = false;
             listener->worker = n;
         }
@@ -128,15 +114,11 @@ static int open_tcp(const struct opening *o, size_t place) {
 static int open_tls(const struct opening *o, size_t place) {
     const struct address *address = &o->settings->listen[place].address;
     struct inherited_socket *socket = inherited_at_address(o->inherited, address);
-    struct listener *listener;
     int fd = -EBADF, r = socket ? 0 : listen_tcp(address, LIMIT_BACKLOG, &fd);
 
     if (r < 0)
         return r;
-    listener = socket ? add_inherited(o, place, socket) : add(o, place, fd);
-    if (!listener)
-        return -ENOMEM;
-    listener->is_tls = true;
+    (socket ? add_inherited(o, place, socket) : add(o, place, fd))->is_tls = true;
     return 0;
 }
 
@@ -154,11 +136,10 @@ static int open_unix(const struct opening *o, size_t place) {
         return r;
     }
     listener = socket ? add_inherited(o, place, socket) : add(o, place, fd);
-    if (!listener)
-        return -ENOMEM;
     listener->kind = LISTENER_UNIX;
-    listener->path = is_own ? strdup(path) : NULL;
-    return is_own && !listener->path ? -ENOMEM : 0;
+    if (is_own)
+        (void)snprintf(listener->path, sizeof(listener->path), "%s", path);
+    return 0;
 }
 
 static int open_place(const struct opening *o, size_t place) {
@@ -195,8 +176,7 @@ static int take_rest(const struct opening *o, size_t place) {
     size_t n = 0;
 
     for (; (socket = inherited_next(o->inherited)); n++)
-        if (!add_inherited(o, place, socket))
-            return -ENOMEM;
+        (void)add_inherited(o, place, socket);
     if (n > 0)
         return 0;
     if (asprintf(o->ret_error,
@@ -222,8 +202,11 @@ int listeners_open(struct listeners *listeners, const struct dispatch_settings *
     size_t rest = settings->n_listen;
     int r;
 
-    *listeners = (struct listeners){0};
     *ret_error = NULL;
+    *listeners =
+        (struct listeners){.items = calloc(settings->n_listen * n_workers + inherited->n, sizeof(listeners->items[0]))};
+    if (!listeners->items)
+        return -ENOMEM;
     r = open_places(&o);
     for (size_t i = 0; i < settings->n_listen; i++)
         if (settings->listen[i].kind == LISTEN_SYSTEMD)
@@ -244,9 +227,8 @@ void listeners_close(struct listeners *listeners, bool is_handed_on) {
         struct listener *listener = &listeners->items[i];
 
         fd_close(&listener->fd);
-        if (listener->path && !is_handed_on)
+        if (listener->path[0] && !is_handed_on)
             (void)unlink(listener->path);
-        free(listener->path);
     }
     free(listeners->items);
     *listeners = (struct listeners){0};

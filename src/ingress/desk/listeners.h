@@ -19,7 +19,7 @@ struct listener {
     bool is_shared;  /* every dispatcher accepts there, else only `worker` */
     uint32_t worker; /* from 0 */
     char name[INHERITED_NAME_MAX];
-    char *path; /* of a socket of our own making, to be removed at the end; else NULL */
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* of our own making, to be removed; else empty */
     int fd;
 };
 

@@ -13,9 +13,9 @@ struct recipes {
 
 /*
  * Its number; it is read from its file when it is asked for the first time. -errno with one line in `*ret_error`, the
- * caller's. For struct table_recipes: `recipes` is a struct recipes.
+ * caller's. For struct table_recipes: `of` is a struct recipes.
  */
-int recipes_number(void *recipes, const char *name, char **ret_error);
+int recipes_number(void *of, const char *name, char **ret_error);
 
 /* Reads each again. One that cannot be read stays as it was, and the log says why. */
 void recipes_reload(struct recipes *recipes);

@@ -203,50 +203,67 @@ static void put_more(struct text *text, size_t n, uint64_t forgotten) {
     }
 }
 
-static int put_people(struct text *text, const struct status *status) {
-    size_t n = people_count(status->people);
-    _cleanup_free_ const struct person **persons = calloc(n + 1, sizeof(*persons));
-    _cleanup_free_ struct status_person *rows = calloc(n + 1, sizeof(*rows));
-
-    if (!persons || !rows)
-        return -ENOMEM;
-    people_list(status->people, persons);
-    for (size_t i = 0; i < n; i++)
-        rows[i] = row_of(status, persons[i]);
-    qsort(rows, n, sizeof(*rows), compare_persons);
-    open_list(text, "People", n);
-    if (n == 0)
-        text_put(text, SLICE("<p>Nobody was seen yet.</p>\n"));
-    else
-        text_put(text, SLICE("<table>\n<thead><tr><th>Person</th><th>Workspace</th><th>Last seen</th><th>Tunnels</th>"
-                             "<th>Requests</th><th>Session made</th></tr></thead>\n<tbody>\n"));
-    for (size_t i = 0; i < n && i < LIMIT_STATUS_ROWS; i++)
-        status_put_person(text, &rows[i], status->now_ms);
-    if (n > 0)
-        text_put(text, SLICE("</tbody>\n</table>\n"));
-    put_more(text, n, people_forgotten(status->people));
-    return 0;
+/* `columns` is what stands between the cells' tags. */
+static void open_table(struct text *text, const char *title, size_t n, struct slice columns, const char *nobody) {
+    open_list(text, title, n);
+    if (n == 0) {
+        text_add(text, "<p>%s</p>\n", nobody);
+        return;
+    }
+    text_put(text, SLICE("<table>\n<thead><tr><th>"));
+    text_put(text, columns);
+    text_put(text, SLICE("</th></tr></thead>\n<tbody>\n"));
 }
 
-static int put_instances(struct text *text, const struct status *status) {
+static void close_table(struct text *text, size_t n, uint64_t forgotten) {
+    if (n > 0)
+        text_put(text, SLICE("</tbody>\n</table>\n"));
+    put_more(text, n, forgotten);
+}
+
+static void put_people(struct text *text, const struct status *status, struct status_person *rows, size_t n) {
+    qsort(rows, n, sizeof(*rows), compare_persons);
+    open_table(text, "People", n,
+               SLICE("Person</th><th>Workspace</th><th>Last seen</th><th>Tunnels</th><th>Requests</th>"
+                     "<th>Session made"),
+               "Nobody was seen yet.");
+    for (size_t i = 0; i < n && i < LIMIT_STATUS_ROWS; i++)
+        status_put_person(text, &rows[i], status->now_ms);
+    close_table(text, n, people_forgotten(status->people));
+}
+
+static int find_people(struct text *text, const struct status *status) {
+    size_t n = people_count(status->people);
+    const struct person **persons = calloc(n + 1, sizeof(*persons));
+    struct status_person *rows = calloc(n + 1, sizeof(*rows));
+    int r = persons && rows ? 0 : -ENOMEM;
+
+    if (r == 0) {
+        people_list(status->people, persons);
+        for (size_t i = 0; i < n; i++)
+            rows[i] = row_of(status, persons[i]);
+        put_people(text, status, rows, n);
+    }
+    free(persons);
+    free(rows);
+    return r;
+}
+
+static int find_instances(struct text *text, const struct status *status) {
     size_t n = people_count_instances(status->people);
-    _cleanup_free_ const struct instance_health **instances = calloc(n + 1, sizeof(*instances));
+    const struct instance_health **instances = calloc(n + 1, sizeof(*instances));
 
     if (!instances)
         return -ENOMEM;
     people_list_instances(status->people, instances);
     qsort(instances, n, sizeof(struct instance_health *), compare_instances);
-    open_list(text, "Workspaces", n);
-    if (n == 0)
-        text_put(text, SLICE("<p>None was asked yet how it is.</p>\n"));
-    else
-        text_put(text, SLICE("<table>\n<thead><tr><th>Person</th><th>State</th><th>Since</th><th>Answer</th>"
-                             "<th>Account</th><th>Place</th></tr></thead>\n<tbody>\n"));
+    open_table(text, "Workspaces", n,
+               SLICE("Person</th><th>State</th><th>Since</th><th>Answer</th><th>Account</th><th>Place"),
+               "None was asked yet how it is.");
     for (size_t i = 0; i < n && i < LIMIT_STATUS_ROWS; i++)
         status_put_instance(text, instances[i], status->now_ms);
-    if (n > 0)
-        text_put(text, SLICE("</tbody>\n</table>\n"));
-    put_more(text, n, 0);
+    close_table(text, n, 0);
+    free(instances);
     return 0;
 }
 
@@ -256,9 +273,9 @@ int status_write(const struct status *status, struct buf *to) {
 
     put_header(&text, status);
     put_totals(&text, status);
-    r = put_people(&text, status);
+    r = find_people(&text, status);
     if (r == 0)
-        r = put_instances(&text, status);
+        r = find_instances(&text, status);
     text_put(&text, SLICE("</main>\n</body>\n</html>\n"));
     return r < 0 ? r : text.error;
 }

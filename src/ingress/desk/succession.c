@@ -74,18 +74,19 @@ void succession_serve(struct dispatch *dispatch) {
 
 /* Out of the way first: the numbers that they get may be those of others. */
 static int place_descriptors(const struct listeners *listeners, int pair) {
-    size_t n = listeners->n + 1;
-    int *copies = calloc(n, sizeof(*copies));
+    int copies[LIMIT_INHERITED + 1], n = (int)listeners->n + 1;
 
-    for (size_t i = 0; copies && i < n; i++) {
-        copies[i] = fcntl(i < listeners->n ? listeners->items[i].fd : pair, F_DUPFD_CLOEXEC, FIRST + (int)n);
+    if (listeners->n > LIMIT_INHERITED)
+        return -E2BIG;
+    for (int i = 0; i < n; i++) {
+        copies[i] = fcntl(i < n - 1 ? listeners->items[i].fd : pair, F_DUPFD_CLOEXEC, FIRST + n);
         if (copies[i] < 0)
             return -errno;
     }
-    for (size_t i = 0; copies && i < n; i++)
-        if (dup2(copies[i], FIRST + (int)i) < 0)
+    for (int i = 0; i < n; i++)
+        if (dup2(copies[i], FIRST + i) < 0)
             return -errno;
-    return !copies || close_range((unsigned)(FIRST + (int)n), ~0U, 0) < 0 ? -errno : 0;
+    return close_range((unsigned)(FIRST + n), ~0U, 0) < 0 ? -errno : 0;
 }
 
 /* "a:b:c", of every socket; the caller's, NULL without memory. */
@@ -258,14 +259,17 @@ int dispatch_replace(struct dispatch *dispatch, char *const argv[]) {
     return 0;
 }
 
-/* One that does not serve yet goes too: somebody has ended this service. One that serves is on its own. */
+void succession_cancel(struct dispatch *dispatch) {
+    if (dispatch->succession.pid > 0 && !dispatch->succession.is_served)
+        end_successor(&dispatch->succession);
+}
+
+/* One that serves is on its own. */
 void succession_stop(struct dispatch *dispatch) {
     struct succession *succession = &dispatch->succession;
 
-    if (succession->pid > 0 && !succession->is_served)
-        end_successor(succession);
-    else
-        forget_successor(succession);
+    succession_cancel(dispatch);
+    forget_successor(succession);
     watch_remove(&succession->gone);
     fd_close(&succession->predecessor);
 }

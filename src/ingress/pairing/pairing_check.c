@@ -123,7 +123,7 @@ static int begin(struct pairing_check *check) {
         timer_set(&check->deadline, 0);
         return 0;
     }
-    r = command_start(&check->command, check->plan.mint_argv, mint_ended, &output);
+    r = command_start(&check->command, check->plan.mint_argv, mint_ended, &output, NULL);
     if (r < 0)
         return r;
     check->pairing = pairing_new(check->plan.target, check->plan.mint_ms, check->plan.times, &owner);

@@ -27,10 +27,12 @@ struct pairing_user {
     uint64_t next_us;        /* pairing_rate.h */
     uint64_t unreachable_ms; /* until then it is looked first whether somebody is there */
     struct {
-        struct session_digest digest; /* of the target */
-        uint64_t when_ms;             /* 0: never */
+        uint64_t browser;
+        uint64_t when_ms; /* 0: never */
+        uint64_t turn;    /* that brought it: many tabs of one browser are one */
     } recent[RECENT_MAX];
     size_t next_recent;
+    uint64_t n_turns;
     struct pairing_waiter *waiters, **waiters_end;
     size_t n_waiters;
     /* of WAIT_ANYBODY and WAIT_PAIRING */
@@ -125,29 +127,38 @@ static struct pairing_waiter *take_waiters(struct pairing_user *user, const stru
     return taken;
 }
 
+/* Notes a session that `browser` has got: how many that were lately. Who keeps no cookies is sent round and round. */
+static uint32_t note_recent(struct pairing_user *user, uint64_t browser) {
+    uint64_t now = loop_now_ms();
+    uint32_t n = 0;
+    bool is_noted = false;
+
+    for (size_t i = 0; i < RECENT_MAX; i++) {
+        if (user->recent[i].when_ms == 0 || user->recent[i].when_ms + LOOP_LOOK <= now ||
+            user->recent[i].browser != browser)
+            continue;
+        n++;
+        is_noted = is_noted || user->recent[i].turn == user->n_turns;
+    }
+    if (is_noted)
+        return n;
+    user->recent[user->next_recent].browser = browser;
+    user->recent[user->next_recent].when_ms = now;
+    user->recent[user->next_recent].turn = user->n_turns;
+    user->next_recent = (user->next_recent + 1) % RECENT_MAX;
+    return n + 1;
+}
+
 /* Nobody's telling makes another of them go: each is its owner's to free, once it was told. */
-static void tell(struct pairing_waiter *waiters, const struct pairing_outcome *outcome) {
+static void tell(struct pairing_user *user, struct pairing_waiter *waiters, struct pairing_outcome outcome) {
     while (waiters) {
         struct pairing_waiter *waiter = waiters;
 
         waiters = waiter->next;
-        waiter->on_outcome(waiter, outcome);
+        outcome.recent =
+            outcome.result && outcome.result->fault == PAIRING_WORKED ? note_recent(user, waiter->browser) : 0;
+        waiter->on_outcome(waiter, &outcome);
     }
-}
-
-/* Notes one that has worked: how many there were lately. Who does not keep his cookies is sent round and round. */
-static uint32_t note_recent(struct pairing_user *user, const struct target *target) {
-    struct session_digest digest = session_digest_of(target, SLICE_EMPTY);
-    uint64_t now = loop_now_ms();
-    uint32_t n = 0;
-
-    user->recent[user->next_recent].digest = digest;
-    user->recent[user->next_recent].when_ms = now;
-    user->next_recent = (user->next_recent + 1) % RECENT_MAX;
-    for (size_t i = 0; i < RECENT_MAX; i++)
-        n += user->recent[i].when_ms > 0 && user->recent[i].when_ms + LOOP_LOOK > now &&
-             session_digest_equals(&user->recent[i].digest, &digest);
-    return n;
 }
 
 static bool has_recent(const struct pairing_user *user) {
@@ -178,11 +189,10 @@ static void turn_over(struct pairing_user *user, const struct pairing_result *re
 
     user->target = NULL;
     user->pairing = NULL;
+    user->n_turns++;
     user->unreachable_ms = result->fault == PAIRING_UNREACHABLE ? loop_now_ms() + LIFE_UNREACHABLE : 0;
     set_turn(user, WAIT_NOBODY);
-    if (result->fault == PAIRING_WORKED)
-        outcome.recent = note_recent(user, target);
-    tell(told, &outcome);
+    tell(user, told, outcome);
     pairing_free(pairing);
     target_unref(target);
     take_turn(user);
@@ -218,7 +228,7 @@ static void begin_pairing(struct pairing_user *user) {
         target_unref(user->target);
         user->target = NULL;
         set_turn(user, WAIT_NOBODY);
-        tell(told, &outcome);
+        tell(user, told, outcome);
         give_room(queue);
         return;
     }

@@ -14,7 +14,7 @@ struct pairing_queue;
 struct pairing_outcome {
     const struct pairing_result *result; /* NULL: too many mints; try again in `retry_s` */
     uint32_t retry_s;
-    uint32_t recent; /* of one that has worked: so many in the last LOOP_LOOK for the same session, itself among them */
+    uint32_t recent; /* of one that has worked: so many in the last LOOP_LOOK for that browser, itself among them */
 };
 
 /* Somebody who wants a session; part of its owner's structure. */
@@ -22,6 +22,7 @@ struct pairing_waiter {
     struct pairing_waiter *next; /* among those of the same user */
     struct pairing_user *user;   /* NULL: it waits for nothing */
     struct target *target;       /* the owner's, for as long as it waits */
+    uint64_t browser;            /* session_codec.h */
     /* From the loop, or from inside pairing_want. */
     void (*on_outcome)(struct pairing_waiter *waiter, const struct pairing_outcome *outcome);
 };

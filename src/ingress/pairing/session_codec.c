@@ -14,6 +14,7 @@ struct ipc_writer session_question_encode(const struct session_question *questio
     ipc_put_u64(&w, question->table);
     ipc_put_u32(&w, question->instance);
     ipc_put_u8(&w, (uint8_t)question->want);
+    ipc_put_u64(&w, question->browser);
     ipc_put_bytes(&w, question->host);
     ipc_put_bytes(&w, question->proto);
     ipc_put_bytes(&w, question->cookie);
@@ -32,6 +33,7 @@ int session_question_decode(struct ipc_message *m, struct session_question *ret)
     struct session_question question = {.number = ipc_get_u32(m), .table = ipc_get_u64(m), .instance = ipc_get_u32(m)};
     uint8_t want = ipc_get_u8(m);
 
+    question.browser = ipc_get_u64(m);
     question.host = ipc_get_bytes(m, LIMIT_AUTHORITY);
     question.proto = ipc_get_bytes(m, sizeof("https") - 1);
     question.cookie = ipc_get_bytes(m, LIMIT_COOKIE);

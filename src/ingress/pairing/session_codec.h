@@ -20,6 +20,7 @@ struct session_question {
     enum session_want want;
     struct slice host;   /* the Host that the browser sent: the instance compares it, and may name its cookie by it */
     struct slice proto;  /* "http" or "https", as the browser sees it */
+    uint64_t browser;    /* tells the browsers of one person apart, as well as can be: who is sent round and round */
     struct slice cookie; /* every Cookie field of the request, joined by "; " */
 };
 
@@ -49,7 +50,7 @@ struct session_answer {
     enum session_state state;
     enum pairing_fault fault;
     uint32_t retry_s;
-    uint32_t recent; /* with SESSION_PAIRED: pairings of this person in the last LOOP_LOOK, this one among them */
+    uint32_t recent; /* with SESSION_PAIRED: pairings of this browser in the last LOOP_LOOK, this one among them */
     struct slice
         cookie_names; /* of the instance's sessions, patterns of wire/glob.h joined by "; ": for the asker to cache */
     struct slice set_cookies[LIMIT_SET_COOKIES]; /* values of Set-Cookie, as the instance sent them */

@@ -150,6 +150,7 @@ static void lack_session(struct question *q, enum session_state state) {
     }
     set_state(q, WAIT_SESSION);
     q->pairing.on_outcome = session_had;
+    q->pairing.browser = q->asked.browser;
     r = pairing_want(q->desk->queue, q->target, &q->pairing);
     if (r < 0)
         answer(q, (struct session_answer){.state = SESSION_LIMITED, .retry_s = 1});

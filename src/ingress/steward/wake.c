@@ -223,6 +223,7 @@ static void stop(struct ward *ward) {
         return;
     log_info("instance %.*s is idle and is stopped", SLICE_ARG(ward->key));
     ward->is_running = ward->is_wanted = false;
+    ward->up_at_ms = 0; /* that it ends now is no fault of its own */
     ward->deadline.on_expiry = late;
     set_state(ward, WAIT_STOP);
     timer_set(&ward->deadline, TIMEOUT_STOP);

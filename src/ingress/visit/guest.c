@@ -33,7 +33,7 @@ struct listener {
 static struct {
     struct guest *first, *last;
     unsigned n, max;
-    struct listener listeners[LIMIT_LISTENERS];
+    struct listener listeners[LIMIT_INHERITED];
     size_t n_listeners;
     struct timer retry;
 } guests = {.max = 128};
@@ -51,6 +51,10 @@ int guests_prepare(void) {
 
 unsigned guests_count(void) {
     return guests.n;
+}
+
+unsigned guests_share(void) {
+    return MAX_OF(guests.max / 4, 32U);
 }
 
 static void take_out(struct guest *g) {
@@ -108,9 +112,12 @@ static void cut(struct guest *g) {
     guest_free(g);
 }
 
+/* Nothing is under way, and nothing of a request has come: the kernel knows what the loop has not been told yet. */
 static bool is_idle(const struct guest *g) {
+    char byte;
+
     return g->connection.state == WAIT_REQUEST && buf_is_empty(&g->connection.in) && buf_is_empty(&g->connection.out) &&
-           !stream_is_ready(&g->connection.client, EPOLLIN);
+           recv(g->connection.client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 /* Whoever came first and is idle makes room for somebody who wants something. */
@@ -128,7 +135,7 @@ static bool make_room(void) {
 void guests_admit(int fd, const struct peer *peer) {
     static const struct connection_owner owner = {
         .rules = &world.rules, .timeouts = &world.timeouts, .refused = refused, .closed = closed, .switched = switched};
-    struct guest *g = world.is_draining || !make_room() ? NULL : malloc(sizeof(*g));
+    struct guest *g = make_room() ? malloc(sizeof(*g)) : NULL;
     size_t n;
 
     if (!g) {
@@ -202,7 +209,7 @@ int guests_listen(enum listener_kind kind, int fd) {
     struct listener *l = &guests.listeners[guests.n_listeners];
     int one = 1;
 
-    if (guests.n_listeners == LIMIT_LISTENERS || world.is_draining) {
+    if (guests.n_listeners == LIMIT_INHERITED || world.is_draining) {
         fd_close(&fd);
         return world.is_draining ? 0 : -ENOBUFS;
     }
@@ -234,18 +241,32 @@ void guests_table(void) {
     }
 }
 
+static void close_idle(uint64_t since_ms) {
+    for (struct guest *g = guests.first, *next; g; g = next) {
+        next = g->next;
+        if (g->visit.active_ms <= since_ms && is_idle(g))
+            cut(g);
+    }
+}
+
+static void grace_over(struct timer *timer) {
+    (void)timer;
+    close_idle(UINT64_MAX);
+}
+
+/*
+ * Whoever has just come, or has just asked, may have a request on its way: it gets its answer, and with it the word that
+ * the connection closes.
+ */
 void guests_drain(void) {
     for (size_t i = 0; i < guests.n_listeners; i++) {
         watch_remove(&guests.listeners[i].watch);
         fd_close(&guests.listeners[i].fd);
     }
     guests.n_listeners = 0;
-    timer_cancel(&guests.retry);
-    for (struct guest *g = guests.first, *next; g; g = next) {
-        next = g->next;
-        if (is_idle(g))
-            cut(g);
-    }
+    guests.retry.on_expiry = grace_over;
+    timer_set(&guests.retry, DRAIN_GRACE);
+    close_idle(loop_now_ms() - DRAIN_GRACE);
 }
 
 void guests_end(void) {

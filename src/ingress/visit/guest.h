@@ -29,3 +29,6 @@ void guests_drain(void);
 /* Ends whatever is still under way. */
 void guests_end(void);
 unsigned guests_count(void);
+
+/* Of exchanges and tunnels together one person may have so many here at once, whatever his instance does with them. */
+unsigned guests_share(void);

@@ -58,6 +58,9 @@ static const struct kind {
      "For administrators: the front's assertion does not hold; the log says why."},
     {0, PAGE_NOT_ADMIN, "not_admin", "This page is for administrators",
      "If you should see it, ask to be listed as one of them."},
+    {0, PAGE_CROWDED, "too_much_open", "You have too much open",
+     "More of your requests wait for your workspace than one person may have waiting.\n"
+     "Close windows that hang, and try again."},
     {0, PAGE_BUSY, "busy", "One moment, please",
      "A part of the service is being started again. Try again in a moment."},
     {0, PAGE_BAD_REQUEST, "bad_request", "The request was not understood",

@@ -38,7 +38,8 @@ static void reset(struct visit *v) {
                         .peer_text = v->peer_text,
                         .exchange = v->exchange,
                         .deadline = {.on_expiry = v->deadline.on_expiry},
-                        .was_abandoned = v->was_abandoned};
+                        .was_abandoned = v->was_abandoned,
+                        .active_ms = loop_now_ms()};
 }
 
 static void drop_client(struct visit *v) {
@@ -336,7 +337,8 @@ void visit_init(struct visit *v, const struct peer *peer, struct slice peer_text
                         .peer = peer,
                         .peer_text = peer_text,
                         .exchange = exchange,
-                        .deadline = {.on_expiry = late}};
+                        .deadline = {.on_expiry = late},
+                        .active_ms = loop_now_ms()};
 }
 
 void visit_done(struct visit *v) {

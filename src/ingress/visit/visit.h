@@ -3,8 +3,7 @@
  * whether there is a session there, a connection, the exchange. To the HTTP engine it is the upstream; to the instance
  * it is relay/client.h's owner. In steady state a request asks nobody and waits for nothing but the instance.
  *
- * Called by its guest (guest.h), which owns the connection to the browser's side. visit.c is the exchange itself,
- * visit_way.c what comes before it.
+ * Called by its guest (guest.h), which owns the connection to the browser's side. Its parts: visit_way.h.
  */
 #pragma once
 
@@ -45,6 +44,7 @@ struct visit {
     struct timer deadline;
     enum visit_state state;
     bool was_abandoned; /* the last request: it stands in the log */
+    uint64_t active_ms; /* when the last request ended, or the connection came */
 
     /* from here on of one request: whom and what for */
     struct visit_line *line;

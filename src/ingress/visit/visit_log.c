@@ -6,16 +6,23 @@
 #include "base/macros.h"
 #include "ingress/visit/access.h"
 
-/* The browser's address, as a front that is trusted says: the first of the list, if that is one. */
+/*
+ * The browser's address, as a front that is trusted says: the last of the list, which is the one that it saw itself; those
+ * before it may be the browser's own words. Two fields are nobody's (front_forward).
+ */
 static struct slice client_of(const struct visit *v, const struct request_head *request) {
+    struct slice list = SLICE_EMPTY, last = SLICE_EMPTY;
+    struct address address;
+    size_t n = 0;
+
     for (size_t i = 0; v->peer->is_trusted && i < request->n_fields; i++)
         if (slice_equals_nocase(request->fields[i].name, SLICE("X-Forwarded-For"))) {
-            struct slice rest = request->fields[i].value, first = slice_trim(slice_cut(&rest, ','));
-            struct address address;
-
-            return address_parse(first, 0, &address) == 0 ? first : SLICE_EMPTY;
+            list = request->fields[i].value;
+            n++;
         }
-    return SLICE_EMPTY;
+    while (list.p && n == 1)
+        last = slice_trim(slice_cut(&list, ','));
+    return address_parse(last, 0, &address) == 0 ? last : SLICE_EMPTY;
 }
 
 struct visit_line *visit_line_new(const struct visit *v, const struct request_head *request) {
@@ -72,7 +79,7 @@ void visit_account(struct visit *v, const char *event) {
 
     world_count_request(v->status, line.duration_us, v->bytes_in, v->bytes_out);
     access_write(&line);
-    if (!v->visitor)
+    if (!v->visitor || !v->place)
         return;
     v->visitor->requests++;
     v->visitor->bytes_in += v->bytes_in;

@@ -1,6 +1,7 @@
 #include "ingress/visit/visit_session.h"
 
 #include "base/macros.h"
+#include "ingress/visit/key_hash.h"
 #include "ingress/visit/links.h"
 #include "ingress/visit/navigation.h"
 
@@ -160,6 +161,16 @@ static void session_answered(struct question *question, const void *of) {
     wake(v);
 }
 
+/* Who asks, as well as it can be told: not a proof of anything, and nothing is granted by it. */
+static uint64_t browser_of(const struct visit *v) {
+    uint64_t sum = key_hash(visitor_name(v->visitor)) ^ 3 * key_hash(v->line->client);
+
+    for (size_t i = 0; i < v->request->n_fields; i++)
+        if (slice_equals_nocase(v->request->fields[i].name, SLICE("User-Agent")))
+            sum ^= 5 * key_hash(v->request->fields[i].value);
+    return sum;
+}
+
 /* The scheme as the browser sees it: with the Host, what an instance may make its cookie's name of. */
 static struct slice proto_of(const struct visit *v, struct forwarded *forwarded) {
     _uninitialised_ struct http_field kept[LIMIT_FIELDS];
@@ -176,6 +187,7 @@ static void ask(struct visit *v, enum session_want want) {
         .table = v->place->table,
         .instance = v->place->number,
         .want = want,
+        .browser = browser_of(v),
         .host = v->request->host,
         .proto = proto_of(v, &forwarded),
         .cookie = navigation_cookies(v->request->fields, v->request->n_fields, cookies),

@@ -4,6 +4,7 @@
 
 #include "base/macros.h"
 #include "ingress/desk/status.h"
+#include "ingress/visit/guest.h"
 #include "ingress/visit/links.h"
 #include "ingress/visit/pool.h"
 #include "ingress/visit/visit_session.h"
@@ -122,6 +123,7 @@ static bool answers_admin(struct visit *v, const char *name) {
 
     if (path.n == 0 || !slice_equals(v->request->path, path) || !front_is_admin(&world.front, name))
         return false;
+    v->visitor = visitor_ref(slice_of_string(name)); /* for the log */
     if (!is_get(v)) {
         refuse_method(v);
         return true;
@@ -173,6 +175,8 @@ static void lead(struct visit *v, struct slice name) {
         place_open(v->place);
     if (!v->kind || !v->visitor || !v->place)
         visit_refuse(v, 503, PAGE_BUSY, 1);
+    else if (v->visitor->refs > guests_share())
+        visit_refuse(v, 503, PAGE_CROWDED, AGAIN_S);
     else if (!answers_manifest(v))
         way_session(v);
 }
@@ -283,7 +287,9 @@ void way_connect(struct visit *v) {
 
 /* It neither answers nor will be started. */
 static void refuse_down(struct visit *v, int error) {
-    if (error == -ETIMEDOUT)
+    if (v->wants_pair)
+        visit_refuse(v, 502, PAGE_UNREACHABLE, 0);
+    else if (error == -ETIMEDOUT)
         visit_refuse(v, 504, PAGE_SLOW, 0);
     else
         visit_refuse(v, 502, PAGE_DOWN, 0);

@@ -1,0 +1,490 @@
+"""A role of the dispatcher that was taken over: a program of the test's stands in its place (usurper.py), says what it
+must not to the supervisor and to the other roles, is ended for it, and leaves everybody else served. And what each role
+has, seen from outside and tried from inside: as little as its work needs, and nothing of it for the same user."""
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+import attack
+import jwt
+import procs
+import program
+from dispatch import ROLES, Client
+from procs import wait_until
+from test_processes import got_through
+from upstream import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PEERS = ("dispatcher", "pairer", "steward", "verifier", "doorman", "resolver")
+MIB = 1 << 20
+
+
+def ipc_types():
+    """{name: number} as src/ipc/message.h has them."""
+    text = re.search(r"enum ipc_type \{(.*?)\n\};", (ROOT / "src/ipc/message.h").read_text(), re.S)[1]
+    names = re.findall(r"\bIPC_([A-Z_]+)\b(?:\s*=\s*0)?,?(?=[^A-Za-z]*(?:/\*|\n|$))", re.sub(r"/\*.*?\*/", "", text, flags=re.S))
+    return {name: number for number, name in enumerate(names)}
+
+
+TYPES = ipc_types()
+
+
+def message(name, form="", *values):
+    """A datagram; in `form` s is a text with its length."""
+    data = bytes([TYPES[name]])
+    for code, value in zip(form, values):
+        data += struct.pack("<I", len(value)) + value if code == "s" else struct.pack("<" + code, value)
+    return data.hex()
+
+
+def saying(*datagrams, channel=None, **how):
+    """One attack: (datagram, descriptors, times) each, or a datagram alone."""
+    return {"channel": channel, "datagrams": [one if isinstance(one, tuple) else (one, 0, 1) for one in datagrams], **how}
+
+
+@pytest.fixture
+def usurped(session, dispatch, trap):
+    """usurped(role, attacks=... or behind=...) is a dispatcher of two people, with a usurper in the place of that role."""
+    def make(role, attacks=(), behind=(), **settings):
+        folder = session.new_folder() / "bin"
+        (folder / "said").mkdir(parents=True)
+        for file in session.path.parent.glob("credfd*"):
+            if file.is_file():
+                shutil.copy(file, folder / file.name)
+        shutil.copytree(session.path.parent / "profiles", folder / "profiles", dirs_exist_ok=True)
+        place, real = folder / ROLES[role], folder / f"real-{role}"
+        place.rename(real)
+        place.write_text(f"#!{sys.executable} -IS\n" + (HERE / "usurper.py").read_text())
+        place.chmod(0o755)
+        (folder / "plan.json").write_text(json.dumps({"types": TYPES, "real": str(real), "attacks": attacks, "behind": behind}))
+        traps = {name: trap(lambda peer, seen, name=name: peer.answer(name.encode()), tls=False) for name in ("alice", "bob")}
+        served = dispatch(table={name: {"os_user": name, "port": one.port} for name, one in traps.items()},
+                          **{"profile": "none", "listen": [f"unix:{folder / 'front'}"], **settings})
+        served.said = folder / "said"
+        served.front = folder / "front"
+        with program_of(session, folder / "credfd"):
+            made.append(served.start())
+        return served
+
+    made = []
+    yield make
+    for served in made:  # at once: a drain would wait for those who know nothing of one
+        served.process.kill()
+        served.wait()
+
+
+@contextlib.contextmanager
+def program_of(session, path):
+    before, session.path = session.path, path
+    try:
+        yield
+    finally:
+        session.path = before
+
+
+def outcome(served, number, patience=30):
+    """What an attack came to."""
+    path = served.said / str(number)
+    return json.loads(wait_until(lambda: path.exists() and path.read_text(), lambda: f"{number} is over: {served.stderr}",
+                                 patience))
+
+
+def ask(served, name="alice", target="/x"):
+    with Client(served.front) as client:
+        return client.ask("GET", target, served.fields(name)).status
+
+
+def require_all_serves(served, role, dead=()):
+    """Whoever took the place is gone, the role itself is there, and people are served."""
+    wait_until(lambda: served.roles(role) and not set(dead) & set(served.roles(role)), f"{role}: another, {served.stderr}")
+    wait_until(lambda: {ask(served, name) for name in ("alice", "bob")} == {200}, "they are served")
+    assert served.process.poll() is None
+
+
+# What the supervisor hears.
+
+MAY_SAY = {"HELLO", "LOG", "TALLY", "SEEN", "STATUS_ASK", "DRAINED"}  # to the supervisor, by a dispatcher
+
+
+def malformed():
+    """Types that a dispatcher may not say, others' and nobody's; and its own, cut, stretched and with what is not theirs."""
+    never = [name for name in TYPES if name not in MAY_SAY]
+    for name in {*never[::5], "SECRET", "PEER", "TABLE", "MINT", "PAIRED", "COMMAND", "HEALTH", "SESSION", "INVALID"}:
+        yield saying(message(name))
+    for text in ("ff", bytes([len(TYPES)]).hex(), message("DRAINED"), message("HELLO", "I", 1)):
+        yield saying(text)
+    for name in sorted(MAY_SAY - {"DRAINED"}):
+        yield saying(message(name))  # too short
+        yield saying(message(name) + "00" * 5000)  # too long
+    for fds in (1, 2, 200):
+        yield saying((message("LOG", "Bs", 3, b"x"), fds, 1))
+    yield saying(message("LOG", "BI", 3, 0xffffffff) + "41")  # of a length that is not there
+    yield saying(message("LOG", "Bs", 250, b"x"))  # of no level
+    yield saying((150_000, 0, 1))  # longer than any datagram of ours
+
+
+def require_ended(served, count):
+    """Each of so many was killed for what it said, and lived to tell of none of it: their pids."""
+    began = [outcome(served, f"{number}.began")["pid"] for number in range(count)]
+    for pid in began:
+        wait_until(lambda pid=pid: procs.state(pid) in ("", "Z"), lambda: f"it is killed: {served.stderr}")
+    lived = [number for number in range(count) if (served.said / str(number)).exists()]
+    assert lived == [], "these were not ended"
+    assert served.stderr.count("broke the rules of its channel and is killed") == count, served.stderr
+    return began
+
+
+@pytest.mark.defence("permit")
+def test_a_dispatcher_that_breaks_the_rules_is_ended_and_the_others_go_on(usurped):
+    """Many of them say one thing each that they must not, all at once."""
+    attacks = list(malformed())
+    served = usurped("dispatcher", attacks, workers=20)
+    dead = require_ended(served, len(attacks))
+    require_all_serves(served, "dispatcher", dead)
+
+
+@pytest.mark.defence("permit")
+@pytest.mark.parametrize("role, attacks", [
+    ("pairer", [saying(message("SEEN", "sQQQI", b"alice", 1, 1, 1, 1)), saying(message("MINT", "I", 1)),
+                saying(message("PAIRED", "QIBBs", 1, 0, 200, 0, b"x"))]),
+    ("steward", [saying(message("MINT", "IQI", 1, 1, 0)), saying(message("COMMAND", "IBQI", 1, 77, 1, 0)),
+                 saying((message("HEALTH", "QIBI", 1, 0, 1, 1), 1, 1))]),
+], ids=["pairer", "steward"])
+def test_so_is_another_role(usurped, role, attacks):
+    """One after the other in the one place; then the role itself has it again."""
+    served = usurped(role, attacks, workers=1)
+    require_all_serves(served, role, require_ended(served, len(attacks)))
+
+
+def test_lies_that_keep_to_the_rules_gain_nothing(usurped):
+    """Of people who are not there, of tables that are not, of all there is at once; and log lines that look like others'."""
+    lies = saying(message("SEEN", "sQQQI", b"<b>mallory", 1 << 63, 1 << 63, 1 << 63, 1 << 31),
+                  message("LOG", "Bs", 3, b"\x1b]0;evil\x07\ncredfd: all is well\r\n"),
+                  (message("STATUS_ASK", "I", 7), 0, 3), patience=0.2, lingers=True)
+    served = usurped("dispatcher", [lies], workers=2, admins=["root"])
+    one = outcome(served, 0)
+    assert one["how"] == "sent" and not one["ended"]
+    with Client(served.front) as client:
+        page = client.ask("GET", "/-/credfd", served.fields("root")).text
+    assert "mallory" not in page
+    assert "\ncredfd: all is well" not in served.stderr and "\x1b" not in served.stderr
+    require_all_serves(served, "dispatcher")
+
+
+def test_questions_whose_answers_nobody_reads_are_bounded(usurped, no_sanitizer):
+    """It asks for the page again and again: the supervisor keeps so many answers and no more, and ends it."""
+    served = usurped("dispatcher", [saying((message("STATUS_ASK", "I", 1), 0, 20_000), patience=10)], workers=2)
+    one = outcome(served, 0)
+    assert procs.peak_kib(served.pid) < 64 * 1024
+    require_all_serves(served, "dispatcher", [one["pid"]] if one["ended"] else [])
+
+
+def test_a_pairer_cannot_have_more_commands_run_than_there_may_be(usurped):
+    """For instances that are not there: none. For one that is: so many at once; each is ended in its time."""
+    served = usurped("pairer", [saying(*(message("MINT", "IQI", number, 99, number) for number in range(200)),
+                                       *(message("MINT", "IQI", 1000 + number, 1, 1 << 31) for number in range(200)),
+                                       (message("MINT_STOP", "I", 5), 0, 10),
+                                       *(message("MINT", "IQI", 2000 + number, number % 3, 0) for number in range(1200)),
+                                       patience=0.2, lingers=True)], workers=1)
+    served.write_mint("#!/bin/sh\nexec sleep 2\n")
+    outcome(served, 0)
+    running = [pid for pid in procs.children(served.pid) if b"sleep" in procs.cmdline(pid)]
+    assert len(running) <= 128, "LIMIT_COMMANDS"
+    wait_until(lambda: ask(served) == 200, "people are served")
+
+
+# What the other roles hear.
+
+def bad_questions(good, name, peer, number=63):
+    """What no dispatcher may say to that role, as the same fresh peer each time."""
+    as_peer = {"peer": PEERS.index(peer), "number": number}
+    yield from ({**saying(message(other)), **as_peer} for other in TYPES if other != name)
+    yield from ({**saying(text), **as_peer} for text in ("ff", message(name), good + "00", good[:-2], good[:len(good) // 4 * 2],
+                                                         message(name) + "ff" * 60))
+    yield from ({**saying((good, fds, 1)), **as_peer} for fds in (1, 2, 100))
+    yield {**saying((150_000, 0, 1)), **as_peer}
+
+
+SESSION = message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x", b"https", b"")
+WAKE = message("WAKE", "IQI", 1, 1, 0)
+BAD_SESSIONS = [message("SESSION", "IQIBsss", 1, 1, 0, 2, b"x", b"https", b""), message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x y", b"https", b""),
+                message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x\r\nX: y", b"https", b""),
+                message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x", b"ftp", b""),
+                message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x", b"https", b"a=b\r\nX: y"),
+                message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x" * 400, b"https", b""),
+                message("SESSION", "IQIBsss", 1, 1, 0, 1, b"x", b"https", b"a" * 20_000)]
+
+
+@pytest.mark.defence("permit")
+@pytest.mark.parametrize("role, attacks", [
+    ("pairer", [*bad_questions(SESSION, "SESSION", "dispatcher"),
+                *({**saying(text), "peer": 0, "number": 63} for text in BAD_SESSIONS)]),
+    ("steward", [one for one in bad_questions(WAKE, "WAKE", "dispatcher")
+                 if one["datagrams"][0][0] != message("ACTIVITY")] + [{**saying(message("ACTIVITY")), "peer": 0, "number": 63}]),
+])
+def test_a_dispatcher_that_breaks_the_rules_loses_its_channel_to_the_other_roles(usurped, role, attacks):
+    """And nobody else does: the role that it spoke to is the same as before, and answers the others."""
+    served = usurped(role, behind=attacks)
+    outcome(served, "over", 60)
+    told = [outcome(served, number) for number in range(len(attacks))]
+    assert [attacks[number]["datagrams"][0][:1] for number, one in enumerate(told) if not one["ended"]] == []
+    assert [number for number, one in enumerate(told) if not one["log"]] == [], "each is in the log"
+    require_all_serves(served, role)
+
+
+@pytest.mark.defence("permit")
+def test_so_it_does_to_the_verifier(usurped, tmp_path, folder):
+    tmp_path.chmod(0o755)
+    place = folder / "usurper-keys"
+    place.mkdir(exist_ok=True)
+    key = jwt.Key(place, "one")
+    (tmp_path / "jwks.json").write_text(jwt.jwks(key))
+    header = "X-authentik-jwt"
+    attacks = list(bad_questions(message("ASSERTION", "Is", 1, b"x.y.z"), "ASSERTION", "dispatcher"))
+    served = usurped("verifier", behind=attacks, trust={"jwt": {
+        "header": header, "jwks": str(tmp_path / "jwks.json"), "issuer": jwt.ISSUER, "audience": jwt.AUDIENCE}})
+    outcome(served, "over", 60)
+    told = [outcome(served, number) for number in range(len(attacks))]
+    assert [attacks[number]["datagrams"][0][:1] for number, one in enumerate(told) if not one["ended"]] == []
+    with Client(served.front) as client:
+        assert client.ask("GET", "/x", [(header, key.sign())]).status == 200
+
+
+ANSWER = message("SESSION_ANSWER", "IBBIIsBs", 1, 4, 0, 0, 1, b"", 1, b"a=b")
+BAD_ANSWERS = [message("SESSION_ANSWER", "IBBIIsBs", 1, 4, 0, 0, 1, b"", 1, b"a=b\r\nX: y"),
+               message("SESSION_ANSWER", "IBBIIsB", 1, 4, 0, 0, 1, b"", 0), message("SESSION_ANSWER", "IBBIIsB", 1, 9, 0, 0, 1, b"", 0),
+               message("SESSION_ANSWER", "IBBIIsB", 1, 5, 99, 0, 1, b"", 0), message("SESSION_ANSWER", "IBBIIsB", 1, 4, 0, 0, 1, b"", 255),
+               message("SESSION_ANSWER", "IBBIIsB", 1, 0, 0, 0, 1, b"a\nb", 0)]
+
+
+@pytest.mark.defence("permit")
+def test_a_dispatcher_does_not_believe_what_no_role_may_say(usurped):
+    """A pairer, a steward, a verifier or a doorman that was taken over: the dispatcher drops that channel, and serves on."""
+    pairer, steward, verifier, doorman = (PEERS.index(name) for name in ("pairer", "steward", "verifier", "doorman"))
+    attacks = [{**saying(text), "peer": peer, "number": 0} for peer, texts in {
+        pairer: [message("SESSION"), message("TABLE"), message("SESSION_ANSWER"), ANSWER + "00", ANSWER[:-2], *BAD_ANSWERS],
+        steward: [message("AWAKE"), message("AWAKE", "IBs", 1, 200, b"x"), message("SESSION_ANSWER")],
+        verifier: [message("ASSERTED"), message("ASSERTED", "IBQs", 1, 2, 1, b"alice"), message("ASSERTION")],
+        doorman: [message("GUEST"), message("GUEST", "Iss", 0, b"\x7f\0\0\1", b"front"), message("DRAINED")],
+    }.items() for text in texts]
+    attacks += [{**saying((ANSWER, fds, 1)), "peer": pairer, "number": 0} for fds in (1, 2)]
+    attacks += [{**saying((message("GUEST", "Iss", 0, address, name), 1, 1)), "peer": doorman, "number": 0}
+                for address, name in ((b"\x7f\0\0", b"front"), (b"\x7f\0\0\1" * 5, b"front"), (b"\x7f\0\0\1", b"x" * 300))]
+    served = usurped("dispatcher", behind=attacks, workers=1)
+    outcome(served, "over", 60)
+    told = [outcome(served, number) for number in range(len(attacks))]
+    assert [attacks[number]["datagrams"][0] for number, one in enumerate(told) if not one["ended"]] == []
+    require_all_serves(served, "dispatcher")
+
+
+def test_a_flood_of_questions_to_the_pairer_mints_what_it_may(usurped, no_sanitizer):
+    """Well-formed, for everybody in the table, for nobody, and none of the answers read."""
+    questions = [(message("SESSION", "IQIBsss", number, 1, number % 7, 1, b"x", b"https", b""), 0, 20) for number in range(1000)]
+    flood = [{**saying(*questions, reads=False, patience=0.5), "peer": 0, "number": 63}]
+    served = usurped("pairer", behind=flood, profile="t3", mint=None)
+    outcome(served, "over", 60)
+    wait_until(lambda: ask(served) == 401, "people are served")
+    pairer = max(procs.descendants(served.role("pairer")) or [served.role("pairer")])
+    assert procs.peak_kib(pairer) < 64 * 1024
+
+
+# What a role has.
+
+def place_of(role):
+    return ROLES[role][:15]
+
+
+@pytest.fixture
+def everybody(house, authority, tmp_path, keys_file):
+    """A dispatcher with every role there is: (it, {role: pid})."""
+    tmp_path.chmod(0o755)
+    for name, text in (("certificate", authority.good.read_bytes()), ("key", authority.good.read_bytes()),
+                       ("ca", authority.ca_file.read_bytes())):
+        (tmp_path / name).write_bytes(text)
+        (tmp_path / name).chmod(0o600)
+    served, _ = house(listen=[f"tls:127.0.0.1:{free_port()}"], drain="100ms", trust={
+        "mtls": {**{name: str(tmp_path / name) for name in ("certificate", "key", "ca")}, "names": ["front.test"]},
+        "jwt": {"header": "X-authentik-jwt", "jwks": str(keys_file), "issuer": "https://x/", "audience": "x"}})
+    pids = {role: served.role(role) for role in ROLES}
+    for role, pid in pids.items():
+        wait_until(lambda: procs.status(pid).get("Seccomp") == "2", f"{role} is in its sandbox")
+    yield served, pids
+    served.process.kill()  # at once: a drain would wait for those who are just being started again
+    served.wait()
+
+
+@pytest.fixture
+def keys_file(tmp_path):
+    file = tmp_path / "keys.json"
+    file.write_text('{"keys": []}')
+    return file
+
+
+@pytest.mark.defence("core")
+def test_no_role_holds_a_capability_or_may_write_a_core(everybody):
+    _, pids = everybody
+    for role, pid in pids.items():
+        status = procs.status(pid)
+        assert {status[key].strip() for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}, role
+        assert status["NoNewPrivs"].strip() == "1"
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            assert re.search(r"Max core file size +0 +0 ", file.read()), role
+
+
+@pytest.mark.defence("dumpable")
+def test_the_same_user_reaches_nothing_of_any_of_them(dispatch, trap, session):
+    """ptrace, /proc/PID/*, process_vm_readv, pidfd_getfd and their kin, by a process of the dispatcher's own user."""
+    if not program.is_root():
+        pytest.skip("needs root, to be somebody else")
+    user = program.NOBODY
+    lone = trap(tls=False)
+    served = dispatch(table={"alice": {"os_user": "alice", "port": lone.port}}, profile="none", access_log=None, workers=1)
+    served.env["HOME"] = str(served.folder)
+    served.start(through=["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"])
+    pids = {"supervisor": served.pid, **{role: served.role(role) for role in ("dispatcher", "pairer", "steward")}}
+    for role, pid in pids.items():
+        if role != "supervisor":
+            wait_until(lambda: procs.status(pid).get("Seccomp") == "2", f"{role} is in its sandbox")
+    assert {procs.status(pid)["Uid"].split()[0] for pid in pids.values()} == {str(user.pw_uid)}
+    assert got_through(as_user(user, attack.steal_from, pids)) == {}
+
+
+def as_user(user, function, *arguments):
+    """What the function gives in a process of that user; JSON must hold it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+            os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+            ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+            os.write(writer, json.dumps(function(*arguments)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return json.loads(text)
+
+
+HELD = {  # what may stand in a role's table of descriptors, beside its epoll, timers and /dev/null
+    "dispatcher": r"socket:|/memfd:|anon_inode:|/dev/null|.*/access.jsonl", "pairer": r"socket:|/memfd:|anon_inode:|/dev/null|pipe:",
+    "steward": r"socket:|/memfd:|anon_inode:|/dev/null", "verifier": r"socket:|anon_inode:|/dev/null",
+    "doorman": r"socket:|anon_inode:|/dev/null",
+}
+
+
+@pytest.mark.defence("close_range")
+def test_a_role_inherits_nothing(house, authority, tmp_path, keys_file, sees_into_processes, session):
+    """Whoever started the dispatcher had files open: none of them is in a role."""
+    extra = os.open(session.stage / "lease.py", os.O_RDONLY)
+    served, _ = house()
+    served.stop()
+    served.start(pass_fds=[extra])
+    os.close(extra)
+    for role in ("dispatcher", "pairer", "steward"):
+        pid = served.role(role)
+        wait_until(lambda: procs.status(pid).get("Seccomp") == "2", f"{role} is in its sandbox")
+        odd = {number: what for number, what in procs.descriptors(pid).items() if not re.fullmatch(f"({HELD[role]}).*", what)}
+        assert odd == {}, role
+
+
+# From inside: a call is made in the role's own name, by the hand of a debugger that may.
+
+class Registers(ctypes.Structure):
+    """user_regs_struct of x86_64."""
+    _fields_ = [(name, ctypes.c_ulonglong) for name in (
+        "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "orig_rax", "rip",
+        "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs")]
+
+
+GETREGS, SETREGS, CONT, DETACH, SEIZE, INTERRUPT, SYSCALL = 12, 13, 7, 17, 0x4206, 0x4207, 24  # PTRACE_
+WAIT_ALL = 0x40000000  # __WALL
+
+
+def call_inside(pid, number, *arguments, text=None):
+    """Has a role that sleeps in a system call make another: its result, or the signal of which it died. An argument
+    that is None becomes the address of `text`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def trace(request, data=None):
+        if libc.ptrace(request, pid, None, data) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {request}")
+
+    saved, mine = Registers(), Registers()
+    while True:
+        trace(SEIZE)
+        trace(INTERRUPT)
+        os.waitpid(pid, WAIT_ALL)
+        trace(GETREGS, ctypes.addressof(saved))
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(saved.rip - 2)
+            if memory.read(2) == b"\x0f\x05":
+                break
+        trace(DETACH)  # not in a system call just now
+    ctypes.memmove(ctypes.addressof(mine), ctypes.addressof(saved), ctypes.sizeof(saved))
+    where = saved.rsp - 4096
+    if text:
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            memory.seek(where)
+            memory.write(text + b"\0")
+    values = [where if value is None else value for value in arguments] + [0] * 6
+    mine.rip, mine.rax, mine.orig_rax = saved.rip - 2, number, (1 << 64) - 1
+    mine.rdi, mine.rsi, mine.rdx, mine.r10, mine.r8, mine.r9 = (value & (1 << 64) - 1 for value in values[:6])
+    trace(SETREGS, ctypes.addressof(mine))
+    for _ in range(2):  # into the call, and out of it
+        trace(SYSCALL)
+        os.waitpid(pid, WAIT_ALL)
+    trace(GETREGS, ctypes.addressof(mine))
+    result = ctypes.c_longlong(mine.rax).value
+    if result == number:  # rolled back, for the filter has ended the process
+        trace(CONT)
+        return os.WTERMSIG(os.waitpid(pid, WAIT_ALL)[1]), "killed"
+    trace(SETREGS, ctypes.addressof(saved))
+    trace(DETACH)
+    return result, "returned"
+
+
+CALLS = {"getpid": (39,), "execve": (59, None, 0, 0), "open to write": (257, -100, None, 0o1101, 0o600), "io_uring": (425, 8, 0)}
+
+
+@pytest.mark.defence("sandbox")
+@pytest.mark.parametrize("role", list(ROLES))
+def test_a_role_that_calls_for_what_it_gave_up_is_ended(everybody, no_sanitizer, sees_into_processes, role):
+    """In the very process, in the middle of its work; each call that it has in tests/unit/test-seccomp stands for its kind."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("knows the registers of x86_64 alone")
+    served, pids = everybody
+    pid = pids[role]
+    assert call_inside(pid, *CALLS["getpid"]) == (pid, "returned"), "the hand works"
+    assert call_inside(pid, *CALLS["execve"], text=b"/bin/true") == (signal.SIGSYS, "killed")
+    for name in ("open to write", "io_uring"):
+        before = pid
+        pid = wait_until(lambda: [one for one in served.roles(role) if one != before], f"another {role}")[0]
+        wait_until(lambda: procs.status(pid).get("Seccomp") == "2", f"{role} is in its sandbox")
+        assert call_inside(pid, *CALLS[name], text=b"/tmp/credfd-redteam") == (signal.SIGSYS, "killed"), name
+
+
+@pytest.mark.defence("sandbox")
+@pytest.mark.parametrize("role", ["steward", "verifier"])
+def test_a_role_that_may_open_files_opens_none_but_its_own(everybody, no_sanitizer, sees_into_processes, role):
+    """For their libraries' sake two of them may read files: by Landlock not those of anybody."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("knows the registers of x86_64 alone")
+    _, pids = everybody
+    for path in (b"/etc/passwd", b"/proc/self/environ", str(ROOT).encode(), b"/"):
+        result, how = call_inside(pids[role], 257, -100, None, 0, 0, text=path)
+        assert how == "returned" and result == -13, (path, result)
