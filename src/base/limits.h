@@ -127,6 +127,7 @@
 #define LIMIT_APP_PART (16 * 1024)  /* what is put into a <head>, or a manifest */
 #define LIMIT_INSTANCE_ANSWER (64 * 1024) /* what an instance says to the pairer */
 #define LIMIT_MINTS 16              /* mint commands that run at once */
+#define LIMIT_PAIRINGS 256          /* that are under way at once, with or without their mint */
 #define LIMIT_PAIRING_PEOPLE 4096   /* who pair, or have just paired */
 #define LIMIT_PERSON_QUESTIONS 64   /* that wait for one person's pairing */
 #define LIMIT_SESSION_QUESTIONS 4096 /* of one dispatcher that wait */
@@ -186,6 +187,7 @@
 #define TIMEOUT_DRAIN 30000
 #define DRAIN_GRACE 100             /* whoever came, or asked, so lately may be about to ask */
 #define TIMEOUT_LOOK 5000           /* an instance that is asked about a session; then the request goes on without */
+#define TIMEOUT_EXCHANGE 10000      /* an instance that was given a credential; sooner where response_timeout is */
 #define GRACE_MINT 2000             /* after a mint's time, for the supervisor to say how it ended */
 #define LIFE_LOOK 5000              /* that an instance's word about a session is good for */
 #define LIFE_COOKIE_NAME 60000      /* that an instance's word about its cookie's name is good for */

@@ -50,6 +50,23 @@ enum weakened_defence {
     WEAKEN_LOG,         /* `credfd log` prints no control bytes */
     WEAKEN_CONTROL,     /* the control socket serves its user and root */
     WEAKEN_GARBAGE,     /* who sends it garbage is dropped */
+    WEAKEN_FRONT,       /* whoever names a person shows that he may */
+    WEAKEN_IDENTITY,    /* a person is named once, and in one way */
+    WEAKEN_DOMAIN,      /* a name of a foreign domain is nobody's */
+    WEAKEN_FORWARDED,   /* what a browser says of itself reaches no instance */
+    WEAKEN_RATE,        /* so many sessions are made of one person, and no more */
+    WEAKEN_ONE_MINT,    /* and one at a time */
+    WEAKEN_NAVIGATION,  /* and for a document that somebody opens */
+    WEAKEN_ERRAND,      /* a command ends with all that it started */
+    WEAKEN_OUTPUT,      /* what a command prints has a length */
+    WEAKEN_LOOP,        /* nobody is sent round in a circle */
+    WEAKEN_BACK,        /* the way back is on this origin */
+    WEAKEN_REMOVED,     /* who is taken out of the table keeps nothing open */
+    WEAKEN_ADMIN,       /* who is there is shown to administrators alone */
+    WEAKEN_HTML,        /* on a page, what somebody said is text */
+    WEAKEN_ROOM,        /* who only sits there makes room */
+    WEAKEN_PERMIT,      /* a role that breaks the rules of its channel is ended */
+    WEAKEN_SANDBOX,     /* a role can do what its work needs, and nothing else */
 };
 
 #ifdef CREDFD_WEAKEN

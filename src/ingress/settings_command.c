@@ -14,16 +14,17 @@
 #define MINT_RATE 6
 #define MINT_RATE_MS 60000
 
-/* Each {…} must be one that is filled in: a mistyped one would reach the command as it is. */
+/* Each {…} must be one that is filled in, and no brace may be left: a mistyped one would reach the command as it is. */
 static int check_template(const struct node *node, struct slice text, size_t n_known, const char *mend) {
     static const struct slice known[] = {SLICE("os_user"), SLICE("name"), SLICE("recipe")};
     struct slice rest = text;
 
     for (;;) {
-        struct slice word;
+        struct slice word, before = slice_cut(&rest, '{');
         size_t i = 0;
 
-        (void)slice_cut(&rest, '{');
+        if (slice_has(before, '}'))
+            return node_fail(node, "} ends nothing known here; use %s", mend);
         if (!rest.p)
             return 0;
         word = slice_cut(&rest, '}');
@@ -123,7 +124,8 @@ static int read_unit(const struct node *node, void *field) {
         return r;
     if (text.n > (size_t)LIMIT_NAME * 2)
         return node_fail(node, "too long; use at most %d characters", LIMIT_NAME * 2);
-    if (!settings_is_made_of(text, SLICE(":-_.\\@{}")) || !slice_ends_with(text, SLICE(".service")))
+    if (!settings_is_made_of(text, SLICE(":-_.\\@{}")) || !slice_ends_with(text, SLICE(".service")) ||
+        slice_has(SLICE("-.@"), text.p[0]))
         return node_fail(node, "must name a service of systemd; write it as t3@{os_user}.service");
     r = check_template(node, text, 1, "{os_user}"); /* the name of a unit is no place for what somebody signed in as */
     return r == 0 ? settings_copy(text, unit) : r;

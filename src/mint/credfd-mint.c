@@ -239,22 +239,22 @@ static void become(const struct passwd *account) {
 
 /* The command, in a session of its own: no terminal, and a group that can be ended as one. */
 static void __attribute__((noreturn)) run(const struct passwd *account) {
-    char *environment[] = {expand("PATH=/usr/local/bin:/usr/bin:/bin", account),
-                           expand("LANG=C.UTF-8", account),
-                           expand("HOME={home}", account),
-                           expand("USER={os_user}", account),
-                           expand("LOGNAME={os_user}", account),
-                           expand("SHELL={shell}", account),
-                           NULL};
+    char *environment[7] = {expand("PATH=/usr/local/bin:/usr/bin:/bin", account),
+                            expand("LANG=C.UTF-8", account),
+                            expand("HOME={home}", account),
+                            expand("USER={os_user}", account),
+                            expand("LOGNAME={os_user}", account),
+                            expand("SHELL={shell}", account)}; /* and NULL */
 
-    /* a home that is not there is no reason: the command will say what it lacks */
+    /* a home that is not there is no reason: the command may need none */
     if (chdir(account->pw_dir) < 0 && chdir("/") < 0)
         fail(NOT_RUN, "has nowhere to go");
-    (void)close(STDIN_FILENO);
-    if (open("/dev/null", O_RDONLY) != STDIN_FILENO || setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
-        close_range(3, ~0U, 0) < 0)
+    /* standard error is somebody's log or terminal: what a person says there could forge the one, and drive the other */
+    if (dup2(open("/dev/null", O_RDWR), STDIN_FILENO) < 0 || setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+        close_range(3, ~0U, 0) < 0 || fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) != 3 || dup2(STDIN_FILENO, 2) < 0)
         fail(NOT_RUN, "cannot set the command apart");
     (void)execve(words[0], words, environment);
+    (void)dup2(3, STDERR_FILENO);
     fail(NOT_RUN, "its command cannot be run");
 }
 

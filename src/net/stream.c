@@ -92,3 +92,11 @@ void stream_done(struct stream *s) {
     s->ops->done(s);
     s->ops = NULL;
 }
+
+void stream_break_off(struct stream *s) {
+    const struct linger hard = {.l_onoff = 1};
+
+    if (s->ops)
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    stream_done(s);
+}

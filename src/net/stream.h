@@ -37,6 +37,9 @@ int stream_move(struct stream *from, struct stream *to, void (*on_ready)(struct 
 /* Closes. Harmless on a stream that is all zero or done. */
 void stream_done(struct stream *s);
 
+/* Closes so that the other side sees it broken off, and not ended. Without effect on a unix socket but the closing. */
+void stream_break_off(struct stream *s);
+
 /* Bytes read; 0 at the end of the stream; -EAGAIN (the watch is then no longer ready to read) or -errno. */
 static inline ssize_t stream_read(struct stream *s, void *to, size_t size) {
     return s->ops->read(s, to, size);

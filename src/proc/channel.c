@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 
 #define CHANNEL_QUEUE_MAX 4096
 #define CHANNEL_TURN 64 /* messages handled before others get their turn */
@@ -118,6 +119,8 @@ static bool receive_turn(struct channel *c) {
             r = -EPIPE;
         if (!channel_is_open(c))
             return false; /* its handler closed it */
+        if (r == -EPROTO && WEAKENED(PERMIT))
+            continue;
         if (r < 0) {
             close_with(c, r == -EPIPE ? 0 : r);
             return false;

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 
 /* It does not inherit what credfd blocks, handles or ignores. */
 static void restore_signals(void) {
@@ -58,7 +59,8 @@ static void forget_process(struct command *command) {
 static void reap(struct command *command) {
     int error;
 
-    (void)kill(-command->pid, SIGKILL);
+    if (!WEAKENED(ERRAND))
+        (void)kill(-command->pid, SIGKILL);
     (void)waitpid(command->pid, &command->wait_status, 0);
     command->exec_error = read(command->complaint, &error, sizeof(error)) == sizeof(error) ? -error : 0;
     forget_process(command);
@@ -149,7 +151,7 @@ int command_start(struct command *command, char *const argv[], void (*on_exited)
 
 void command_kill(struct command *command) {
     if (command->pid > 0)
-        (void)kill(-command->pid, SIGKILL);
+        (void)kill(WEAKENED(ERRAND) ? command->pid : -command->pid, SIGKILL);
 }
 
 void command_forget(struct command *command) {

@@ -150,9 +150,9 @@ static int harden(void) {
 }
 
 static int close_sandbox(const struct role *role) {
-    int r = landlock_enter(&role->landlock);
+    int r = WEAKENED(SANDBOX) ? 0 : landlock_enter(&role->landlock);
 
-    if (r < 0)
+    if (r < 0 || WEAKENED(SANDBOX))
         return r;
     return seccomp_enter(role->seccomp);
 }

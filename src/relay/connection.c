@@ -429,6 +429,9 @@ static void close_now(struct connection *c) {
     const struct connection_owner *owner = c->owner;
 
     c->upstream->ops->abandon(c->upstream, 0, "the client is gone");
+    /* §8: where the connection's end is the body's, an orderly end would make a whole response of a part of one */
+    if (c->exchange.is_begun && !c->exchange.is_complete && c->exchange.framing.kind == HTTP_BODY_CLOSE)
+        stream_break_off(&c->client);
     connection_done(c);
     owner->closed(c);
 }

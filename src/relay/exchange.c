@@ -67,7 +67,7 @@ static enum http_fault accept_fields(struct exchange *x, struct http_request *re
     bool closes, keeps_alive;
     enum http_fault fault = http_request_framing(request, &ret->body);
 
-    if (fault == HTTP_OK && rules->door == DOOR_LISTENER &&
+    if (fault == HTTP_OK && rules->door == DOOR_LISTENER && !WEAKENED(IDENTITY) &&
         http_fields_have_alias(&request->fields, rules->protected_fields, rules->n_protected))
         fault = HTTP_ALIAS_FIELD;
     if (fault == HTTP_OK)

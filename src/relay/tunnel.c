@@ -86,14 +86,15 @@ static void end_at(struct tunnel *t, enum tunnel_side side) {
 
 /* Who broke off must not look to the other side like one who went in order. */
 static void close_streams(struct tunnel *t) {
-    const struct linger hard = {.l_onoff = 1};
+    bool is_broken = t->report.cause == TUNNEL_CAUSE_RESET || t->report.cause == TUNNEL_CAUSE_TIMEOUT;
 
     for (size_t i = 0; i < ARRAY_LEN(t->sides); i++) {
         struct side *side = &t->sides[i];
 
-        if (t->report.cause == TUNNEL_CAUSE_RESET || t->report.cause == TUNNEL_CAUSE_TIMEOUT)
-            (void)setsockopt(side->stream.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-        stream_done(&side->stream);
+        if (is_broken)
+            stream_break_off(&side->stream);
+        else
+            stream_done(&side->stream);
         drop_held(&side->held);
     }
 }

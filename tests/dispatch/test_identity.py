@@ -178,3 +178,30 @@ def test_what_a_trusted_front_says_of_the_browser_goes_on(serve):
     assert seen.field("X-Forwarded-For") == "203.0.113.7, 127.0.0.1"
     assert seen.field("X-Forwarded-Proto") == "https"
     assert "proto=https" in seen.field("Forwarded") and "for=203.0.113.7" in seen.field("Forwarded")
+
+
+# Instances that have no session of their own: the person's name in a field is all that opens them.
+
+@pytest.mark.parametrize("origin, is_let_in", [
+    (None, True), ("https://t3.example.org", True), ("https://evil.example", False), ("null", False),
+    ("https://t3.example.org.evil.example", False),
+], ids=str)
+def test_another_sites_page_opens_no_terminal(serve, origin, is_let_in):
+    served, made = serve(profile="ttyd")
+    fields = [("Origin", origin)] if origin else []
+    with served.connect() as client:
+        assert client.upgrade("/ws", served.fields(fields=fields)).status == (101 if is_let_in else 403)
+    assert served.ask("/x", method="POST", body=b"x", fields=fields).status == (200 if is_let_in else 403)
+    assert served.ask("/x", fields=fields).status == 200
+    assert made["alice"].requests("/x")[-1].field("X-WEBAUTH-USER") == "alice"
+
+
+# What a reload tightens holds at once.
+
+def test_a_secret_that_cannot_be_had_lets_nobody_in(serve):
+    served, made = serve()
+    cookie = session_of(made["alice"])
+    assert served.ask("/who", cookie=cookie).status == 200
+    served.write_config(trust={"shared_secret": {"header": "X-Front-Secret", "secret": {"command": ["false"]}}})
+    served.reload()
+    wait_until(lambda: served.ask("/who", cookie=cookie).status == 403, "the front is not believed any more")

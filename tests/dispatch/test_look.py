@@ -95,6 +95,46 @@ def test_administrators_see_who_is_there(watched):
     assert 'http-equiv="refresh"' in text and 'name="viewport"' in text
 
 
+def requests_of(served, name):
+    """What the page says of that person: (how many requests, how many tunnels); None where it says nothing."""
+    text = served.ask("/-/credfd", name="boss", navigate=True).text
+    row = re.search(rf'<tr[^>]*><th scope="row">{name}\b.*?</tr>', text, re.S)
+    number = row and re.search(r'"Tunnels"><div>(\d+)</div>.*"Requests"><div>([\d,]+) ', row.group())
+    return number and (int(number.group(2).replace(",", "")), int(number.group(1)))
+
+
+def test_who_comes_back_into_the_table_keeps_their_numbers(watched):
+    served, t3, _ = watched
+    cookie = f"{t3.cookie_name}={t3.new_session()}"
+    with served.connect() as client:
+        for _ in range(7):
+            assert client.ask("GET", "/x", served.fields(cookie=cookie)).status == 200
+        assert client.upgrade("/ws", served.fields(cookie=cookie)).status == 101
+        wait_until(lambda: requests_of(served, "alice") == (8, 1), lambda: requests_of(served, "alice"))
+        served.write_table({"boss": {"os_user": "boss", "port": t3.port}})
+        client.read_frame()  # the end of it
+    wait_until(lambda: requests_of(served, "alice") == (8, 0), lambda: requests_of(served, "alice"))
+    served.write_table({name: {"os_user": name, "port": t3.port} for name in ("alice", "boss")})
+    wait_until(lambda: served.ask("/x", cookie=cookie).status == 200, "alice is let in again")
+    wait_until(lambda: requests_of(served, "alice") == (9, 0), lambda: requests_of(served, "alice"))
+
+
+def test_the_page_that_asked_who_is_up_comes_again_soon(dispatch, instances):
+    served = dispatch()  # without metrics: nobody asks but the page
+    t3 = instances(served)
+    served.write_config(admins=["boss"])
+    served.write_table({"boss": {"os_user": "boss", "port": t3.port}})
+    served.start()
+    first = served.ask("/-/credfd", name="boss", navigate=True).text
+    assert 'content="2"' in first and "being asked" in first
+
+    def later():
+        text = served.ask("/-/credfd", name="boss", navigate=True).text
+        return 'content="10"' in text and text
+    text = wait_until(later, "all that is in use is known")
+    assert f'<div>127.0.0.1:{t3.port} <small>t3</small></div>' in text
+
+
 def test_for_everybody_else_it_is_a_page_of_their_instance(watched):
     served, t3, _ = watched
     answer = served.ask("/-/credfd", name="alice", cookie=f"{t3.cookie_name}={t3.new_session()}")

@@ -157,6 +157,16 @@ def test_an_answer_that_breaks_off_is_visibly_cut(alice, cookie):
     assert answer.status == 200 and not answer.is_whole and answer.body == b"x" * 10
 
 
+def test_an_answer_that_breaks_off_is_cut_for_an_old_front_too(alice, cookie):
+    """HTTP/1.0: the end of the connection is the end of the body, so it must not end in order."""
+    served, t3 = alice
+    with served.connect() as client:
+        client.send_request("GET", "/half-chunked", served.fields(cookie=cookie), version="HTTP/1.0")
+        assert client.read_head().status == 200
+        with pytest.raises(ConnectionResetError):
+            client.file.read()
+
+
 def test_an_upload_that_breaks_off_is_never_completed(alice, cookie):
     served, t3 = alice
     with served.connect() as client:

@@ -66,7 +66,7 @@ class Session:
             return path
         target = self.base / "bin"
         wanted = [file for file in path.parent.iterdir() if file.is_file() and file.name.startswith("credfd")]
-        for file in [*wanted, path.parent / "examples" / "connect", *(path.parent / "profiles").glob("*.yaml")]:
+        for file in [*wanted, path.parent / "examples" / "connect", *(path.parent / "profiles").rglob("*.yaml")]:
             copy = target / file.relative_to(path.parent)
             copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             shutil.copy(file, copy)

@@ -166,6 +166,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"x" * 10)
         self.close_connection = True
 
+    def page_half_chunked(self, seen):
+        """Its last chunk never comes."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"5\r\nhello\r\n5\r\nhe")
+        self.close_connection = True
+
     def page_hang(self, seen):
         self.server.t3.slow.wait(60)
         self.close_connection = True

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "unit_fd.h"
@@ -10,35 +11,45 @@
 
 static struct command command;
 static bool has_exited;
-static char printed[4096];
+static char printed[4096], said[4096];
 
 static void on_exited(struct command *ended) {
     assert_ptr_equal(ended, &command);
     has_exited = true;
 }
 
-/* `sh -c script`; what the command printed is in `printed` when it has ended. */
-static int start(const char *program, const char *script) {
+static void start_with(const char *program, const char *script, int *ret_output, int *ret_words) {
     union {
         const char *given[4];
         char *taken[4]; /* execvp leaves them alone */
     } argv = {.given = {program, "-c", script, NULL}};
-    int output = -EBADF;
 
     has_exited = false;
-    assert_int_equal(command_start(&command, argv.taken, on_exited, &output), 0);
+    assert_int_equal(command_start(&command, argv.taken, on_exited, ret_output, ret_words), 0);
     assert_true(command_is_running(&command));
+}
+
+/* `sh -c script`; what the command printed is in `printed` when it has ended. */
+static int start(const char *program, const char *script) {
+    int output = -EBADF;
+
+    start_with(program, script, &output, NULL);
     return output;
+}
+
+/* All of it stands in the pipe. */
+static void read_text(int fd, char *text, size_t size) {
+    ssize_t n = read(fd, text, size - 1);
+
+    text[n > 0 ? n : 0] = '\0';
 }
 
 static void end(int output) {
     _cleanup_close_ int fd = output;
-    ssize_t n;
 
     loop_until_set(&has_exited);
     assert_false(command_is_running(&command));
-    n = read(fd, printed, sizeof(printed) - 1); /* all of it stands in the pipe */
-    printed[n > 0 ? n : 0] = '\0';
+    read_text(fd, printed, sizeof(printed));
 }
 
 static void run(const char *script) {
@@ -81,6 +92,38 @@ static void it_has_three_descriptors_and_nothing_to_read(void **state) {
     assert_true(inherited >= 0);
     run("echo $(ls /proc/self/fd); cat; readlink /proc/self/fd/0");
     assert_string_equal(printed, "0 1 2 3\n/dev/null\n"); /* 3 is the listing's own */
+}
+
+/* As it is told by itself: what its descriptor leads to is ours, or the pipe that was asked for. */
+static void its_standard_error_is_ours_unless_a_pipe_is_asked_for(void **state) {
+    static const char script[] = "readlink /proc/self/fd/2; echo words >&2";
+    _cleanup_close_ int ours = memfd_create("ours", MFD_CLOEXEC), before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    _cleanup_close_ int words = -EBADF;
+    int output = -EBADF;
+
+    (void)state;
+    assert_true(dup2(ours, STDERR_FILENO) >= 0);
+    run(script);
+    start_with("sh", script, &output, &words);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    assert_int_equal(pread(ours, said, sizeof(said), 0), strlen("words\n")); /* of the first alone */
+    assert_non_null(strstr(printed, "memfd:ours"));
+    end(output);
+    assert_int_equal(strncmp(printed, "pipe:", 5), 0);
+    read_text(words, said, sizeof(said));
+    assert_string_equal(said, "words\n");
+    assert_int_equal(read(words, said, 1), 0);
+}
+
+static void its_output_goes_nowhere_when_nobody_wants_it(void **state) {
+    _cleanup_close_ int words = -EBADF;
+
+    (void)state;
+    start_with("sh", "test /dev/fd/1 -ef /dev/null && echo nowhere >&2; head -c 300000 /dev/zero", NULL, &words);
+    loop_until_set(&has_exited);
+    read_text(words, said, sizeof(said));
+    assert_string_equal(said, "nowhere\n");
+    assert_int_equal(command.wait_status, 0);
 }
 
 static void it_has_the_environment(void **state) {
@@ -151,11 +194,14 @@ static void it_can_be_ended_with_its_group(void **state) {
 }
 
 static void leaves_no_descriptor(void **state) {
-    int before = open_descriptors();
+    int before = open_descriptors(), words = -EBADF;
 
     (void)state;
     run("echo key");
     end(start("no-such-program-anywhere", ""));
+    start_with("true", "", NULL, &words);
+    loop_until_set(&has_exited);
+    fd_close(&words);
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -170,6 +216,8 @@ int main(void) {
         cmocka_unit_test(how_it_ended_is_told),
         cmocka_unit_test(why_it_never_ran_is_told),
         cmocka_unit_test(it_has_three_descriptors_and_nothing_to_read),
+        cmocka_unit_test(its_standard_error_is_ours_unless_a_pipe_is_asked_for),
+        cmocka_unit_test(its_output_goes_nowhere_when_nobody_wants_it),
         cmocka_unit_test(it_has_the_environment),
         cmocka_unit_test(its_signals_are_as_a_shell_would_leave_them),
         cmocka_unit_test(it_leads_a_group_of_its_own),

@@ -180,11 +180,11 @@ static void no_label_is_a_persons_name(void **state) {
 
     (void)state;
     people_seen(people, 0, &seen, 1);
-    people_paired(people, SLICE("alice"), PAIRING_REJECTED, SLICE("KEY-0"), 1);
+    people_paired(people, SLICE("alice"), PAIRING_REJECTED, SLICE("PLACE-0"), 1);
     write_anew();
     all = buf_slice(&text);
     assert_null(memmem(all.p, all.n, "alice", 5));
-    assert_null(memmem(all.p, all.n, "KEY", 3));
+    assert_null(memmem(all.p, all.n, "PLACE", 5));
 }
 
 static void every_family_is_announced_once_before_its_values(void **state) {

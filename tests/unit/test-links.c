@@ -172,6 +172,24 @@ static void a_bad_or_old_assertion_is_not_remembered(void **state) {
     loop_settle();
 }
 
+/* The rules have changed, and the answer to an older question comes over another channel than that news. */
+static void an_answer_by_old_rules_is_not_remembered(void **state) {
+    struct slice token = SLICE("aaa.bbb.ccc");
+
+    (void)state;
+    verifier = role_open(verifier_link_init);
+    assert_int_equal(verifier_ask(&one.question, token), 0);
+    verifier_clear();
+    assert_int_equal(verifier_ask(&other.question, SLICE("newer")), 0);
+    say_asserted(&verifier, one.question.number, true, 60000, SLICE("alice"));
+    say_asserted(&verifier, other.question.number, true, 60000, SLICE("bob"));
+    assert_int_equal(one.answers, 1);
+    assert_null(verifier_knows(token));
+    assert_non_null(verifier_knows(SLICE("newer")));
+    fd_close(&verifier.fd);
+    loop_settle();
+}
+
 int main(void) {
 #define ROW(test) cmocka_unit_test_setup(test, clear)
     const struct CMUnitTest tests[] = {
@@ -182,6 +200,7 @@ int main(void) {
         ROW(a_role_that_talks_nonsense_is_heard_no_more),
         ROW(a_good_assertion_is_asked_for_once),
         ROW(a_bad_or_old_assertion_is_not_remembered),
+        ROW(an_answer_by_old_rules_is_not_remembered),
     };
 
     if (loop_init() < 0)

@@ -187,8 +187,48 @@ static void joins_whole_cookies_only(void **state) {
     assert_slice(navigation_cookies(fields, ARRAY_LEN(fields), joined), "a=1; b=2");
 }
 
+static const struct {
+    const char *name;
+    const char *method;
+    bool is_upgrade;
+    struct field fields[FIELDS_MAX];
+    bool is_foreign;
+} asked[] = {
+    {"a look", "GET", false, {{"Origin", "https://evil.example"}, SITE("cross-site")}, false},
+    {"a question of what is allowed", "OPTIONS", false, {{"Origin", "https://evil.example"}}, false},
+    {"a program's POST", "POST", false, {{NULL, NULL}}, false},
+    {"its own page's POST", "POST", false, {{"Origin", "https://box.example.org"}, SITE("same-origin")}, false},
+    {"the same, with the port", "POST", false, {{"Origin", "https://box.example.org:443"}}, false},
+    {"another site's POST", "POST", false, {{"Origin", "https://evil.example"}}, true},
+    {"another port's POST", "POST", false, {{"Origin", "https://box.example.org:8443"}}, true},
+    {"a POST of nobody knows whom", "POST", false, {{"Origin", "null"}}, true},
+    {"a POST across sites without Origin", "POST", false, {SITE("cross-site")}, true},
+    {"a DELETE of a neighbour's", "DELETE", false, {SITE("same-site")}, true},
+    {"a program's WebSocket", "GET", true, {{NULL, NULL}}, false},
+    {"its own page's WebSocket", "GET", true, {{"Origin", "http://box.example.org"}}, false},
+    {"another site's WebSocket", "GET", true, {{"Origin", "https://evil.example"}}, true},
+    {"a name that only begins so", "GET", true, {{"Origin", "https://box.example.org.evil.example"}}, true},
+    {"two origins", "POST", false, {{"Origin", "https://box.example.org"}, {"Origin", "https://evil.example"}}, true},
+};
+
+static void knows_what_another_sites_page_has_sent(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct http_field fields[FIELDS_MAX];
+        struct request_head request = {.method = slice_of_string(asked[i].method),
+                                       .host = SLICE("box.example.org"),
+                                       .is_upgrade = asked[i].is_upgrade,
+                                       .fields = fields,
+                                       .n_fields = fields_of(asked[i].fields, fields)};
+
+        if (navigation_is_foreign(&request) != asked[i].is_foreign)
+            fail_msg("%s", asked[i].name);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_what_another_sites_page_has_sent),
         cmocka_unit_test(knows_a_document_that_a_person_opens),
         cmocka_unit_test(sends_back_to_this_origin_alone),
         cmocka_unit_test(sends_back_no_further_than_there_is_room),

@@ -166,7 +166,7 @@ static void health_is_known_since_it_changed(void **state) {
     tell(0, HEALTH_UP, 10);
     tell(1, HEALTH_DOWN, 10);
     tell(0, HEALTH_UP, 20);
-    alices = people_find_instance(people, SLICE("KEY-0"));
+    alices = people_find_instance(people, SLICE("account PLACE-0 t3"));
     assert_non_null(alices);
     assert_string_equal(alices->name, "alice");
     assert_string_equal(alices->os_user, "account");
@@ -178,7 +178,7 @@ static void health_is_known_since_it_changed(void **state) {
     people_count_health(people, counts);
     assert_int_equal(counts[HEALTH_DOWN], 2);
     assert_int_equal(counts[HEALTH_UP], 0);
-    assert_null(people_find_instance(people, SLICE("KEY-2")));
+    assert_null(people_find_instance(people, SLICE("account PLACE-2 t3")));
 }
 
 static void an_instance_that_is_removed_is_forgotten(void **state) {
@@ -190,7 +190,7 @@ static void an_instance_that_is_removed_is_forgotten(void **state) {
     tell(2, HEALTH_UP, 1);
     people_table(people, &without);
     assert_int_equal(people_count_instances(people), 1);
-    assert_non_null(people_find_instance(people, SLICE("KEY-0")));
+    assert_non_null(people_find_instance(people, SLICE("account PLACE-0 t3")));
     people_table(people, &table);
 }
 

@@ -71,7 +71,6 @@ static void an_empty_page_is_whole(void **state) {
     (void)state;
     assert_true(slice_starts_with(all, SLICE("<!doctype html>")));
     assert_true(slice_ends_with(all, SLICE("</html>\n")));
-    assert_has(all, "<meta http-equiv=\"refresh\" content=\"10\">");
     assert_has(all, "name=\"viewport\"");
     assert_has(all, "2026-11-21 22:39:30 UTC");
     assert_has(all, "serving for 2 h");
@@ -140,6 +139,56 @@ static void every_text_is_escaped(void **state) {
     assert_has(all, "&lt;script&gt;&amp;&quot;&#39;");
     assert_lacks(all, "<script>");
     assert_has(all, "box&lt;1&gt;");
+}
+
+/* Who was just asked is known in a moment, and the page that asked is soon looked at again. */
+static void it_asks_again_soon_while_somebody_in_use_is_unknown(void **state) {
+    static const char soon[] = "<meta http-equiv=\"refresh\" content=\"2\">",
+                      later[] = "<meta http-equiv=\"refresh\" content=\"10\">";
+    struct table without = {.names = {"alice"}};
+
+    (void)state;
+    assert_has(page(), soon);
+    assert_has(page(), "They are being asked how they are.");
+    health(0, HEALTH_UP);
+    assert_has(page(), later);
+    assert_has(page(), "again in 10 s");
+    see("alice", 1000, 0);
+    see("bob", HEALTH_USED + 1, 0);
+    assert_has(page(), later);
+    see("carol", 1000, 0);
+    assert_has(page(), soon);
+    assert_has(page(), "again in 2 s");
+    people_table(people, &without);
+    assert_has(page(), later);
+    people_table(people, &table);
+    health(2, HEALTH_UNKNOWN);
+    assert_has(page(), soon);
+    health(2, HEALTH_DOWN);
+    assert_has(page(), later);
+}
+
+static void where_nobody_is_asked_it_does_not_wait(void **state) {
+    (void)state;
+    metrics.table_instances = LIMIT_HEALTH_ALL + 1;
+    assert_has(page(), "content=\"10\"");
+    assert_has(page(), "None was asked yet how it is.");
+}
+
+static void a_place_is_said_once_and_without_the_account(void **state) {
+    (void)state;
+    health(0, HEALTH_UP);
+    assert_has(page(), "<td data-label=\"Account\"><div>account</div></td>"
+                       "<td data-label=\"Place\"><div>PLACE-0 <small>t3</small></div></td>");
+}
+
+static void what_was_restarted_is_said_when_there_was_any(void **state) {
+    (void)state;
+    assert_lacks(page(), "restarted");
+    metrics.restarts[0] = 1;
+    assert_has(page(), "<dt>Connections open</dt><dd>0<small>1 process restarted</small></dd>");
+    metrics.restarts[1] = 1233;
+    assert_has(page(), "<small>1,234 processes restarted</small>");
 }
 
 static void trouble_stands_first_and_then_who_was_seen_last(void **state) {
@@ -230,6 +279,10 @@ int main(void) {
         TEST(people_stand_there_with_what_they_do),
         TEST(a_failed_pairing_says_why),
         TEST(every_text_is_escaped),
+        TEST(it_asks_again_soon_while_somebody_in_use_is_unknown),
+        TEST(where_nobody_is_asked_it_does_not_wait),
+        TEST(a_place_is_said_once_and_without_the_account),
+        TEST(what_was_restarted_is_said_when_there_was_any),
         TEST(trouble_stands_first_and_then_who_was_seen_last),
         TEST(who_has_an_instance_that_is_down_has_trouble),
         TEST(a_table_that_is_not_in_order_is_said_to_be),

@@ -80,8 +80,8 @@ static const struct {
     {SLICE("a: { os_user: u, unix: s }\n"), "f:1: a.unix: must be the path of a socket, from /"},
     {SLICE("a: { os_user: u, unix: \"/a\\0b\" }\n"), "f:1: a.unix: has a control character in it; remove it"},
     {SLICE("a: { os_user: u, port: 1, start: \"a b\" }\n"),
-     "f:1: a.start: is no unit's name; write one as t3@{os_user}.service"},
-    {SLICE("a: { os_user: u, port: 1, start: x }\nb: { os_user: u, port: 1 }\n"),
+     "f:1: a.start: is no unit's name, in which {os_user} alone is filled in; write one as t3@{os_user}.service"},
+    {SLICE("a: { os_user: u, port: 1, start: x.service }\nb: { os_user: u, port: 1 }\n"),
      "f:2: b.start: is not what line 1 says of the same instance; make them equal"},
     {SLICE("a: { os_user: u, port: 1, at: http://h/ }\n"),
      "f:1: a.at: must be a host, a path from /, or both; write box.example.org/notes, without scheme and port"},
@@ -151,6 +151,45 @@ static int build_with(const char *before, size_t n, const char *behind, char **r
     return r;
 }
 
+/* Of a unit's name only {os_user} is replaced: what else stands in braces would be a unit that is never started. */
+static void names_units_that_can_be_started(void **state) {
+    static const struct {
+        const char *unit;
+        bool is_one;
+    } units[] = {
+        {"t3.service", true},
+        {"t3@{os_user}.service", true},
+        {"{os_user}-{os_user}.socket", true},
+        {"a\\\\x2db:c_d.target", true},
+        {"t3@{name}.service", false},
+        {"t3@{recipe}.service", false},
+        {"t3@{os_user.service", false},
+        {"t3@os_user}.service", false},
+        {"t3@{}.service", false},
+        {"t3@{{os_user}}.service", false},
+        {"t3@{OS_USER}.service", false},
+        {"t3@{os_user}", false},
+        {"t3", false},
+        {".service", false},
+        {"@{os_user}.service", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        _cleanup_free_ char *error = NULL;
+        char text[256];
+        int fd = -EBADF, n, r;
+
+        n = snprintf(text, sizeof(text), "a: { os_user: u, port: 1, start: \"%s\" }\n", units[i].unit);
+        r = table_build_bytes("f", slice_of(text, (size_t)n), 1, &known_recipes, &fd, &error);
+        if (r == 0)
+            (void)close(fd);
+        assert_row(slice_of_string(units[i].unit), (r == 0) == units[i].is_one);
+        assert_true(units[i].is_one ||
+                    strstr(error, "a.start: is no unit's name, in which {os_user} alone is filled in"));
+    }
+}
+
 static void holds_each_limit(void **state) {
     static const struct {
         const char *before, *behind;
@@ -162,7 +201,7 @@ static void holds_each_limit(void **state) {
         {"a: { os_user: u, port: 1, host: ", "}\n", LIMIT_HOST},
         {"a: { os_user: u, port: 1, at: ", "}\n", LIMIT_HOST},
         {"a: { os_user: u, port: 1, at: /", "}\n", LIMIT_BASE_PATH - 1},
-        {"a: { os_user: u, port: 1, start: ", "}\n", 2 * LIMIT_NAME},
+        {"a: { os_user: u, port: 1, start: ", ".service }\n", 2 * LIMIT_NAME - 8},
         {"a: { os_user: u, port: 1, names: [ ", "b ] }\n", LIMIT_PERSON - 1},
     };
 
@@ -247,6 +286,7 @@ static void reads_files_and_nothing_else(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_the_line_and_the_mend),
+        cmocka_unit_test(names_units_that_can_be_started),
         cmocka_unit_test(holds_each_limit),
         cmocka_unit_test(holds_the_number_of_routes_and_names),
         cmocka_unit_test(a_table_without_a_fallback_wants_profiles),

@@ -244,7 +244,7 @@ static struct slice whole_table(void) {
     ssize_t n;
 
     assert_int_equal(table_build_bytes("f",
-                                       SLICE("a: { os_user: u, unix: /s, start: x, names: [ b ], at: h/p }\n"
+                                       SLICE("a: { os_user: u, unix: /s, start: x.service, names: [ b ], at: h/p }\n"
                                              "c: { os_user: u, host: h, port: 1 }\n"),
                                        1, &known_recipes, &fd, &error),
                      0);
@@ -305,6 +305,31 @@ static void a_spoilt_table_does_no_harm(void **state) {
     assert_true(n_refused > 100);
 }
 
+/* The NUL behind a path is read too: no length may reach around to it, nor past the end. */
+static void refuses_a_path_that_does_not_end(void **state) {
+    struct {
+        struct table_header header;
+        struct table_bucket bucket;
+        struct table_instance instance;
+        char texts[128];
+    } memory = {.header = {.magic = TABLE_MAGIC, .n_buckets = 1, .n_instances = 1, .n_texts = sizeof(memory.texts)},
+                .instance = {.kind = INSTANCE_UNIX, .place = {.at = 120, .n = 7}}};
+    static const struct table_text bad[] = {{120, 8},          {120, UINT32_MAX}, {120, 0}, {127, 1},
+                                            {128, UINT32_MAX}, {119, 6},          {0, 108}, {128, 0},
+                                            {129, 1},          {UINT32_MAX, 1},   {121, 7}};
+    struct slice whole = slice_of(&memory, sizeof(memory));
+    struct table *table = NULL;
+
+    (void)state;
+    memset(memory.texts, 'a', sizeof(memory.texts) - 1);
+    assert_int_equal(table_open(sealed(whole, SEALS), &table), 0);
+    table_unref(table);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        memory.instance.place = bad[i];
+        assert_int_equal(table_open(sealed(whole, SEALS), &table), -EPROTO);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_json_of_the_contract),
@@ -318,6 +343,7 @@ int main(void) {
         cmocka_unit_test(finds_each_of_many),
         cmocka_unit_test(opens_only_what_is_sealed),
         cmocka_unit_test(refuses_memory_of_another_size),
+        cmocka_unit_test(refuses_a_path_that_does_not_end),
         cmocka_unit_test(a_spoilt_table_does_no_harm),
     };
 

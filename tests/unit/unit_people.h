@@ -1,6 +1,6 @@
 /*
  * A table of a test's own making, for what only asks it who there is: the functions of ingress/table/table.h, over rows.
- * Row i has the key "KEY-i" with the name of that row. References are counted, so that a test sees one that was lost.
+ * Row i has the key "account PLACE-i t3" with the name of that row. References are counted, so that a test sees one that was lost.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct table {
     int references;
 };
 
-static char table_keys[TABLE_ROWS][16];
+static char table_keys[TABLE_ROWS][32];
 
 struct table *table_ref(struct table *table) {
     table->references++;
@@ -50,7 +50,7 @@ bool table_instance(const struct table *table, uint32_t number, struct instance 
 
     if (number >= table_count(table))
         return false;
-    n = snprintf(table_keys[number], sizeof(table_keys[number]), "KEY-%u", number);
+    n = snprintf(table_keys[number], sizeof(table_keys[number]), "account PLACE-%u t3", number);
     *ret = (struct instance){.number = number,
                              .key = slice_of(table_keys[number], (size_t)n),
                              .name = slice_of_string(table->names[number]),

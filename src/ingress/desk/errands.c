@@ -153,7 +153,9 @@ static int run(struct errand *errand, const struct command_settings *settings, c
     char **argv = errand_argv(settings->argv, instance, recipe);
     int words = -EBADF, r = -ENOMEM;
 
-    if (argv && asprintf(&errand->title, "%s for %.*s", argv[0], SLICE_ARG(instance->os_user)) >= 0)
+    if (asprintf(&errand->title, "%s for %.*s", settings->argv[0], SLICE_ARG(instance->os_user)) < 0)
+        errand->title = NULL;
+    if (argv && errand->title)
         r = command_start(&errand->command, argv, exited, errand->kind == ERRAND_MINT ? ret_output : NULL, &words);
     errand_argv_free(argv);
     if (r < 0)

@@ -30,13 +30,11 @@ static int on_tally(void *owner, struct ipc_message *m) {
 
 static int on_seen(void *owner, struct ipc_message *m) {
     struct seat *seat = seat_of(owner);
-    struct dispatch *dispatch = seat->dispatch;
     struct seen seen;
 
     if (seen_decode(m, &seen) < 0)
         return -EPROTO;
-    if (table_has(dispatch->table.table, seen.name))
-        people_seen(dispatch->people, seat->number, &seen, dispatch_wall_ms());
+    people_seen(seat->dispatch->people, seat->number, &seen, dispatch_wall_ms());
     return 0;
 }
 

@@ -49,16 +49,30 @@
     "td::before{content:attr(data-label);color:var(--soft);font-size:.8125rem;line-height:1.85}"                       \
     "}"
 
+#define REFRESH_S 10
+#define REFRESH_SOON_S (HEALTH_SOONEST / 1000) /* while somebody was just asked how they are */
+
 #define HEAD                                                                                                           \
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"                                          \
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"                                       \
-    "<meta name=\"robots\" content=\"noindex\">\n"                                                                     \
-    "<meta http-equiv=\"refresh\" content=\"10\">\n"                                                                   \
+    "<meta name=\"robots\" content=\"noindex\">\n"
+
+#define TITLE                                                                                                          \
     "<title>credfd: people and workspaces</title>\n"                                                                   \
     "<style>" STYLE "</style>\n</head>\n<body>\n<main>\n<h1>People and workspaces</h1>\n"
 
-static void put_header(struct text *text, const struct status *status) {
-    text_put(text, SLICE(HEAD "<p class=\"when\">"));
+/* The two lists: what the page is made from. */
+struct lists {
+    struct status_person *people;
+    const struct instance_health **instances;
+    size_t n_people, n_instances;
+    bool is_waiting; /* this look, or the one before, has asked for what is unknown */
+};
+
+static void put_header(struct text *text, const struct status *status, unsigned refresh_s) {
+    text_put(text, SLICE(HEAD));
+    text_add(text, "<meta http-equiv=\"refresh\" content=\"%u\">\n", refresh_s);
+    text_put(text, SLICE(TITLE "<p class=\"when\">"));
     if (status->host) {
         text_put_html(text, slice_of_string(status->host));
         text_put(text, SLICE(" &middot; "));
@@ -66,7 +80,7 @@ static void put_header(struct text *text, const struct status *status) {
     status_put_time(text, status->now_ms);
     text_put(text, SLICE(" &middot; serving for "));
     status_put_span(text, status->now_ms > status->started_ms ? status->now_ms - status->started_ms : 0);
-    text_put(text, SLICE(" &middot; again every 10 s</p>\n"));
+    text_add(text, " &middot; again in %u s</p>\n", refresh_s);
 }
 
 static void open_tile(struct text *text, const char *label, bool has_trouble) {
@@ -127,22 +141,35 @@ static void put_pairing_tile(struct text *text, const struct status *status) {
     close_tile(text);
 }
 
+/* What a process that had to be started again has cost: connections. */
+static void put_connections_tile(struct text *text, const struct status *status) {
+    uint64_t restarts = 0;
+
+    for (size_t i = 0; i < DISPATCH_ROLES; i++)
+        restarts += status->metrics->restarts[i];
+    open_tile(text, "Connections open", false);
+    status_put_number(text, dispatch_metrics_connections(status->metrics));
+    if (restarts > 0) {
+        text_put(text, SLICE("<small>"));
+        status_put_number(text, restarts);
+        text_put(text, restarts == 1 ? SLICE(" process restarted</small>") : SLICE(" processes restarted</small>"));
+    }
+    close_tile(text);
+}
+
 static void put_totals(struct text *text, const struct status *status) {
     const struct dispatch_metrics *m = status->metrics;
-    uint64_t requests = 0, restarts = 0;
+    uint64_t requests = 0;
 
     for (size_t i = 0; i < TALLY_STATUSES; i++)
         requests += m->total.requests[i];
-    for (size_t i = 0; i < DISPATCH_ROLES; i++)
-        restarts += m->restarts[i];
     text_put(text, SLICE("<dl>\n"));
     put_table_tile(text, status);
     put_health_tile(text, status);
     put_tile(text, "Tunnels open", dispatch_metrics_tunnels(m));
-    put_tile(text, "Connections open", dispatch_metrics_connections(m));
+    put_connections_tile(text, status);
     put_tile(text, "Requests", requests);
     put_pairing_tile(text, status);
-    put_tile(text, "Processes restarted", restarts);
     text_put(text, SLICE("</dl>\n"));
 }
 
@@ -173,15 +200,54 @@ static int compare_instances(const void *pa, const void *pb) {
     return r != 0 ? r : strcmp((*a)->key, (*b)->key);
 }
 
+/* The steward asks instances that were used so lately, whenever somebody looks. */
+static bool is_in_use(const struct person *person, uint64_t now_ms) {
+    return !person->is_gone && now_ms < MAX_OF(person->seen_ms, person->paired_ms) + HEALTH_USED;
+}
+
 static struct status_person row_of(const struct status *status, const struct person *person) {
     struct status_person row = {.person = person};
     struct instance instance;
 
-    if (status->table && table_find(status->table, person->item.key, SLICE_EMPTY, SLICE("/"), &instance))
+    if (status->table && table_find(status->table, person->item.key, SLICE_EMPTY, SLICE("/"), &instance)) {
         row.instance = people_find_instance(status->people, instance.key);
+        row.is_waiting = is_in_use(person, status->now_ms) && (!row.instance || row.instance->health == HEALTH_UNKNOWN);
+    }
     row.has_trouble =
         !person->is_gone && (person->has_trouble || (row.instance && row.instance->health == HEALTH_DOWN));
     return row;
+}
+
+static void lists_done(struct lists *lists) {
+    free(lists->people);
+    free(lists->instances);
+}
+
+static int lists_init(struct lists *lists, const struct status *status) {
+    size_t n = people_count(status->people), n_instances = people_count_instances(status->people);
+    const struct person **persons = calloc(n + 1, sizeof(*persons));
+    uint64_t all = status->metrics->table_instances;
+
+    *lists = (struct lists){.people = calloc(n + 1, sizeof(*lists->people)),
+                            .instances = calloc(n_instances + 1, sizeof(*lists->instances)),
+                            .n_people = n,
+                            .n_instances = n_instances,
+                            .is_waiting = n_instances == 0 && all > 0 && all <= LIMIT_HEALTH_ALL};
+    if (!persons || !lists->people || !lists->instances) {
+        free(persons);
+        lists_done(lists);
+        return -ENOMEM;
+    }
+    people_list(status->people, persons);
+    for (size_t i = 0; i < n; i++) {
+        lists->people[i] = row_of(status, persons[i]);
+        lists->is_waiting = lists->is_waiting || lists->people[i].is_waiting;
+    }
+    free(persons);
+    people_list_instances(status->people, lists->instances);
+    qsort(lists->people, n, sizeof(*lists->people), compare_persons);
+    qsort(lists->instances, n_instances, sizeof(struct instance_health *), compare_instances);
+    return 0;
 }
 
 static void open_list(struct text *text, const char *title, size_t n) {
@@ -221,61 +287,37 @@ static void close_table(struct text *text, size_t n, uint64_t forgotten) {
     put_more(text, n, forgotten);
 }
 
-static void put_people(struct text *text, const struct status *status, struct status_person *rows, size_t n) {
-    qsort(rows, n, sizeof(*rows), compare_persons);
-    open_table(text, "People", n,
+static void put_people(struct text *text, const struct status *status, const struct lists *lists) {
+    open_table(text, "People", lists->n_people,
                SLICE("Person</th><th>Workspace</th><th>Last seen</th><th>Tunnels</th><th>Requests</th>"
                      "<th>Session made"),
                "Nobody was seen yet.");
-    for (size_t i = 0; i < n && i < LIMIT_STATUS_ROWS; i++)
-        status_put_person(text, &rows[i], status->now_ms);
-    close_table(text, n, people_forgotten(status->people));
+    for (size_t i = 0; i < lists->n_people && i < LIMIT_STATUS_ROWS; i++)
+        status_put_person(text, &lists->people[i], status->now_ms);
+    close_table(text, lists->n_people, people_forgotten(status->people));
 }
 
-static int find_people(struct text *text, const struct status *status) {
-    size_t n = people_count(status->people);
-    const struct person **persons = calloc(n + 1, sizeof(*persons));
-    struct status_person *rows = calloc(n + 1, sizeof(*rows));
-    int r = persons && rows ? 0 : -ENOMEM;
-
-    if (r == 0) {
-        people_list(status->people, persons);
-        for (size_t i = 0; i < n; i++)
-            rows[i] = row_of(status, persons[i]);
-        put_people(text, status, rows, n);
-    }
-    free(persons);
-    free(rows);
-    return r;
-}
-
-static int find_instances(struct text *text, const struct status *status) {
-    size_t n = people_count_instances(status->people);
-    const struct instance_health **instances = calloc(n + 1, sizeof(*instances));
-
-    if (!instances)
-        return -ENOMEM;
-    people_list_instances(status->people, instances);
-    qsort(instances, n, sizeof(struct instance_health *), compare_instances);
-    open_table(text, "Workspaces", n,
+static void put_instances(struct text *text, const struct status *status, const struct lists *lists) {
+    open_table(text, "Workspaces", lists->n_instances,
                SLICE("Person</th><th>State</th><th>Since</th><th>Answer</th><th>Account</th><th>Place"),
-               "None was asked yet how it is.");
-    for (size_t i = 0; i < n && i < LIMIT_STATUS_ROWS; i++)
-        status_put_instance(text, instances[i], status->now_ms);
-    close_table(text, n, 0);
-    free(instances);
-    return 0;
+               lists->is_waiting ? "They are being asked how they are." : "None was asked yet how it is.");
+    for (size_t i = 0; i < lists->n_instances && i < LIMIT_STATUS_ROWS; i++)
+        status_put_instance(text, lists->instances[i], status->now_ms);
+    close_table(text, lists->n_instances, 0);
 }
 
 int status_write(const struct status *status, struct buf *to) {
     struct text text = {.to = to};
-    int r;
+    struct lists lists;
+    int r = lists_init(&lists, status);
 
-    put_header(&text, status);
+    if (r < 0)
+        return r;
+    put_header(&text, status, lists.is_waiting ? REFRESH_SOON_S : REFRESH_S);
     put_totals(&text, status);
-    r = find_people(&text, status);
-    if (r == 0)
-        r = find_instances(&text, status);
+    put_people(&text, status, &lists);
+    put_instances(&text, status, &lists);
     text_put(&text, SLICE("</main>\n</body>\n</html>\n"));
-    return r < 0 ? r : text.error;
+    lists_done(&lists);
+    return text.error;
 }

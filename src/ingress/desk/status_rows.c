@@ -167,6 +167,20 @@ void status_put_person(struct text *text, const struct status_person *row, uint6
     text_put(text, SLICE("</tr>\n"));
 }
 
+/* A key is "ACCOUNT PLACE RECIPE" (table.h); the account has a column of its own. A path may have blanks. */
+static void put_place(struct text *text, struct slice key) {
+    struct slice place = key, recipe;
+
+    (void)slice_cut(&place, ' ');
+    recipe = place;
+    while (slice_has(recipe, ' '))
+        (void)slice_cut(&recipe, ' ');
+    text_put_html(text, slice_trim(slice_first(place, place.n - recipe.n)));
+    text_put(text, SLICE(" <small>"));
+    text_put_html(text, recipe);
+    text_put(text, SLICE("</small>"));
+}
+
 void status_put_instance(struct text *text, const struct instance_health *instance, uint64_t now_ms) {
     text_add(text, "<tr%s><th scope=\"row\">", instance->health == HEALTH_DOWN ? " class=\"trouble\"" : "");
     put_string(text, instance->name);
@@ -184,7 +198,7 @@ void status_put_instance(struct text *text, const struct instance_health *instan
     put_string(text, instance->os_user);
     close_cell(text);
     open_cell(text, "Place");
-    put_string(text, instance->key);
+    put_place(text, instance->item.key);
     close_cell(text);
     text_put(text, SLICE("</tr>\n"));
 }

@@ -12,6 +12,7 @@ struct status_person {
     const struct person *person;
     const struct instance_health *instance;
     bool has_trouble;
+    bool is_waiting; /* the instance is in use, and was asked how it is */
 };
 
 void status_put_number(struct text *text, uint64_t value); /* 12,345 */

@@ -1,4 +1,5 @@
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "ingress/front/front.h"
 
 enum fate { TRAVELS, DROPPED, SAYS_FOR, SAYS_PROTO };
@@ -117,7 +118,7 @@ static void sort_fields(const struct own_names *own, const struct request_head *
             ret->proto = field->value;
             ret->n_proto++;
         }
-        if (fate == TRAVELS && !is_own(own, field->name))
+        if ((fate == TRAVELS && !is_own(own, field->name)) || WEAKENED(FORWARDED))
             ret_kept[n++] = *field;
     }
     *ret_n = n;

@@ -8,11 +8,14 @@
 
 #include "base/macros.h"
 #include "base/num.h"
+#include "base/weaken.h"
 #include "ingress/table/person.h"
 
 static const char nobody[] = "no t3 instance provisioned for this user"; /* contract's words */
 
 bool front_trusts(const struct front *front, const struct peer *peer) {
+    if (WEAKENED(FRONT))
+        return true;
     switch (peer->kind) {
     case PEER_ADDRESS:
         for (size_t i = 0; i < front->n_peers; i++)
@@ -106,7 +109,7 @@ static enum naming check_secret(const struct front *front, const struct request_
         *ret_reason = "the secret of the front is there twice";
         return NAMED_BADLY;
     }
-    if (!is_secret(front, shown)) {
+    if (!is_secret(front, shown) && !WEAKENED(FRONT)) {
         *ret_reason = "the secret of the front is missing or wrong";
         return NAMED_BY_STRANGER;
     }
@@ -149,7 +152,7 @@ enum naming front_identify(const struct front *front, const struct peer *peer, c
     if (front->assertion_header[0])
         return find_assertion(front, request, ret);
     /* a list is what two fields become on their way through a proxy (RFC 9110 §5.3) */
-    if (count_fields(request, front->identity_header, &value) > 1 || slice_has(value, ',')) {
+    if ((count_fields(request, front->identity_header, &value) > 1 || slice_has(value, ',')) && !WEAKENED(IDENTITY)) {
         ret->reason = "two identities";
         return NAMED_BADLY;
     }
@@ -168,7 +171,7 @@ static bool may_stand_behind(const struct front *front, struct slice domain) {
     for (size_t i = 0; i < front->n_domains; i++)
         if (slice_equals_nocase(domain, slice_of_string(front->domains[i])))
             return true;
-    return front->n_domains == 0;
+    return front->n_domains == 0 || WEAKENED(DOMAIN);
 }
 
 enum naming front_name(const struct front *front, struct slice value, struct named *ret) {

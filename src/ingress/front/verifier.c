@@ -88,7 +88,9 @@ static int on_assertion(void *owner, struct ipc_message *m) {
 }
 
 static void dispatcher_closed(void *owner, int reason) {
-    (void)reason;
+    if (reason != 0)
+        log_error("dispatcher %u broke the rules of its channel, which is closed: %s", number_of(owner),
+                  strerror(-reason));
     verifier_queue_drop(&queue, number_of(owner));
 }
 

@@ -13,7 +13,8 @@ struct instance_call;
 enum call_end {
     CALL_ANSWERED,    /* the answer is whole */
     CALL_UNREACHABLE, /* there was no connection */
-    CALL_BROKEN,      /* there was one, and no whole answer that is HTTP: cut off, garbage, or too late */
+    CALL_BROKEN,      /* there was one, and no whole answer that is HTTP: cut off, or garbage */
+    CALL_SILENT,      /* there was one, and no whole answer in time */
     CALL_TOO_LONG,    /* more than LIMIT_INSTANCE_ANSWER, or more cookies than LIMIT_SET_COOKIES and LIMIT_COOKIE */
 };
 

@@ -9,6 +9,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/weaken.h"
+
 struct mint_output {
     char printed[LIMIT_COMMAND_OUTPUT + 1]; /* one byte more, so that what is longer is seen to be */
     size_t n;
@@ -60,7 +62,7 @@ int mint_output_read(struct mint_output *output, int fd) {
             continue;
         if (n < 0)
             return -errno;
-        output->n += (size_t)n;
+        output->n += WEAKENED(OUTPUT) ? 0 : (size_t)n;
     }
     return -EMSGSIZE;
 }

@@ -115,6 +115,10 @@ static void exchanged(void *owner, const struct call_answer *answer) {
     case CALL_BROKEN:
         fail(pairing, PAIRING_UNREACHABLE, answer->reason);
         break;
+    case CALL_SILENT:
+        pairing_over(pairing, (struct pairing_result){
+                                  .fault = PAIRING_UNREACHABLE, .reason = answer->reason, .was_silent = true});
+        break;
     case CALL_TOO_LONG:
         reject(pairing, answer->status, answer->reason);
         break;
@@ -122,6 +126,8 @@ static void exchanged(void *owner, const struct call_answer *answer) {
 }
 
 static void begin_exchange(struct pairing *pairing) {
+    const struct call_times times = {pairing->times.connect_ms,
+                                     MIN_OF(pairing->times.response_ms, (uint64_t)TIMEOUT_EXCHANGE)};
     struct buf request;
     int r;
 
@@ -129,7 +135,7 @@ static void begin_exchange(struct pairing *pairing) {
     buf_init_secret(&request, RECIPE_REQUEST_MAX);
     r = recipe_write_exchange(pairing->target, pairing->exchange, pairing->credential, &request);
     if (r == 0)
-        r = instance_call_start(&pairing->target->instance, buf_slice(&request), pairing->times, exchanged, pairing,
+        r = instance_call_start(&pairing->target->instance, buf_slice(&request), times, exchanged, pairing,
                                 &pairing->call);
     buf_release(&request);
     if (r < 0)

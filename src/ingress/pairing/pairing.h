@@ -21,6 +21,7 @@ struct pairing_result {
     unsigned status;      /* of the instance's answer to the last exchange; 0 without one */
     size_t exchange;      /* index of the last one that was tried */
     bool was_not_started; /* with PAIRING_MINT_FAILED: there was no command at all */
+    bool was_silent;      /* with PAIRING_UNREACHABLE: the instance is there, and did not answer in time */
     const struct slice *set_cookies;
     size_t n_set_cookies;
 };

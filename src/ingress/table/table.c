@@ -82,12 +82,12 @@ static bool are_routes_sound(const struct table *table) {
     return true;
 }
 
-/* A path goes into a struct sockaddr_un with the NUL that stands behind it. */
+/* A path goes into a struct sockaddr_un with the NUL that stands behind it, which is one of the texts too. */
 static bool is_path(const struct table *table, struct table_text text) {
     struct slice path;
 
-    if (text.n == 0 ||
-        !is_text(table, (struct table_text){text.at, text.n + 1}, sizeof(((struct sockaddr_un *)0)->sun_path)))
+    if (text.n == 0 || !is_text(table, text, sizeof(((struct sockaddr_un *)0)->sun_path) - 1) ||
+        text.n == table->header->n_texts - text.at)
         return false;
     path = text_of(table, text);
     return !slice_has(path, '\0') && path.p[path.n] == '\0';

@@ -102,13 +102,25 @@ static const char *check_unix(struct slice text) {
     return NULL;
 }
 
-/* systemd.unit(5), and the places where the user's name goes. */
-static const char *check_start(struct slice text) {
-    bool is_one = text.n > 0 && text.n <= 2 * LIMIT_NAME && text.p[0] != '-' && text.p[0] != '.';
+static bool is_startable(struct slice unit) {
+    return slice_ends_with(unit, SLICE(".service")) || slice_ends_with(unit, SLICE(".socket")) ||
+           slice_ends_with(unit, SLICE(".target"));
+}
 
-    for (size_t i = 0; is_one && i < text.n; i++)
-        is_one = is_word_char(text.p[i]) || slice_has(SLICE(":\\@{}"), text.p[i]);
-    return is_one ? NULL : "is no unit's name; write one as t3@{os_user}.service";
+/* systemd.unit(5), and the places where the user's name goes: nothing else is filled in (steward/start_plan.h). */
+static const char *check_start(struct slice text) {
+    const struct slice place = SLICE("{os_user}");
+    struct slice rest = text;
+    bool is_one = text.n > 0 && text.n <= 2 * LIMIT_NAME && !slice_has(SLICE("-.@"), text.p[0]) && is_startable(text);
+
+    while (is_one && rest.n > 0) {
+        bool is_place = slice_starts_with(rest, place);
+
+        is_one = is_place || is_word_char(rest.p[0]) || slice_has(SLICE(":\\@"), rest.p[0]);
+        rest = slice_from(rest, is_place ? place.n : 1);
+    }
+    return is_one ? NULL
+                  : "is no unit's name, in which {os_user} alone is filled in; write one as t3@{os_user}.service";
 }
 
 static const char *check_profile(struct slice text) {

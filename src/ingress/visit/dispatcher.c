@@ -5,11 +5,13 @@
  * sessions' cookies only while they pass. Started by `credfd dispatch`, one for each processor.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "ingress/front/front_codec.h"
 #include "ingress/pairing/recipe_codec.h"
 #include "ingress/visit/access.h"
@@ -22,7 +24,6 @@
 #include "names/lookup.h"
 #include "proc/role.h"
 
-static struct front front_without_digest; /* told, but of no use until its digest has come */
 static struct channel doorman;
 static struct timer looking, telling, ending;
 
@@ -32,30 +33,36 @@ static void use_front(const struct front *front) {
     guests_front();
 }
 
+/* What is written from now on holds at once. A secret that was shown before counts until the next digest comes. */
 static int on_front(void *owner, struct ipc_message *m) {
+    struct front front;
+
     (void)owner;
-    if (front_decode(m, &front_without_digest) < 0)
+    if (front_decode(m, &front) < 0)
         return -EPROTO;
-    if (front_without_digest.secret_header[0] == '\0')
-        use_front(&front_without_digest);
+    if (world.front.has_digest && strcmp(front.secret_header, world.front.secret_header) == 0) {
+        memcpy(front.secret_digest, world.front.secret_digest, sizeof(front.secret_digest));
+        front.has_digest = true;
+    }
+    use_front(&front);
     return 0;
 }
 
 static int on_digest(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
-    struct front *front = &front_without_digest;
+    struct front front = world.front;
     const void *digest;
 
     (void)owner;
     if (ipc_end(m) < 0)
         return -EPROTO;
-    digest = mmap(NULL, sizeof(front->secret_digest), PROT_READ, MAP_SHARED, fd, 0);
+    digest = mmap(NULL, sizeof(front.secret_digest), PROT_READ, MAP_SHARED, fd, 0);
     if (digest == MAP_FAILED)
         return -errno;
-    memcpy(front->secret_digest, digest, sizeof(front->secret_digest));
-    (void)munmap((void *)(uintptr_t)digest, sizeof(front->secret_digest));
-    front->has_digest = true;
-    use_front(front);
+    memcpy(front.secret_digest, digest, sizeof(front.secret_digest));
+    (void)munmap((void *)(uintptr_t)digest, sizeof(front.secret_digest));
+    front.has_digest = true;
+    use_front(&front);
     return 0;
 }
 
@@ -80,8 +87,10 @@ static int on_table(void *owner, struct ipc_message *m) {
     if (r < 0)
         return r;
     world_set_table(table);
-    passages_table(table);
-    guests_table();
+    if (!WEAKENED(REMOVED)) {
+        passages_table(table);
+        guests_table();
+    }
     places_table(table);
     return 0;
 }
@@ -105,7 +114,8 @@ static int on_guest(void *owner, struct ipc_message *m) {
 
 static void doorman_gone(void *owner, int reason) {
     (void)owner;
-    (void)reason;
+    if (reason != 0)
+        log_error("the doorman broke the rules of its channel, which is closed: %s", strerror(-reason));
 }
 
 static int doorman_init(int fd) {

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "ingress/visit/passage.h"
 #include "ingress/visit/probe.h"
 #include "ingress/visit/visit.h"
@@ -124,7 +125,7 @@ static bool is_idle(const struct guest *g) {
 static bool make_room(void) {
     if (guests.n + passages_count() + probe_count() < guests.max)
         return true;
-    for (struct guest *g = guests.first; g; g = g->next)
+    for (struct guest *g = WEAKENED(ROOM) ? NULL : guests.first; g; g = g->next)
         if (is_idle(g)) {
             cut(g);
             return true;

@@ -46,7 +46,7 @@ void verifier_forget(struct question *question);
 /* What it says, when it is known to be good; valid until the next call of anything here. NULL: ask. */
 const struct asserted *verifier_knows(struct slice assertion);
 
-/* Assertions are to be judged anew. */
+/* Assertions are to be judged anew, those too that are being judged. */
 void verifier_clear(void);
 
 struct status_part {

@@ -1,6 +1,7 @@
 #include "ingress/visit/navigation.h"
 
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "ingress/pairing/cookie.h"
 
 static bool accepts_html(struct slice accept) {
@@ -50,6 +51,8 @@ static void look_at(const struct http_field *field, struct purpose *to) {
 bool navigation_is_document(const struct request_head *request) {
     struct purpose purpose = {0};
 
+    if (WEAKENED(NAVIGATION))
+        return true;
     if (!slice_equals(request->method, SLICE("GET")) || request->is_upgrade)
         return false;
     for (size_t i = 0; i < request->n_fields; i++)
@@ -58,6 +61,32 @@ bool navigation_is_document(const struct request_head *request) {
         (purpose.is_cross_site && !purpose.is_navigate))
         return false;
     return purpose.has_dest ? purpose.is_document : purpose.accepts_html;
+}
+
+/* RFC 6454 §7: "scheme://authority", or "null" for one that nobody may know. */
+static bool is_own_origin(struct slice origin, struct slice host) {
+    if (slice_starts_with(origin, SLICE("https://")))
+        return http_authority_equals(slice_from(origin, strlen("https://")), host, 443);
+    return slice_starts_with(origin, SLICE("http://")) &&
+           http_authority_equals(slice_from(origin, strlen("http://")), host, 80);
+}
+
+bool navigation_is_foreign(const struct request_head *request) {
+    bool is_safe = slice_equals(request->method, SLICE("GET")) || slice_equals(request->method, SLICE("HEAD")) ||
+                   slice_equals(request->method, SLICE("OPTIONS"));
+
+    if (is_safe && !request->is_upgrade)
+        return false;
+    for (size_t i = 0; i < request->n_fields; i++) {
+        const struct http_field *field = &request->fields[i];
+
+        if (slice_equals_nocase(field->name, SLICE("Origin")) && !is_own_origin(field->value, request->host))
+            return true;
+        if (slice_equals_nocase(field->name, SLICE("Sec-Fetch-Site")) &&
+            (slice_equals(field->value, SLICE("cross-site")) || slice_equals(field->value, SLICE("same-site"))))
+            return true;
+    }
+    return false;
 }
 
 /* To a browser a backslash is a slash, and a control byte is nothing at all (WHATWG URL). */
@@ -78,7 +107,7 @@ static bool leads_back(const struct request_head *request) {
 struct slice navigation_back(const struct request_head *request, char to[static NAVIGATION_BACK_MAX]) {
     size_t n = request->path.n;
 
-    if (!leads_back(request))
+    if (!leads_back(request) && !WEAKENED(BACK))
         return SLICE("/");
     memcpy(to, request->path.p, n);
     if (request->has_query) {

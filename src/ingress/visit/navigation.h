@@ -13,6 +13,13 @@
  */
 bool navigation_is_document(const struct request_head *request);
 
+/*
+ * Whether another site's page has made the browser ask for more than a look: a WebSocket, which no same-origin rule holds
+ * back, or a method that changes something. An instance that has sessions of its own judges that itself; for one that has
+ * none, the dispatcher must.
+ */
+bool navigation_is_foreign(const struct request_head *request);
+
 #define NAVIGATION_BACK_MAX (LIMIT_TARGET + 1)
 
 /*

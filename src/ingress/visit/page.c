@@ -56,8 +56,8 @@ static const struct kind {
     {0, PAGE_NOT_ASSERTED, "not_asserted", "Your sign-in was not confirmed",
      "It may be too old. Sign in again.\n"
      "For administrators: the front's assertion does not hold; the log says why."},
-    {0, PAGE_NOT_ADMIN, "not_admin", "This page is for administrators",
-     "If you should see it, ask to be listed as one of them."},
+    {0, PAGE_FOREIGN, "foreign", "Another site has sent this",
+     "Your workspace takes this from its own pages only. Open it by its own address."},
     {0, PAGE_CROWDED, "too_much_open", "You have too much open",
      "More of your requests wait for your workspace than one person may have waiting.\n"
      "Close windows that hang, and try again."},
@@ -191,7 +191,9 @@ static int write_html(const struct page *page, struct buf *to) {
     text_put(&text, SLICE("<title>"));
     put_string(&text, page->title);
     text_put(&text, SLICE("</title>\n<style>" STYLE "</style>\n</head>\n<body>\n<main>\n"));
-    text_add(&text, "<p class=\"status\">%u</p>\n<h1>", page->status);
+    if (page->refresh_s == 0) /* to wait is no fault, and has no number */
+        text_add(&text, "<p class=\"status\">%u</p>\n", page->status);
+    text_put(&text, SLICE("<h1>"));
     put_string(&text, page->title);
     text_put(&text, SLICE("</h1>\n"));
     put_advice(&text, page->advice);

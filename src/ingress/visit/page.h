@@ -30,7 +30,7 @@
 #define PAGE_STRANGER "this peer is not trusted to name a person"
 #define PAGE_BAD_NAME "the request names a person in two ways"
 #define PAGE_NOT_ASSERTED "the front's assertion does not hold"
-#define PAGE_NOT_ADMIN "this page is for administrators"
+#define PAGE_FOREIGN "another site's page has sent this"
 #define PAGE_CROWDED "too much of yours is under way; try again later"
 #define PAGE_BUSY "a part of the dispatcher is being started again"
 #define PAGE_BAD_REQUEST "the request is not understood"

@@ -17,7 +17,7 @@ struct remembered {
     uint64_t until_ms;
 };
 
-/* Who waits is found by the question; what was asked stands here until the answer. */
+/* Who waits is found by the question; what was asked stands here until the answer, to be remembered by. */
 struct pending {
     struct pending *next;
     uint32_t number;
@@ -38,7 +38,17 @@ static void forget(struct remembered *one) {
     *one = (struct remembered){0};
 }
 
+static void drop_pending(void) {
+    while (pending) {
+        _cleanup_free_ struct pending *one = pending;
+
+        pending = one->next;
+    }
+}
+
+/* What is under way was asked of the old rules: whoever waits hears the answer, and nobody after him. */
 void verifier_clear(void) {
+    drop_pending();
     for (size_t i = 0; i < LIMIT_ASSERTED; i++)
         forget(&cache[i]);
 }
@@ -102,19 +112,10 @@ static int on_asserted(void *owner, struct ipc_message *m) {
     return 0;
 }
 
-static void drop_pending(void) {
-    while (pending) {
-        _cleanup_free_ struct pending *one = pending;
-
-        pending = one->next;
-    }
-}
-
 int verifier_link_init(int fd) {
     static const struct ipc_permit permits[] = {{IPC_ASSERTED, 1, on_asserted}};
 
     verifier_clear();
-    drop_pending();
     return asking_init(&verifier, fd, permits, ARRAY_LEN(permits));
 }
 

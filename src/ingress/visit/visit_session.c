@@ -1,6 +1,7 @@
 #include "ingress/visit/visit_session.h"
 
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "ingress/visit/key_hash.h"
 #include "ingress/visit/links.h"
 #include "ingress/visit/navigation.h"
@@ -109,7 +110,7 @@ static void send_back(struct visit *v, const struct session_answer *answer) {
 static void paired(struct visit *v, const struct session_answer *answer) {
     switch (answer->state) {
     case SESSION_PAIRED:
-        if (answer->recent > LOOP_PAIRINGS)
+        if (answer->recent > LOOP_PAIRINGS && !WEAKENED(LOOP))
             visit_refuse(v, 403, PAGE_LOOP, 0); /* the third redirect would not be the last */
         else
             send_back(v, answer);
@@ -213,7 +214,10 @@ void way_session(struct visit *v) {
     bool is_fresh, has_any;
 
     if (!recipe->pairs) {
-        forward(v);
+        if (navigation_is_foreign(v->request))
+            visit_refuse(v, 403, PAGE_FOREIGN, 0);
+        else
+            forward(v);
         return;
     }
     v->is_navigation = navigation_is_document(v->request);
