@@ -1,5 +1,6 @@
 """A person's first visit, and every later one: who gets a session, how, and what happens when it cannot be had."""
 import threading
+import time
 
 import pytest
 
@@ -201,6 +202,20 @@ def test_an_instance_that_is_down(serve):
     assert answer.status == 502 and "bootstrap request failed" in answer.text
 
 
+def test_an_instance_that_hangs_is_given_one_credential(serve):
+    """And has ten seconds to answer, whatever others have: the default of response_timeout is a minute."""
+    served, t3 = serve()
+    assert served.ask("/", navigate=True).status == 302  # its cookie's name is known from here on
+    t3.mood = "slow"
+    with served.connect(timeout=30) as client:
+        began = time.monotonic()
+        assert client.ask("GET", "/", served.fields(navigate=True)).status == 502
+        assert time.monotonic() - began < 20
+    assert served.ask("/", navigate=True).status == 502
+    assert served.minted == ["alice", "alice"]
+    t3.slow.set()
+
+
 # Many at once.
 
 def test_a_storm_of_first_visits_mints_one_at_a_time(serve):
@@ -252,3 +267,47 @@ def test_three_who_come_together_are_no_browser_that_keeps_no_cookie(serve):
         assert served.ask("/", navigate=True, fields=[("User-Agent", device)]).status == 302
     for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3"):
         assert served.ask("/", navigate=True, fields=[("X-Forwarded-For", address)]).status == 302
+
+
+# What the mint command says: it may run as the person, and the log is not theirs.
+
+def speak(served, words, ending=""):
+    """The mint command that works, but for what it says before and how it ends."""
+    text = harness.MINT.format(folder=served.folder, secrets=served.secrets, canary=served.session.canary)
+    served.write_mint(text.replace("set -eu\n", f"set -eu\n{words}\n") + ending)
+
+
+def test_a_mint_that_floods_the_log_is_cut_short_and_escaped(serve):
+    served, _ = serve()
+    before = len(served.stderr)
+    speak(served, r"""printf 'credfd: \033[2J\033]0;owned\007forged\r\n\n' >&2
+head -c 1000000 /dev/zero | tr '\0' '\033' >&2
+yes 'credfd: somebody else has signed in' | head -n 100000 >&2""", "exit 1\n")
+    assert served.ask("/", navigate=True).status == 500
+    logged = wait_until(lambda: "said more, which is not kept\n" in served.stderr[before:] and served.stderr[before:],
+                        lambda: served.stderr[before:])
+    said = [line for line in logged.splitlines() if "says: " in line]
+    assert said[0].endswith(r"mint for alice says: credfd: \x1b[2J\x1b]0;owned\x07forged\x0d"), said[0]
+    assert "warning: " in said[0] and len(said) <= 8 and len(logged) < 20000, len(logged)
+    assert not any(line.startswith("credfd: somebody") or line.startswith("credfd: \\x1b") for line in
+                   logged.splitlines())
+    assert not set(logged) - set(map(chr, range(32, 127))) - {"\n"}
+
+
+def test_a_mint_that_says_much_and_works_is_one_that_works(serve):
+    served, _ = serve()
+    speak(served, "head -c 1000000 /dev/zero >&2")
+    before = len(served.stderr)
+    assert served.ask("/", navigate=True).status == 302
+    assert "says" not in served.stderr[before:], "only `log: info` tells of it"
+
+
+def test_a_mint_cannot_cut_the_log_off(serve):
+    served, _ = serve()
+    before = served.stderr
+    assert before
+    speak(served, "truncate -s 0 /proc/self/fd/2 || :\npython3 -c 'import os; os.ftruncate(2, 0)' || :\n"
+                  "python3 -c 'import os; os.pwrite(2, b\"x\" * 4096, 0)' || :", "exit 1\n")
+    assert served.ask("/", navigate=True).status == 500
+    wait_until(lambda: "Illegal seek" in served.stderr, lambda: served.stderr)
+    assert served.stderr.startswith(before)

@@ -75,7 +75,7 @@ def test_default_command_and_its_output_are_passed_through(machine):
     assert result.returncode == 0, result
     assert result.stdout == (b"auth|pairing|create|--base-dir|/home/alice/.t3|--ttl|5m|--json|"
                              b"{\n\"credential\": \"x\"\n}\n")
-    assert result.stderr == b"words\n"
+    assert result.stderr == b""
 
 
 def test_the_command_is_that_user_wholly_and_has_nothing_else(report):
@@ -89,8 +89,35 @@ def test_the_command_is_that_user_wholly_and_has_nothing_else(report):
                            "USER": "alice", "LOGNAME": "alice", "SHELL": "/bin/sh"}
     assert said["cwd"] == ALICE.home and said["session"]
     assert said["umask"] == "0077" and said["core"] == [0, 0]
-    assert set(said["fds"]) == {"0", "1", "2"} and said["fds"]["0"] == "/dev/null"
+    assert set(said["fds"]) == {"0", "1", "2"} and said["fds"]["0"] == said["fds"]["2"] == "/dev/null"
     assert said["blocked"] == "0" * 16 and int(said["ignored"], 16) & ~(1 << signal.SIGPIPE - 1 | 1 << 24) == 0
+
+
+REACH = """
+import os, sys
+sys.stderr.write("\\x1b[2Jforged\\n" * 100000)
+for attempt in (lambda: os.ftruncate(2, 0), lambda: open(f"/proc/{os.getppid()}/fd/2", "w")):
+    try:
+        attempt()
+    except OSError as error:
+        print(type(error).__name__, error.errno)
+"""
+
+
+def test_the_caller_s_log_is_out_of_reach_of_the_command(machine):
+    """It is the user's own, who could else flood the log, forge what stands there, and cut it off: by its own standard
+    error, or by that of the process that waits for it as the same user."""
+    machine.put("/usr/local/bin/reach.py", REACH)
+    machine.profile("t3", "/usr/bin/python3", "-I", "/usr/local/bin/reach.py")
+    with open(machine.path("/usr/local/log"), "w+b") as log:
+        log.write(b"before\n")
+        log.flush()
+        log.seek(0)
+        os.fchmod(log.fileno(), 0o666)
+        result = subprocess.run(machine.as_root("/usr/local/bin/credfd-mint", "alice"), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=log, timeout=60, check=True)
+        assert result.stdout == b"OSError 22\nPermissionError 13\n", result
+        assert log.read() == b"before\n"
 
 
 def test_the_service_s_own_groups_are_not_kept(report):

@@ -354,6 +354,81 @@ static void an_instance_that_is_not_there_costs_one_mint(void **state) {
     assert_int_equal(answer_to(12)->state, SESSION_PAIRED);
 }
 
+/* So many users that mints are bounded, each with a recipe's instance behind the same port. */
+static void set_crowd(struct instance crowd[LIMIT_MINTS + 1]) {
+    char json[64 * (LIMIT_MINTS + 1)], name[8];
+    struct table *table;
+    size_t n = 0;
+
+    for (int i = 0; i <= LIMIT_MINTS; i++)
+        n += (size_t)snprintf(json + n, sizeof(json) - n, "%c\"p%d\":{\"os_user\":\"u%d\",\"port\":PORT}",
+                              i ? ',' : '{', i, i);
+    (void)snprintf(json + n, sizeof(json) - n, "}");
+    table = table_of(json, 7);
+    for (int i = 0; i <= LIMIT_MINTS; i++) {
+        (void)snprintf(name, sizeof(name), "p%d", i);
+        crowd[i] = instance_of(table, name);
+    }
+    session_desk_set_table(desk, table);
+}
+
+static void so_many_mints_run_at_once(void **state) {
+    struct instance crowd[LIMIT_MINTS + 1];
+
+    (void)state;
+    set_crowd(crowd);
+    instance_says("GET /api/auth/session", SESSION_DIED_ANSWER);
+    for (uint32_t i = 0; i <= LIMIT_MINTS; i++)
+        ask(i, &crowd[i], SESSION_PAIR, "");
+    loop_until(has_minted, &(const size_t){LIMIT_MINTS});
+    loop_settle();
+    assert_int_equal(n_mints, LIMIT_MINTS);
+    mint(3, "oops");
+    loop_until(has_minted, &(const size_t){LIMIT_MINTS + 1});
+}
+
+static void instances_that_hang_keep_nobody_from_minting(void **state) {
+    struct instance crowd[LIMIT_MINTS + 1];
+
+    (void)state;
+    set_crowd(crowd);
+    instance_says("GET /api/auth/session", SESSION_DIED_ANSWER);
+    instance_says("POST", NULL);
+    for (uint32_t i = 0; i < LIMIT_MINTS; i++) {
+        ask(i, &crowd[i], SESSION_PAIR, "");
+        mint(i, KEY);
+    }
+    ask(LIMIT_MINTS, &crowd[LIMIT_MINTS], SESSION_PAIR, "");
+    loop_until(has_minted, &(const size_t){LIMIT_MINTS + 1});
+    for (uint32_t i = 0; i < LIMIT_MINTS; i++)
+        assert_false(told[i].is_told);
+}
+
+static void an_instance_that_hangs_costs_one_mint(void **state) {
+    size_t n_visitors;
+
+    (void)state;
+    session_desk_set_rules(desk, &(struct pairing_rules){.mint_ms = 9000, .times = {9000, 200}});
+    instance_says("GET /api/auth/session", SESSION_DIED_ANSWER);
+    instance_says("POST", NULL);
+    ask(1, &ann, SESSION_PAIR, "");
+    mint(0, KEY);
+    assert_true(answer_to(1)->state == SESSION_FAILED && told[1].fault == PAIRING_UNREACHABLE);
+    n_visitors = instance.n_visitors;
+    for (uint32_t i = 2; i < 12; i++) {
+        ask(i, &ann, SESSION_PAIR, "");
+        assert_true(answer_to(i)->state == SESSION_FAILED && told[i].fault == PAIRING_UNREACHABLE);
+    }
+    assert_int_equal(n_mints, 1);
+    assert_int_equal(instance.n_visitors, n_visitors);
+    ask(12, &ann2, SESSION_PAIR, ""); /* of the same user: nobody is there, which is looked at first */
+    assert_true(answer_to(12)->state == SESSION_FAILED && told[12].fault == PAIRING_UNREACHABLE);
+    instance.answers[1].answer = EXCHANGED;
+    ask(13, &bob, SESSION_PAIR, "");
+    mint(1, KEY);
+    assert_int_equal(answer_to(13)->state, SESSION_PAIRED);
+}
+
 static void tables_change(void **state) {
     struct session_question question;
 
@@ -449,6 +524,9 @@ int main(void) {
         TEST(too_many_waiting_are_turned_away),
         TEST(a_mint_that_was_not_started),
         TEST(an_instance_that_is_not_there_costs_one_mint),
+        TEST(so_many_mints_run_at_once),
+        TEST(instances_that_hang_keep_nobody_from_minting),
+        TEST(an_instance_that_hangs_costs_one_mint),
         TEST(tables_change),
         TEST(who_is_gone_is_told_nothing),
         TEST(recipes_without_a_pairing_have_no_sessions),

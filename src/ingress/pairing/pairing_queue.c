@@ -1,6 +1,7 @@
 #include "ingress/pairing/pairing_queue.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,17 +174,33 @@ static bool has_recent(const struct pairing_user *user) {
     return user->recent[last].when_ms > 0 && user->recent[last].when_ms + LOOP_LOOK > loop_now_ms();
 }
 
-/* Somebody else's turn may have come; the longest first: new ones stand at the front of the list. */
-static void give_room(struct pairing_queue *queue) {
+/* Who waits the longest: new ones stand at the front of the list. */
+static struct pairing_user *find_next(const struct pairing_queue *queue) {
     struct pairing_user *next = NULL;
 
-    if (queue->n_running >= LIMIT_MINTS)
-        return;
     for (struct pairing_user *user = queue->users; user; user = user->next)
         if (user->turn == WAIT_ROOM)
             next = user;
-    if (next)
+    return next;
+}
+
+/* The turn of others may have come: of several, when the first needs no mint yet. */
+static void give_room(struct pairing_queue *queue) {
+    struct pairing_user *next;
+
+    while (has_room(queue) && (next = find_next(queue)) != NULL)
         take_turn(next);
+}
+
+/* What the end of a turn says of the instance. */
+static void note_absence(struct pairing_user *user, const struct pairing_result *result) {
+    uint64_t until_ms = loop_now_ms() + LIFE_UNREACHABLE;
+
+    user->unreachable_ms = result->fault == PAIRING_UNREACHABLE ? until_ms : 0;
+    if (!result->was_silent)
+        return;
+    user->silent_ms = until_ms;
+    (void)snprintf(user->silent, sizeof(user->silent), "%.*s", SLICE_ARG(user->target->instance.key));
 }
 
 /* The turn of whoever shared the target is over; the others of this user, and then other users, have theirs. */
@@ -193,10 +210,10 @@ static void turn_over(struct pairing_user *user, const struct pairing_result *re
     struct pairing_waiter *told = take_waiters(user, target);
     struct pairing_outcome outcome = {.result = result};
 
+    note_absence(user, result);
     user->target = NULL;
     user->pairing = NULL;
     user->n_turns++;
-    user->unreachable_ms = result->fault == PAIRING_UNREACHABLE ? loop_now_ms() + LIFE_UNREACHABLE : 0;
     set_turn(user, WAIT_NOBODY);
     tell(user, told, outcome);
     pairing_free(pairing);
@@ -244,18 +261,30 @@ static void begin_pairing(struct pairing_user *user) {
         return;
     }
     user->mint = queue->next_mint++;
-    set_turn(user, WAIT_PAIRING);
+    set_turn(user, WAIT_MINT);
     queue->ops->mint(user->mint, user->target);
 }
 
 static void somebody_is_there(void *owner, const struct call_answer *answer) {
     struct pairing_user *user = owner;
+    struct pairing_queue *queue = user->queue;
 
     user->call = NULL;
-    if (answer->end == CALL_ANSWERED)
-        begin_pairing(user);
-    else
+    if (answer->end != CALL_ANSWERED) {
         fail_turn(user, PAIRING_UNREACHABLE, answer->reason);
+        return;
+    }
+    user->unreachable_ms = 0;
+    target_unref(user->target);
+    user->target = NULL;
+    set_turn(user, WAIT_NOBODY);
+    take_turn(user); /* a mint may have no room now */
+    give_room(queue);
+}
+
+/* That it accepts a connection means nothing: one that hangs does so too. */
+static bool is_silent(const struct pairing_user *user) {
+    return user->silent_ms > loop_now_ms() && slice_equals(slice_of_string(user->silent), user->target->instance.key);
 }
 
 /*
@@ -270,11 +299,15 @@ static void take_turn(struct pairing_user *user) {
             set_turn(user, WAIT_NOBODY);
         return;
     }
-    if (queue->n_running >= LIMIT_MINTS) {
+    if (!has_room(queue)) {
         set_turn(user, WAIT_ROOM);
         return;
     }
     user->target = target_ref(user->waiters->target);
+    if (is_silent(user)) {
+        fail_turn(user, PAIRING_UNREACHABLE, "the instance did not answer in time a moment ago");
+        return;
+    }
     if (user->unreachable_ms <= loop_now_ms()) {
         begin_pairing(user);
         return;
@@ -285,13 +318,17 @@ static void take_turn(struct pairing_user *user) {
         fail_turn(user, PAIRING_UNREACHABLE, "out of memory");
 }
 
+static bool has_rested(const struct pairing_user *user, uint64_t now_ms) {
+    return user->turn == WAIT_NOBODY && !user->waiters && user->unreachable_ms <= now_ms && user->silent_ms <= now_ms &&
+           !has_recent(user) && pairing_rate_is_rested(user->next_us, now_ms);
+}
+
 /* Nothing is remembered of users who have rested. */
 static void forget_rested(struct pairing_queue *queue) {
     for (struct pairing_user **at = &queue->users; *at;) {
         struct pairing_user *user = *at;
 
-        if (user->turn != WAIT_NOBODY || user->waiters || user->unreachable_ms > loop_now_ms() || has_recent(user) ||
-            !pairing_rate_is_rested(user->next_us, loop_now_ms())) {
+        if (!has_rested(user, loop_now_ms())) {
             at = &user->next;
             continue;
         }
@@ -360,7 +397,7 @@ void pairing_cancel(struct pairing_waiter *waiter) {
 
 static struct pairing_user *find_mint(const struct pairing_queue *queue, uint32_t mint) {
     for (struct pairing_user *user = queue->users; user; user = user->next)
-        if (user->turn == WAIT_PAIRING && user->mint == mint)
+        if (user->turn >= WAIT_MINT && user->mint == mint)
             return user;
     return NULL;
 }
@@ -378,7 +415,10 @@ int pairing_queue_mint_output(struct pairing_queue *queue, uint32_t mint, int fd
 int pairing_queue_mint_ended(struct pairing_queue *queue, uint32_t mint, enum command_end end, int wait_status) {
     struct pairing_user *user = find_mint(queue, mint);
 
-    if (user)
+    if (user) {
+        set_turn(user, WAIT_SESSION);
         pairing_mint_ended(user->pairing, end, wait_status);
+        give_room(queue);
+    }
     return mint < queue->next_mint ? 0 : -EPROTO;
 }

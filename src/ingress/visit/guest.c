@@ -121,12 +121,17 @@ static bool is_idle(const struct guest *g) {
            recv(g->connection.client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* Whoever came first and is idle makes room for somebody who wants something. */
+/* A stranger gets no more than a word of ours: what he has half said keeps nobody out. */
+static bool gives_way(const struct guest *g) {
+    return !g->peer.is_trusted || is_idle(g);
+}
+
+/* Whoever came first and is idle, or a stranger, makes room for somebody who wants something. */
 static bool make_room(void) {
     if (guests.n + passages_count() + probe_count() < guests.max)
         return true;
     for (struct guest *g = WEAKENED(ROOM) ? NULL : guests.first; g; g = g->next)
-        if (is_idle(g)) {
+        if (gives_way(g)) {
             cut(g);
             return true;
         }

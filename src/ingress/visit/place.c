@@ -173,6 +173,19 @@ void places_look(void) {
     for_each(look_at);
 }
 
+static bool was_warm;
+
+static void cool(struct place **at) {
+    was_warm = was_warm || (*at)->n_idle > 0;
+    pool_prune(*at, UINT64_MAX);
+}
+
+bool places_cool(void) {
+    was_warm = false;
+    for_each(cool);
+    return was_warm;
+}
+
 static void tell_of(struct place **at) {
     struct place *place = *at;
     bool is_busy = place->open > 0 || place->requests > 0;

@@ -54,5 +54,8 @@ void places_table(const struct table *table);
 /* Called from time to time: old warm connections are closed, what nobody uses is forgotten. */
 void places_look(void);
 
+/* No descriptor is left: every connection that is only kept warm is closed. Whether there was one. */
+bool places_cool(void);
+
 /* Tells the steward what was used since the last time; once more when it no longer is. */
 void places_tell(void);

@@ -323,7 +323,10 @@ static void awake(struct question *question, const void *answer) {
 /* It does not answer: perhaps it only has to be started. Once for each request. */
 static void not_reached(struct visit *v, int error) {
     if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
-        visit_refuse(v, 503, PAGE_BUSY, 1);
+        if (places_cool())
+            way_connect(v); /* what is only kept for those who have gone makes room */
+        else
+            visit_refuse(v, 503, PAGE_BUSY, 1);
         return;
     }
     v->connect_error = error;
