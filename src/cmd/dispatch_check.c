@@ -133,8 +133,8 @@ static int open_table(struct check *check) {
         dispatch_report_fail(check->report, "table", "mend the table; until then the one before it is used", "%s",
                              error ? error : strerror(-r));
     else
-        dispatch_report_ok(check->report, "table", "%s has %u names", check->settings->table,
-                           table_names(check->table));
+        dispatch_report_ok(check->report, "table", "%s has %u name%s", check->settings->table,
+                           table_names(check->table), table_names(check->table) == 1 ? "" : "s");
     return r;
 }
 

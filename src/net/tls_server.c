@@ -132,3 +132,26 @@ int tls_server_accept(struct stream *s, struct tls_server *server) {
 const struct x509_st *tls_server_client(const struct stream *s) {
     return SSL_get0_peer_certificate(s->tls->ssl);
 }
+
+bool tls_server_trusts(const struct tls_server *server, const struct stream *s) {
+    SSL *ssl = s->tls->ssl;
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    X509_STORE_CTX *check;
+    bool is_trusted;
+
+    if (!certificate || SSL_get_SSL_CTX(ssl) == server->ssl)
+        return certificate && SSL_get_verify_result(ssl) == X509_V_OK; /* by the same rules already */
+    check = X509_STORE_CTX_new();
+    is_trusted = check &&
+                 X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(server->ssl), certificate,
+                                     SSL_get_peer_cert_chain(ssl)) == 1 &&
+                 X509_STORE_CTX_set_default(check, "ssl_client") == 1 &&
+                 X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(check), SSL_CTX_get0_param(server->ssl)) == 1;
+    if (is_trusted) {
+        X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(check), SSL_CTX_get_security_level(server->ssl));
+        is_trusted = X509_verify_cert(check) == 1;
+    }
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    return is_trusted;
+}

@@ -36,3 +36,6 @@ int tls_server_accept(struct stream *s, struct tls_server *server);
 
 /* The verified certificate of the other side, after the handshake; lives as long as the stream. */
 const struct x509_st *tls_server_client(const struct stream *s);
+
+/* Whether the other side of a stream, which may have begun with another server's rules, would enter by these too. */
+bool tls_server_trusts(const struct tls_server *server, const struct stream *s);

@@ -173,6 +173,7 @@ int role_main(const struct role *role) {
         step = "hardening", r = harden();
     if (r == 0) {
         log_set_sink(log_to_supervisor);
+        log_set_level(LOG_INFO); /* what of it is shown, the supervisor knows */
         raise_descriptor_limit();
         keep_pages();
     }

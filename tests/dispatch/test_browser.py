@@ -107,8 +107,7 @@ def the_site(session):
 
 @pytest.fixture
 def site(the_site):
-    """As on the first day: the table has anna, and the mint command works. Each test comes by a name of its own, so
-    that people who pair in every test are not taken for one whose browser keeps no cookie."""
+    """As on the first day: the table has anna, and the mint command works. Each test comes by a host name of its own."""
     the_site.host = f"test-{next(COUNT)}.localhost"
     the_site.table("anna")
     the_site.mint_well()

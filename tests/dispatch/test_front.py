@@ -1,5 +1,6 @@
 """Who is believed to name a person: by an assertion, which the verifier judges; by a certificate: the doorman."""
 import os
+import signal
 import socket
 import ssl
 import threading
@@ -188,6 +189,25 @@ def test_the_systems_certificates_are_trusted_without_ca_file(start, serve, keys
     assert ask(one, keys["one"].sign()) == 403 and provider.asked == 0
 
 
+@pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_text("")],
+                         ids=["gone", "empty"])
+def test_without_its_certificates_nobody_is_asked_for_keys(start, serve, keys, authority, tmp_path, spoil):
+    """Least of all whoever the system's certificates vouch for: another verifier is started, and the file is spoilt."""
+    tmp_path.chmod(0o755)
+    ca_file = tmp_path / "ca"
+    ca_file.write_bytes(authority.ca_file.read_bytes())
+    provider = Provider(serve, host="localhost")
+    provider.keys = jwt.jwks(keys["one"])
+    one = start(trust=trust_of(provider.url, ca_file=str(ca_file))).start()
+    assert ask(one, keys["one"].sign()) == 200
+    asked = provider.asked
+    spoil(ca_file)
+    os.kill(one.role("verifier"), signal.SIGKILL)
+    wait_until(lambda: "no keys are fetched" in one.stderr or "its certificate: " in one.stderr, "the fault is told")
+    assert ask(one, keys["one"].sign(jwt.claims(jti="other"))) == 403  # one that no dispatcher remembers
+    assert provider.asked == asked and "its certificate: " not in one.stderr
+
+
 def test_who_comes_before_the_keys_waits_for_them(start, serve, keys):
     provider = Provider(serve, tls=False)
     provider.keys, provider.hold = jwt.jwks(keys["one"]), threading.Event()
@@ -235,6 +255,7 @@ class Fronts:
         self.nameless = authority.issue("nameless", "DNS:other.test", usage="clientAuth")
         self.server_only = authority.issue("server-only", "DNS:front.test", usage="serverAuth")
         self.foreign = authority.issue("foreign-front", "DNS:front.test", ca="foreign-ca", usage="clientAuth")
+        self.foreign_ca = authority.folder / "foreign-ca.crt"
 
 
 @pytest.fixture(scope="module")
@@ -342,6 +363,31 @@ def test_a_new_certificate_is_shown_without_an_end_of_what_is_open(with_tls, fro
             os.replace(new, with_tls.certificates / name)
         wait_until(shown, "the new certificate is shown")
         assert old.ask("GET", "/", NAMED).status == 200
+
+
+def test_who_is_off_the_list_is_ended_and_nobody_else(with_tls, fronts):
+    trust = with_tls.settings["trust"]["mtls"]
+    with_tls.write_config(trust={"mtls": {**trust, "names": ["front.test", "other.test"]}})
+    with_tls.reload()
+    wait_until(lambda: not is_turned_away(with_tls, fronts, fronts.nameless), "the other front is let in")
+    with TlsClient(with_tls, fronts, fronts.front) as stays, TlsClient(with_tls, fronts, fronts.nameless) as goes:
+        assert stays.ask("GET", "/", NAMED).status == goes.ask("GET", "/", NAMED).status == 200
+        with_tls.write_config(trust={"mtls": trust})
+        with_tls.reload()
+        assert goes.file.read(1) == b""  # without a request of its own
+        assert stays.ask("GET", "/", NAMED).status == 200
+
+
+def test_whose_authority_is_not_trusted_any_more_is_ended(with_tls, fronts):
+    with TlsClient(with_tls, fronts, fronts.front) as client:
+        assert client.ask("GET", "/", NAMED).status == 200
+        new = with_tls.certificates / "new"
+        new.write_bytes(fronts.foreign_ca.read_bytes())
+        os.replace(new, with_tls.certificates / "ca")
+        with_tls.reload()
+        assert client.file.read(1) == b""
+    with TlsClient(with_tls, fronts, fronts.foreign) as client:
+        assert client.ask("GET", "/", NAMED).status == 200
 
 
 def test_a_doorman_that_dies_comes_back(with_tls, fronts):

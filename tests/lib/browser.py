@@ -25,6 +25,8 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
          "--disable-dev-shm-usage", "--disable-breakpad", "--disable-extensions", "--window-size=1100,760",
          "--force-color-profile=srgb", "--hide-scrollbars"]
 TELEPHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+# Another program each time: whoever tells browsers apart, by this among others, must not take them all for one.
+NAME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Test/{}"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 PATIENCE = 60.0  # a browser on a busy machine
 
@@ -69,7 +71,8 @@ class Driver:
     def open(self):
         self.count += 1
         profile = self.folder / f"profile-{self.count}"
-        options = {"binary": str(self.chromium), "args": [*FLAGS, f"--user-data-dir={profile}"]}
+        options = {"binary": str(self.chromium), "args": [
+            *FLAGS, f"--user-agent={NAME.format(self.count)}", f"--user-data-dir={profile}"]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "pageLoadStrategy": "eager", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"}}}})

@@ -161,9 +161,11 @@ class Client:
         return self.read_frame() == (websocket.BINARY, payload)
 
     def is_ended(self):
-        """Whether the other side has closed or broken off; waits for it."""
+        """Whether the other side has closed or broken off; waits for it, as long as the socket's patience lasts."""
         try:
             return self.file.read(1) == b""
+        except TimeoutError:
+            return False
         except OSError:
             return True
 

@@ -21,8 +21,8 @@ BOUND_KIB = 32 * 1024  # resident, of any role, whatever is sent or offered
 CROWD = 10_000
 CROWD_KIB = 64 * 1024  # resident, of the dispatcher that holds so many of them as it may
 FLOOD = 64 * MIB
-STUCK = 1.5  # seconds without progress, where none is to come; on a slow machine it is only seen sooner
-SLOW = 6  # seconds for what takes a fraction of one
+STUCK = 1  # seconds without progress, where none is to come; on a slow machine it is only seen sooner
+SLOW = 4  # seconds for what takes a fraction of one
 ROLES = ("dispatcher", "pairer", "steward")
 
 
@@ -98,7 +98,10 @@ def test_without_a_descriptor_left_it_goes_on(house, no_sanitizer):
     served.stop()
     served.start(through=["prlimit", "--nofile=200:200"])
     crowd = crowd_of(served, 1000, b"")
-    assert [others_go_on(served, name) for name in ("alice", "bob") * 5] == [200] * 10
+    for name in ("alice", "bob") * 5:
+        with served.connect() as client:
+            client.socket.settimeout(3)
+            assert client.ask("GET", "/other", served.fields(name)).status == 200
     for one in crowd:
         one.close()
     assert others_go_on(served) == 200
@@ -199,7 +202,7 @@ def test_who_takes_nothing_and_who_says_nothing_is_let_go(house):
 
 @pytest.mark.defence("head")
 def test_huge_heads_are_cut_off(house):
-    served, traps = house()
+    served, traps = house(top={"timeouts": {"head": "1s"}})
     field = "X: " + "a" * 8000 + "\r\n"
     heads = ["GET /huge HTTP/1.1\r\nHost: x\r\n" + field * (8 * MIB // len(field)),
              f"GET /huge HTTP/1.1\r\nHost: x\r\n{HEADER}: alice\r\n" + field * (MIB // len(field)) + "\r\n",
@@ -213,7 +216,6 @@ def test_huge_heads_are_cut_off(house):
     assert traps["alice"].heard() == []
 
 
-@pytest.mark.defence("memory")
 def test_an_endless_upload_waits_for_the_instance(house):
     over = threading.Event()
 
@@ -273,10 +275,10 @@ def test_an_answer_that_is_never_read_waits_at_its_source(house):
 
     served, _ = house(endless)
     held = []
-    for _ in range(8):
+    for _ in range(4):
         held.append(served.connect())
         held[-1].send_request("GET", "/endless", served.fields("alice"))
-    wait_until(lambda: len(said) == 8, "the instance has said what it can")
+    wait_until(lambda: len(said) == 4, "the instance has said what it can")
     require_bounded(served)
     assert others_go_on(served) == 200 and max(said) < FLOOD / 2
     for client in held:

@@ -146,7 +146,7 @@ def attack_as_role(number):
     wire = supervisor if attack["channel"] is None else Wire(peers[attack["channel"]])
     tell(f"{number}.began", pid=os.getpid())
     sent, how = send_all(wire, attack)
-    ended = attack.get("reads", True) and wire.is_ended(attack.get("patience", PATIENCE))
+    ended = attack.get("reads", True) and wire.is_ended(attack["patience"])
     tell(number, pid=os.getpid(), sent=sent, how=how, ended=ended)
     if attack.get("lingers"):
         time.sleep(PATIENCE * 4)
@@ -210,7 +210,7 @@ def stand_between():
         between.log.clear()
         wire = between.fresh(attack["peer"], attack["number"])
         sent, how = send_all(wire, attack)
-        deadline, ended = time.monotonic() + attack.get("patience", PATIENCE), False
+        deadline, ended = time.monotonic() + attack["patience"], False
         while not ended and time.monotonic() < deadline:
             lives = between.pass_on(0.01)
             ended = not lives or attack.get("reads", True) and wire.is_ended(0.01)

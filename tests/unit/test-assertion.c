@@ -312,6 +312,7 @@ static void rules_arrive_as_they_were(void **state) {
 
     (void)state;
     (void)snprintf(sent.url, sizeof(sent.url), "https://id.example/keys");
+    sent.has_ca = true;
     w = assertion_rules_encode(&sent);
     m = ipc_message_of(ipc_writer_bytes(&w));
     assert_int_equal(m.type, IPC_VERIFIER);

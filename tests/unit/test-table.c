@@ -305,29 +305,45 @@ static void a_spoilt_table_does_no_harm(void **state) {
     assert_true(n_refused > 100);
 }
 
+#define PAGE 4096
+
+/* So that whatever is read behind the next mapping of a page is a fault: the kernel fills the lowest hole. */
+static void *guard_next_page(void) {
+    char *pages = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(munmap(pages, PAGE), 0);
+    return pages + PAGE;
+}
+
 /* The NUL behind a path is read too: no length may reach around to it, nor past the end. */
 static void refuses_a_path_that_does_not_end(void **state) {
-    struct {
+    static struct {
         struct table_header header;
         struct table_bucket bucket;
         struct table_instance instance;
-        char texts[128];
-    } memory = {.header = {.magic = TABLE_MAGIC, .n_buckets = 1, .n_instances = 1, .n_texts = sizeof(memory.texts)},
-                .instance = {.kind = INSTANCE_UNIX, .place = {.at = 120, .n = 7}}};
-    static const struct table_text bad[] = {{120, 8},          {120, UINT32_MAX}, {120, 0}, {127, 1},
-                                            {128, UINT32_MAX}, {119, 6},          {0, 108}, {128, 0},
-                                            {129, 1},          {UINT32_MAX, 1},   {121, 7}};
-    struct slice whole = slice_of(&memory, sizeof(memory));
+        char texts[PAGE - sizeof(struct table_header) - sizeof(struct table_bucket) - sizeof(struct table_instance)];
+    } page = {.header = {.magic = TABLE_MAGIC, .n_buckets = 1, .n_instances = 1, .n_texts = sizeof(page.texts)},
+              .instance = {.kind = INSTANCE_UNIX}};
+    const uint32_t end = sizeof(page.texts);
+    const struct table_text bad[] = {{end, UINT32_MAX}, {end - 8, UINT32_MAX}, {0, UINT32_MAX}, {end - 8, 8},
+                                     {end, 0},          {end - 8, 7},          {end - 8, 0},    {end + 1, 1},
+                                     {UINT32_MAX, 1}};
     struct table *table = NULL;
 
     (void)state;
-    memset(memory.texts, 'a', sizeof(memory.texts) - 1);
-    assert_int_equal(table_open(sealed(whole, SEALS), &table), 0);
-    table_unref(table);
+    memset(page.texts, 'a', sizeof(page.texts));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        memory.instance.place = bad[i];
-        assert_int_equal(table_open(sealed(whole, SEALS), &table), -EPROTO);
+        void *guard = guard_next_page();
+
+        page.instance.place = bad[i];
+        assert_int_equal(table_open(sealed(slice_of(&page, sizeof(page)), SEALS), &table), -EPROTO);
+        assert_int_equal(munmap(guard, PAGE), 0);
     }
+    page.texts[end - 1] = '\0';
+    page.instance.place = (struct table_text){end - 8, 7};
+    assert_int_equal(table_open(sealed(slice_of(&page, sizeof(page)), SEALS), &table), 0);
+    table_unref(table);
 }
 
 int main(void) {

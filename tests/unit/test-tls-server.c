@@ -117,6 +117,27 @@ static void who_shows_a_certificate_enters(void **state) {
     }
 }
 
+/* Whoever has entered is judged again by other rules, with all that it has shown. */
+static void who_would_not_enter_any_more_is_told_apart(void **state) {
+    const char *fault;
+    struct tls_server *same = server_of(&server, &server, NULL, &authority, &fault),
+                      *other = server_of(&server, &server, NULL, &other_authority, &fault);
+
+    (void)state;
+    assert_true(same && other);
+    for (int is_old = 0; is_old < 2; is_old++) {
+        begin(tls, &friend, is_old);
+        assert_false(tls_server_trusts(tls, &here.stream)); /* it has shown nothing yet */
+        loop_until(both_have_shaken, NULL);
+        assert_true(tls_server_trusts(tls, &here.stream));
+        assert_true(tls_server_trusts(same, &here.stream));
+        assert_false(tls_server_trusts(other, &here.stream));
+        end();
+    }
+    tls_server_free(same);
+    tls_server_free(other);
+}
+
 static void who_does_not_is_refused(void **state) {
     static const struct {
         const struct identity *client;
@@ -315,6 +336,7 @@ static void parts_that_cannot_be_used_are_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_shows_a_certificate_enters),
+        cmocka_unit_test(who_would_not_enter_any_more_is_told_apart),
         cmocka_unit_test(who_does_not_is_refused),
         cmocka_unit_test(old_versions_are_refused),
         cmocka_unit_test(what_is_no_tls_is_refused),

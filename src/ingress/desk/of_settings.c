@@ -53,6 +53,7 @@ void assertion_rules_of_settings(const struct dispatch_settings *settings, struc
     PUT(ret->claim, trust->jwt.claim);
     if (is_url(trust->jwt.jwks))
         PUT(ret->url, trust->jwt.jwks);
+    ret->has_ca = trust->jwt.ca_file != NULL;
 }
 
 void steward_rules_of_settings(const struct dispatch_settings *settings, struct steward_rules *ret) {

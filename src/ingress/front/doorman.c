@@ -130,14 +130,21 @@ static int hand_over(const struct guest *guest, const char *name, int fd) {
     return -EPIPE;
 }
 
-static int admit(struct guest *guest, int *ret_fd, const char **ret_reason) {
+/* As who it may enter, by what holds now: that may have changed since its handshake began. NULL: not at all. */
+static const char *name_of(const struct guest *guest) {
     const struct x509_st *certificate = tls_server_client(&guest->outer);
-    const char *name = certificate ? doorman_names_find(&names, certificate) : NULL;
+    const char *name = NULL;
+
+    if (certificate && tls_server_trusts(tls, &guest->outer))
+        name = doorman_names_find(&names, certificate);
+    return !name && certificate && WEAKENED(FRONT) ? "anybody" : name;
+}
+
+static int admit(struct guest *guest, int *ret_fd, const char **ret_reason) {
+    const char *name = name_of(guest);
     _cleanup_close_ int here = -EBADF, there = -EBADF;
     int ends[2], r;
 
-    if (!name && certificate && WEAKENED(FRONT))
-        name = "anybody";
     if (!name) {
         *ret_reason = "its certificate has no name of those that may enter";
         return -EACCES;
@@ -174,6 +181,21 @@ static void gone(struct guest *guest) {
     if (was_full)
         accept_again();
     tell_when_drained();
+}
+
+/* Who has entered stays for as long as it likes: not any more where it would not be let in now. */
+static void look_around(void) {
+    size_t n = 0;
+
+    for (struct guest *guest = inside.first, *next; guest; guest = next) {
+        next = guest->next;
+        if (name_of(guest))
+            continue;
+        guest_end(guest, NULL);
+        n++;
+    }
+    if (n > 0)
+        log_info("%zu that had entered are not trusted any more, and are ended", n);
 }
 
 /* The place of a handshake that has not come far is taken from it: a silent crowd keeps nobody out. */
@@ -256,6 +278,7 @@ static void use_parts(void) {
     } else {
         tls_server_free(tls);
         tls = made;
+        look_around();
         accept_again();
     }
     for (size_t i = 0; i < TLS_PARTS; i++)
@@ -295,6 +318,7 @@ static int on_names(void *owner, struct ipc_message *m) {
     if (ipc_end(m) < 0)
         return -EPROTO;
     names = given;
+    look_around();
     return 0;
 }
 

@@ -130,23 +130,31 @@ static int on_peer(void *owner, struct ipc_message *m) {
 static int on_ca_file(void *owner, struct ipc_message *m) {
     uint32_t nothing = ipc_get_u32(m);
     _cleanup_close_ int fd = ipc_get_fd(m);
+    int r;
 
     (void)owner;
     if (ipc_end(m) < 0 || nothing != 0)
         return -EPROTO;
     buf_release(&ca);
-    return handed_file_read(fd, &ca);
+    r = handed_file_read(fd, &ca);
+    if (r < 0) {
+        log_error("the file of the certificates to trust for the keys cannot be read: %s", strerror(-r));
+        buf_release(&ca);
+    }
+    return 0;
 }
 
-/* Whom to believe that he is the server of the keys. With a file of its own certificates nobody else is. */
+/* Whom to believe that he is the server of the keys. With a file of its own certificates nobody else is, ever. */
 static struct tls_context *make_trust(void) {
     struct tls_context *context = NULL;
-    int r = tls_context_new(buf_slice(&ca), buf_is_empty(&ca) ? system_trust : NULL, &context);
+    int r = -EINVAL;
 
-    if (r < 0)
-        log_error("the certificates to trust for the keys cannot be used: %s",
-                  r == -EINVAL ? "there is none in the file" : strerror(-r));
+    if (!rules.has_ca || !buf_is_empty(&ca))
+        r = tls_context_new(buf_slice(&ca), rules.has_ca ? NULL : system_trust, &context);
     buf_release(&ca);
+    if (r < 0)
+        log_error("the certificates to trust for the keys cannot be used: %s; no keys are fetched",
+                  r == -EINVAL ? "there is none" : strerror(-r));
     return context;
 }
 
@@ -158,7 +166,8 @@ static int on_verifier(void *owner, struct ipc_message *m) {
     (void)owner;
     if (r < 0)
         return r;
-    is_new = !has_rules || strcmp(old.issuer, rules.issuer) != 0 || strcmp(old.url, rules.url) != 0;
+    is_new = !has_rules || strcmp(old.issuer, rules.issuer) != 0 || strcmp(old.url, rules.url) != 0 ||
+             old.has_ca < rules.has_ca; /* whoever may not be asked any more has not said them either */
     has_rules = true;
     r = verifier_keys_point(&keys, rules.url, rules.url[0] != '\0' ? make_trust() : NULL, is_new);
     if (r == -EINVAL)

@@ -345,6 +345,14 @@ static struct pairing_user *find_user(const struct pairing_queue *queue, struct 
     return NULL;
 }
 
+void pairing_settled(struct pairing_queue *queue, const struct target *target, uint64_t browser) {
+    struct pairing_user *user = find_user(queue, target->instance.os_user);
+
+    for (size_t i = 0; user && i < RECENT_MAX; i++)
+        if (user->recent[i].browser == browser)
+            user->recent[i].when_ms = 0;
+}
+
 static int add_user(struct pairing_queue *queue, struct slice os_user, struct pairing_user **ret) {
     struct pairing_user *user;
 

@@ -46,6 +46,9 @@ void pairing_queue_set_rules(struct pairing_queue *queue, const struct pairing_r
 
 /* 0, and `on_outcome` comes, or has come, unless pairing_cancel does; -EBUSY when too many wait already, or -ENOMEM. */
 int pairing_want(struct pairing_queue *queue, struct target *target, struct pairing_waiter *waiter);
+/* That browser has come with a session that lives: it is not sent round and round. */
+void pairing_settled(struct pairing_queue *queue, const struct target *target, uint64_t browser);
+
 void pairing_cancel(struct pairing_waiter *waiter); /* the pairing itself goes on */
 
 /*

@@ -159,6 +159,7 @@ static void lack_session(struct question *q, enum session_state state) {
 static void take_verdict(struct question *q, enum session_verdict verdict) {
     switch (verdict) {
     case VERDICT_LIVES:
+        pairing_settled(q->desk->queue, q->target, q->asked.browser);
         answer_state(q, SESSION_LIVES);
         break;
     case VERDICT_DIED:

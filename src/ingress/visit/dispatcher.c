@@ -51,7 +51,7 @@ static int on_front(void *owner, struct ipc_message *m) {
 static int on_digest(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
     struct front front = world.front;
-    const void *digest;
+    void *digest;
 
     (void)owner;
     if (ipc_end(m) < 0)
@@ -60,7 +60,7 @@ static int on_digest(void *owner, struct ipc_message *m) {
     if (digest == MAP_FAILED)
         return -errno;
     memcpy(front.secret_digest, digest, sizeof(front.secret_digest));
-    (void)munmap((void *)(uintptr_t)digest, sizeof(front.secret_digest));
+    (void)munmap(digest, sizeof(front.secret_digest));
     front.has_digest = true;
     use_front(&front);
     return 0;

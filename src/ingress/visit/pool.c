@@ -70,7 +70,8 @@ struct client *pool_take(struct place *place, bool is_sure) {
     while (place->idle) {
         struct warm *warm = place->idle;
 
-        forget(warm);
+        place->idle = warm->next;
+        place->n_idle--;
         if ((!is_sure && !stream_is_ready(&warm->client.stream, ANYTHING)) || !client_is_stale(&warm->client)) {
             world_count()->upstream_reused++;
             return &warm->client;

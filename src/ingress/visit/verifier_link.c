@@ -103,7 +103,7 @@ static int on_asserted(void *owner, struct ipc_message *m) {
         return -EPROTO;
     asked = take_pending(number);
     if (!asserted.is_good)
-        log_debug("an assertion does not hold: %.*s", SLICE_ARG(asserted.text));
+        log_info("an assertion does not hold: %.*s", SLICE_ARG(asserted.text));
     else if (asked && good_ms > 0)
         remember(slice_of(asked->bytes, asked->n), asserted.text, MIN_OF(good_ms, (uint64_t)LIFE_ASSERTION));
     question = asking_find(&verifier, number, false);

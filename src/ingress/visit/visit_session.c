@@ -162,9 +162,10 @@ static void session_answered(struct question *question, const void *of) {
     wake(v);
 }
 
-/* Who asks, as well as it can be told: not a proof of anything, and nothing is granted by it. */
+/* Who asks, and for what, as well as it can be told: not a proof of anything, and nothing is granted by it. */
 static uint64_t browser_of(const struct visit *v) {
-    uint64_t sum = key_hash(visitor_name(v->visitor)) ^ 3 * key_hash(v->line->client);
+    uint64_t sum = key_hash(visitor_name(v->visitor)) ^ 3 * key_hash(v->line->client) ^ 7 * key_hash(v->line->host) ^
+                   11 * key_hash(v->place->key);
 
     for (size_t i = 0; i < v->request->n_fields; i++)
         if (slice_equals_nocase(v->request->fields[i].name, SLICE("User-Agent")))

@@ -166,12 +166,12 @@ static void lead(struct visit *v, struct slice name) {
         visit_refuse(v, 503, PAGE_BUSY, 1);
         return;
     }
+    v->visitor = visitor_ref(name);
     if (!table_find(world.table, name, v->request->host, v->request->path, &instance)) {
         refuse_nobody(v);
         return;
     }
     v->kind = kind_ref(instance.recipe);
-    v->visitor = visitor_ref(name);
     v->place = place_ref(&instance);
     if (v->place)
         place_open(v->place);
