@@ -224,19 +224,22 @@ int exchange_write_response(struct exchange *x, const struct response_head *resp
 
 /* What some statuses must say beside the words. */
 static size_t refusal_fields(unsigned status, struct http_field to[static 4]) {
-    size_t n = 0;
-
-    to[n++] = (struct http_field){SLICE("Content-Type"), SLICE("application/json")};
-    if (status == 405) { /* S 15.5.6 */
-        to[n++] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
-    } else if (status == 503) { /* S 10.2.3: what failed is started again */
-        to[n++] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
-    } else if (status == 426) { /* S 15.5.22, RFC 6455 §4.4 */
-        to[n++] = (struct http_field){SLICE("Upgrade"), SLICE("websocket")};
-        to[n++] = (struct http_field){SLICE("Connection"), SLICE("Upgrade")};
-        to[n++] = (struct http_field){SLICE("Sec-WebSocket-Version"), SLICE("13")};
+    to[0] = (struct http_field){SLICE("Content-Type"), SLICE("application/json")};
+    switch (status) {
+    case 405: /* S 15.5.6 */
+        to[1] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
+        return 2;
+    case 426: /* S 15.5.22, RFC 6455 §4.4 */
+        to[1] = (struct http_field){SLICE("Upgrade"), SLICE("websocket")};
+        to[2] = (struct http_field){SLICE("Connection"), SLICE("Upgrade")};
+        to[3] = (struct http_field){SLICE("Sec-WebSocket-Version"), SLICE("13")};
+        return 4;
+    case 503: /* S 10.2.3: what failed is started again */
+        to[1] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
+        return 2;
+    default:
+        return 1;
     }
-    return n;
 }
 
 int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,

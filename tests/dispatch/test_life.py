@@ -126,6 +126,17 @@ def test_a_drain_with_nothing_open_ends_at_once(alice):
     assert served.wait() == 0
 
 
+def test_a_drain_waits_for_no_dispatcher_that_is_dead(alice):
+    served, t3 = alice
+    served.write_config(drain="10m")
+    served.reload()
+    wait_until(lambda: served.notified.count("READY=1") > 1, "it has taken that over")
+    for _ in range(6):  # each time it comes back later
+        os.kill(served.role("dispatcher"), signal.SIGKILL)
+    served.terminate()
+    assert served.wait() == 0
+
+
 def test_a_second_signal_ends_it_now(alice):
     served, t3 = alice
     served.write_config(drain="10m")
@@ -149,6 +160,7 @@ def test_a_successor_takes_over_without_a_refused_connection(alice, session):
     for generation in range(2):
         procs.kill((served.pid, *served.successors)[-1], signal.SIGUSR2)
         wait_until(lambda: len(served.successors) > generation, "a successor says that it serves")
+        wait_until(lambda: served.notified.count("READY=1") == generation + 2, "the service manager hears it")
         asked = askers.asked
         wait_until(lambda: askers.asked > asked + 50, "they go on")
         if generation == 0:
@@ -160,6 +172,21 @@ def test_a_successor_takes_over_without_a_refused_connection(alice, session):
     assert served.ask("/x", cookie=session_of(t3)).status == 200
     procs.kill(served.successors[-1], signal.SIGTERM)
     wait_until(lambda: procs.state(served.successors[-1]) in ("", "Z"), "the last one ends")
+    assert served.notified[-2] == "STOPPING=1" and served.unheard == []
+
+
+def test_the_main_process_alone_speaks_to_the_service_manager(alice):
+    """While two are there too: whatever else either is told meanwhile."""
+    served, t3 = alice
+    tunnel = open_tunnel(served, t3)
+    procs.kill(served.pid, signal.SIGUSR2)
+    wait_until(lambda: served.successors, "a successor says that it serves")
+    for pid in (served.pid, served.successors[0]):
+        procs.kill(pid, signal.SIGHUP)
+    served.write_table({"alice": {"os_user": "alice", "port": t3.port}, "bob": {"os_user": "bob", "port": t3.port}})
+    wait_until(lambda: served.notified.count("READY=1") >= 3 and
+               any("2 names" in line for line in served.notified), "the successor says so")
+    assert tunnel.echo(b"the old one is there") and served.unheard == []
 
 
 def test_a_successor_that_cannot_serve_changes_nothing(alice):

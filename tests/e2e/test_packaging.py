@@ -69,6 +69,13 @@ def test_what_takes_sudo_its_right_is_in_the_drop_in_alone():
     assert found((PACKAGING / "credfd-dispatch.service.d" / "no-sudo.conf").read_text())
 
 
+def test_the_service_manager_hears_no_command():
+    """Mint commands run as people, in the service's cgroup: with more than `main` they could speak in its name."""
+    text = (PACKAGING / "credfd-dispatch.service").read_text()
+    assert re.findall(r"^NotifyAccess=(.*)$", text, re.M) == ["main"]
+    assert re.search(r"^TasksMax=\d+$", text, re.M)
+
+
 @needs_sudo
 def test_the_sudoers_line_is_sound(tmp_path):
     line = tmp_path / "credfd"

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -179,7 +180,8 @@ class Dispatch:
         self.secrets.mkdir(mode=0o755)
         self.table_file, self.access_log = self.folder / "dispatch.json", self.folder / "access.jsonl"
         self.config = self.folder / "credfd.yaml"
-        self.port, self.process, self._notified = upstream.free_port(), None, []
+        self.port, self.process = upstream.free_port(), None
+        self._notified, self.unheard = [], []  # what the service manager takes, and what it does not
         self.write_mint(script)
         self.write_table(table or {})
         self.settings = {
@@ -227,7 +229,9 @@ class Dispatch:
         self.notify = self.folder / "notify"
         self.notify.unlink(missing_ok=True)
         self._notified.clear()
+        self.main = None  # the pid; whoever speaks first
         heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        heard.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         heard.bind(str(self.notify))
         self.notify.chmod(0o777)  # `through` may become somebody else
         with open(self.folder / "stderr", "ab") as stderr:
@@ -244,12 +248,20 @@ class Dispatch:
 
     @property
     def notified(self):
-        """What the service manager has been told, in order."""
+        """What the service manager has been told, in order; it listens to the main process alone (NotifyAccess=main)."""
         try:
             while True:
-                self._notified += self.heard.recv(4096).decode().splitlines()
+                text, credentials, _, _ = self.heard.recvmsg(4096, socket.CMSG_SPACE(12))
+                self.hear(struct.unpack("iii", credentials[0][2])[0], text.decode().splitlines())
         except (TimeoutError, BlockingIOError):
             return self._notified
+
+    def hear(self, pid, lines):
+        self.main = self.main or pid
+        (self._notified if pid == self.main else self.unheard).extend(lines)
+        for line in lines:
+            if pid == self.main and line.startswith("MAINPID="):
+                self.main = int(line.partition("=")[2])
 
     @property
     def successors(self):

@@ -49,7 +49,7 @@ PEOPLE = ("alice", "bob")
 
 @pytest.fixture
 def house(dispatch, trap):  # noqa: F811
-    """Starts a dispatcher: (it, {name: Trap}) of two people, who need no pairing and whose instances say their names."""
+    """Starts a dispatcher: (it, {name: Trap}) of two people, without pairing; their instances say their names."""
     def make(answer=None, **settings):
         traps = {name: trap(answer or (lambda peer, seen, name=name: peer.answer(f"{name}\n".encode())), tls=False)
                  for name in PEOPLE}

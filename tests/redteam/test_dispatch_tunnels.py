@@ -16,17 +16,19 @@ from procs import wait_until
 LONG = b"\x82\xff" + struct.pack("!Q", 1 << 62)
 ODD = {
     "nothing": b"", "zeros": bytes(4096), "ones": b"\xff" * 4096, "noise": os.urandom(65536), "half a head": b"\x82",
-    "reserved bits": b"\xf2\x80aaaa", "unknown opcodes": b"".join(bytes([0x80 | code, 0x80]) + b"aaaa" for code in range(3, 8)),
+    "reserved bits": b"\xf2\x80aaaa",
+    "unknown opcodes": b"".join(bytes([0x80 | code, 0x80]) + b"aaaa" for code in range(3, 8)),
     "unmasked": websocket.frame(websocket.TEXT, b"hello"), "a length of 2^62": LONG + b"aaaa" + b"x" * 1000,
     "a negative length": b"\x82\xff" + b"\xff" * 8 + b"aaaa", "a length in too many bytes": b"\x82\xfe\x00\x01aaaax",
-    "a long ping": websocket.frame(websocket.PING, b"x" * 126, True), "a ping in parts": websocket.frame(9, b"x", True, False),
+    "a long ping": websocket.frame(websocket.PING, b"x" * 126, True),
+    "a ping in parts": websocket.frame(9, b"x", True, False),
     "a continuation of nothing": websocket.frame(websocket.CONTINUATION, b"x", True),
     "text in text": websocket.frame(1, b"a", True, False) + websocket.frame(1, b"b", True),
     "no UTF-8": websocket.frame(websocket.TEXT, b"\xc3\x28\xed\xa0\x80", True),
     "a close of one byte": websocket.frame(websocket.CLOSE, b"\x03", True),
     "a close that is too long": websocket.frame(websocket.CLOSE, b"\x03\xe8" + b"x" * 200, True),
     "a close with a bad code": websocket.frame(websocket.CLOSE, b"\xff\xff", True),
-    "words after a close": websocket.frame(websocket.CLOSE, b"\x03\xe8", True) + websocket.frame(1, b"more", True) * 100,
+    "words after a close": websocket.close_frame(1000, b"", True) + websocket.frame(1, b"more", True) * 100,
     "HTTP": f"GET /hidden HTTP/1.1\r\nHost: x\r\n{HEADER}: bob\r\n\r\n".encode(),
     "ten thousand pings": websocket.frame(websocket.PING, b"", True) * 10_000,
     "a hundred thousand empty frames": websocket.frame(0, b"", True, False) * 100_000,
@@ -64,7 +66,7 @@ def send_and_go(client, data):
 
 
 def test_odd_frames_from_a_browser_harm_nobody(people):
-    """The dispatcher passes bytes on: what they mean is between browser and instance. Its own counting bears them all."""
+    """The dispatcher passes bytes on: what they mean is between browser and instance. It bears them all."""
     served, made = people
     dispatcher = served.role("dispatcher")
     other = open_tunnel(served, made["bob"], "bob")
@@ -75,7 +77,8 @@ def test_odd_frames_from_a_browser_harm_nobody(people):
         client = served.connect()
         key = websocket.new_key()
         head = (f"GET /ws HTTP/1.1\r\nHost: x\r\n{HEADER}: alice\r\nCookie: {cookie_of(made['alice'])}\r\n"
-                f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n")
+                f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                f"Sec-WebSocket-Key: {key}\r\n\r\n")
         send_and_go(client, head.encode() + data[:100_000])
     assert other.echo(b"still here")
     assert served.role("dispatcher") == dispatcher, "it is the one that it was"
@@ -111,8 +114,8 @@ def test_odd_frames_from_an_instance_harm_nobody(dispatch, trap):
 
     def answer(peer, seen):
         accept = websocket.accept_for(seen.field("Sec-WebSocket-Key"))
-        peer.send(f"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n",
-                  data["now"])
+        peer.send("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  f"Sec-WebSocket-Accept: {accept}\r\n\r\n", data["now"])
         peer.wait_gone()
 
     lone = trap(answer, tls=False)
@@ -128,7 +131,8 @@ def test_odd_frames_from_an_instance_harm_nobody(dispatch, trap):
 
 
 BAD_UPGRADES = [
-    ["Upgrade: h2c"], ["Upgrade: websocket, h2c"], ["Upgrade: WebSocket", "Upgrade: websocket"], ["Upgrade: websocket2"],
+    ["Upgrade: h2c"], ["Upgrade: websocket, h2c"], ["Upgrade: WebSocket", "Upgrade: websocket"],
+    ["Upgrade: websocket2"],
     ["Upgrade: TLS/1.0"], ["Upgrade: "],
 ]
 

@@ -27,6 +27,14 @@ static void say_line(const struct dispatch *dispatch) {
                     "better");
 }
 
+/* A successor is the main process once its predecessor has said so, and the predecessor is not, from then on. */
+static void tell(const struct dispatch *dispatch, const char *state) {
+    const struct succession *succession = &dispatch->succession;
+
+    if (!succession->is_served && (succession->is_main || !succession_is_waiting(dispatch)))
+        notify_send(state);
+}
+
 static void tell_status(const struct dispatch *dispatch, const char *more) {
     const struct table *table = dispatch->table.table;
     char state[256];
@@ -34,18 +42,15 @@ static void tell_status(const struct dispatch *dispatch, const char *more) {
     (void)snprintf(state, sizeof(state), "%sSTATUS=%" PRIu32 " names, %" PRIu32 " instances%s", more,
                    table_names(table), table_count(table),
                    dispatch->table.error ? "; the table's file has a fault" : "");
-    notify_send(state);
+    tell(dispatch, state);
 }
 
 static void watchdog_due(struct timer *timer) {
-    notify_send("WATCHDOG=1");
+    tell(container_of(timer, struct dispatch, watchdog), "WATCHDOG=1");
     timer_set(timer, notify_watchdog_ms() / 2);
 }
 
-/* The service manager takes no word from a successor before it knows that as the main process. */
 void announce_start(struct dispatch *dispatch) {
-    if (succession_is_waiting(dispatch))
-        return;
     tell_status(dispatch, "READY=1\n");
     if (notify_watchdog_ms() < 2)
         return;
@@ -61,14 +66,14 @@ void announce_table(const struct dispatch *dispatch) {
     tell_status(dispatch, "");
 }
 
-void announce_reload_begin(void) {
+void announce_reload_begin(const struct dispatch *dispatch) {
     struct timespec now;
     char state[96];
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
     (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
                    (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-    notify_send(state);
+    tell(dispatch, state);
 }
 
 void announce_reload_end(const struct dispatch *dispatch) {
@@ -76,6 +81,5 @@ void announce_reload_end(const struct dispatch *dispatch) {
 }
 
 void announce_stop(const struct dispatch *dispatch) {
-    if (!dispatch->succession.is_served) /* else the service goes on, in another process */
-        notify_send("STOPPING=1\nSTATUS=ending what is open");
+    tell(dispatch, "STOPPING=1\nSTATUS=ending what is open");
 }

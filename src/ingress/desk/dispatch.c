@@ -219,7 +219,7 @@ static void warn_of_what_stays(const struct dispatch_settings *before, const str
 void dispatch_reload(struct dispatch *dispatch, const struct dispatch_settings *settings) {
     _cleanup_free_ char *error = NULL;
 
-    announce_reload_begin();
+    announce_reload_begin(dispatch);
     warn_of_what_stays(dispatch->settings, settings);
     dispatch->settings = settings;
     if (access_log_open(dispatch, &error) < 0)

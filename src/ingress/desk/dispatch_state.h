@@ -50,6 +50,7 @@ struct succession {
     bool is_served; /* it has said so */
     /* towards a predecessor */
     int predecessor; /* -EBADF: there was none, or it has let go */
+    bool is_main;    /* it has told the service manager that this is the main process now */
     struct watch gone;
 };
 
@@ -179,9 +180,12 @@ void succession_stop(struct dispatch *dispatch);
 /* It serves: the line on standard error. */
 void announce_place(const struct dispatch *dispatch);
 
-/* systemd hears that it serves, from now on; nothing happens while a predecessor has its ear. */
+/*
+ * systemd hears that it serves, from now on. As all that follows, nothing while this is not the main process: only that
+ * is listened to (NotifyAccess=main), since a command that runs as somebody else could speak as well as a successor.
+ */
 void announce_start(struct dispatch *dispatch);
 void announce_table(const struct dispatch *dispatch);
-void announce_reload_begin(void);
+void announce_reload_begin(const struct dispatch *dispatch);
 void announce_reload_end(const struct dispatch *dispatch);
 void announce_stop(const struct dispatch *dispatch);

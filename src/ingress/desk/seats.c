@@ -112,10 +112,17 @@ int seats_serve(struct dispatch *dispatch) {
     return r;
 }
 
+/* Where people come in. */
+static bool listens(const struct seat *seat) {
+    return seat->role == PEER_DISPATCHER || seat->role == PEER_DOORMAN;
+}
+
 static void seat_ready(struct standing *standing) {
     struct seat *seat = container_of(standing, struct seat, standing);
 
-    if (seat->dispatch->is_ready)
+    if (seat->dispatch->is_draining && listens(seat))
+        standing_stop(standing); /* it died before the drain, and nobody comes any more */
+    else if (seat->dispatch->is_ready)
         (void)serve(seat); /* should it fail, the process has died again, and that is told next */
     else
         dispatch_go_on(seat->dispatch);
@@ -155,9 +162,8 @@ static void describe_end(const struct standing *standing, int wait_status, char 
 /* Who listens is not started again in a drain: nobody new would come to it. */
 static bool is_wanted(const struct seat *seat) {
     const struct dispatch *dispatch = seat->dispatch;
-    bool listens = seat->role == PEER_DISPATCHER || seat->role == PEER_DOORMAN;
 
-    return seat->is_used && !dispatch->is_stopping && !(dispatch->is_draining && listens);
+    return seat->is_used && !dispatch->is_stopping && !(dispatch->is_draining && listens(seat));
 }
 
 static void seat_exited(struct standing *standing, int wait_status) {
@@ -281,7 +287,7 @@ bool seats_are_drained(const struct dispatch *dispatch) {
     for (size_t i = 0; i < dispatch->n_seats; i++) {
         const struct seat *seat = &dispatch->seats[i];
 
-        if ((seat->role == PEER_DISPATCHER || seat->role == PEER_DOORMAN) && seat->is_used && !seat->is_drained)
+        if (listens(seat) && seat->is_used && seat->is_told && !seat->is_drained)
             return false;
     }
     return true;

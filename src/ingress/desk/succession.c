@@ -1,8 +1,8 @@
 /*
  * A binary upgrade without a refused connection: a successor is started from the program's file as it is now, with the
  * listening sockets and one end of a pair. Both accept, from the same sockets, from the moment that the successor says
- * that it serves; then this process drains. What only one of them can have (the place of the metrics, the service
- * manager's ear) is let go of by closing the pair.
+ * that it serves; then this process drains. What only one of them can have is handed over: the service manager's ear,
+ * which only the main process has, by a word that the other is that now; the place of the metrics by closing the pair.
  *
  * When it ends, or says nothing, this process goes on as if nothing had been.
  */
@@ -26,21 +26,36 @@
 
 #define FIRST 3 /* SD_LISTEN_FDS_START */
 #define VARIABLE "CREDFD_PREDECESSOR"
-#define SERVES 'S'
+#define SERVES 'S'  /* a successor */
+#define IS_MAIN 'M' /* to it */
 
-static void predecessor_gone(struct watch *watch) {
-    struct succession *succession = container_of(watch, struct succession, gone);
-    struct dispatch *dispatch = container_of(succession, struct dispatch, succession);
-    char word;
+static void predecessor_gone(struct dispatch *dispatch) {
+    struct succession *succession = &dispatch->succession;
 
-    if (read(succession->predecessor, &word, 1) < 0 && errno == EAGAIN)
-        return;
-    watch_remove(watch);
+    watch_remove(&succession->gone);
     fd_close(&succession->predecessor);
     if (!dispatch->is_ready)
         return;
-    announce_start(dispatch);
+    if (!succession->is_main)
+        announce_start(dispatch);
     dispatch_start_metrics(dispatch);
+}
+
+static void predecessor_spoke(struct watch *watch) {
+    struct succession *succession = container_of(watch, struct succession, gone);
+    struct dispatch *dispatch = container_of(succession, struct dispatch, succession);
+    char word = 0;
+    ssize_t n = read(succession->predecessor, &word, 1);
+
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n != 1 || word != IS_MAIN || succession->is_main || !dispatch->is_ready) {
+        predecessor_gone(dispatch);
+        return;
+    }
+    succession->is_main = true;
+    announce_start(dispatch);
+    watch_again(watch); /* its end may be there already */
 }
 
 static bool is_pair(int fd) {
@@ -59,7 +74,7 @@ void succession_take(struct dispatch *dispatch) {
         succession->predecessor = (int)number;
         (void)fd_set_cloexec(succession->predecessor, true);
         (void)fcntl(succession->predecessor, F_SETFL, O_NONBLOCK);
-        if (watch_add(&succession->gone, succession->predecessor, predecessor_gone) < 0)
+        if (watch_add(&succession->gone, succession->predecessor, predecessor_spoke) < 0)
             fd_close(&succession->predecessor);
     }
     (void)unsetenv(VARIABLE);
@@ -184,11 +199,14 @@ static void successor_late(struct timer *timer) {
     end_successor(succession);
 }
 
-static void tell_main_process(pid_t pid) {
+/* This is the last that the service manager hears of this process: it takes the next from the other alone. */
+static void tell_main_process(const struct succession *succession) {
+    static const char word = IS_MAIN;
     char state[64];
 
-    (void)snprintf(state, sizeof(state), "MAINPID=%ld", (long)pid);
+    (void)snprintf(state, sizeof(state), "MAINPID=%ld", (long)succession->pid);
     notify_send(state);
+    (void)send(succession->successor, &word, 1, MSG_NOSIGNAL); /* in vain when it has just ended */
 }
 
 static void successor_spoke(struct watch *watch) {
@@ -205,7 +223,7 @@ static void successor_spoke(struct watch *watch) {
     timer_cancel(&succession->deadline);
     succession->is_served = true;
     log_error("process %ld has taken over: this dispatcher ends what it has open", (long)succession->pid);
-    tell_main_process(succession->pid);
+    tell_main_process(succession);
     timer_cancel(&dispatch->watchdog);
     metrics_server_stop(dispatch->metrics_server);
     if (metrics_server_is_quiet(dispatch->metrics_server))

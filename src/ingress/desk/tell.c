@@ -93,7 +93,7 @@ static int open_file(const char *path) {
     return fd;
 }
 
-/* When it cannot be had, the rules behind it still say that there is one: the system's certificates do not count then. */
+/* Without it the rules behind it still say that there is one: the system's certificates do not count then. */
 static int tell_ca_file(struct seat *seat) {
     const char *path = seat->dispatch->settings->trust.jwt.ca_file;
     _cleanup_close_ int fd = path ? open_file(path) : -EBADF;

@@ -89,6 +89,7 @@ static int take_cookies(struct instance_call *call, const struct response_head *
 
 /* True while more is to come. */
 static bool take_event(struct instance_call *call, const struct upstream_event *event) {
+    bool is_end = event->is_end;
     int r = 0;
 
     if (event->type == UPSTREAM_INTERIM)
@@ -108,11 +109,13 @@ static bool take_event(struct instance_call *call, const struct upstream_event *
     }
     if (r == 0)
         r = buf_append(&call->body, event->data);
-    if (r < 0)
+    if (r < 0) {
         call_over(call, CALL_TOO_LONG, "the instance's answer is too long");
-    else if (event->is_end)
+        return false;
+    }
+    if (is_end)
         call_over(call, CALL_ANSWERED, NULL);
-    return r == 0 && !event->is_end;
+    return !is_end;
 }
 
 static void answer_step(struct watch *watch) {

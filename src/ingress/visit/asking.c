@@ -1,6 +1,9 @@
 #include "ingress/visit/asking.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
 
 static struct question **bucket_of(struct asking *asking, uint32_t number) {
     return &asking->open[number % ASKING_BUCKETS];
@@ -26,7 +29,8 @@ static void fail_all(struct asking *asking) {
 }
 
 static void role_gone(void *owner, int reason) {
-    (void)reason;
+    if (reason != 0)
+        log_error("a role that was asked broke the rules of its channel, which is closed: %s", strerror(-reason));
     fail_all(owner);
 }
 
