@@ -8,81 +8,37 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "config/settings_place.h"
+#include "config/named_file.h"
 #include "config/settings_text.h"
 #include "proc/place.h"
 
 #define SUFFIX ".yaml"
 
-/* Where profiles are looked for, the first that counts first. */
-enum { OWN, GLOBAL, SHIPPED, FOLDERS };
-
-struct folders {
-    char *paths[FOLDERS]; /* NULL for one that there cannot be */
-};
-
-static void folders_done(struct folders *folders) {
-    for (size_t i = 0; i < FOLDERS; i++)
-        free(folders->paths[i]);
-}
-
-static int folders_find(struct folders *folders) {
+static int folders_find(struct named_folders *folders) {
     char data[PATH_MAX];
-    int r = settings_own_path("profiles", &folders->paths[OWN]);
+    int r = place_find(CREDFD_DATADIR, data, sizeof(data));
 
-    if (r == 0)
-        r = settings_copy(SLICE("/etc/credfd/profiles"), &folders->paths[GLOBAL]);
-    if (r == 0)
-        r = place_find(CREDFD_DATADIR, data, sizeof(data));
-    if (r == 0 && asprintf(&folders->paths[SHIPPED], "%s/profiles", data) < 0) {
-        folders->paths[SHIPPED] = NULL;
-        r = -ENOMEM;
-    }
-    return r;
-}
-
-/* [a-z0-9._-], and no dot first: it neither leaves its folder nor hides in it. */
-static bool is_name(struct slice text) {
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] >= 'A' && text.p[i] <= 'Z')
-            return false;
-    return text.n > 0 && text.n <= LIMIT_NAME && text.p[0] != '.' && settings_is_made_of(text, SLICE("._-"));
-}
-
-static int join(const char *folder, struct slice name, char **ret) {
-    char *path;
-
-    if (asprintf(&path, "%s/%.*s" SUFFIX, folder, SLICE_ARG(name)) < 0)
-        return -ENOMEM;
-    *ret = path;
-    return 0;
+    return r == 0 ? named_folders_find(folders, "profiles", data, "profiles") : r;
 }
 
 int profile_find(const char *name, char **ret_path, char **ret_error) {
-    _cleanup_(folders_done) struct folders folders = {0};
+    _cleanup_named_folders_ struct named_folders folders = {0};
     const char *own;
     int r;
 
     *ret_error = NULL;
-    if (!is_name(slice_of_string(name)))
+    if (!named_is_name(slice_of_string(name)))
         return settings_refuse(ret_error, "a profile's name holds a-z, 0-9 and any of . _ -, and does not start with a "
                                           "dot; `credfd profile list` lists those that there are");
     r = folders_find(&folders);
-    for (size_t i = 0; r == 0 && i < FOLDERS; i++) {
-        _cleanup_free_ char *path = NULL;
-
-        if (folders.paths[i])
-            r = join(folders.paths[i], slice_of_string(name), &path);
-        if (path && settings_exists(path)) {
-            *ret_path = steal_pointer(&path);
-            return 0;
-        }
-    }
-    if (r < 0)
+    if (r == 0)
+        r = named_find(&folders, name, ret_path);
+    if (r < 0 || *ret_path)
         return r;
-    own = folders.paths[OWN];
+    own = folders.paths[NAMED_OWN];
     r = settings_refuse(ret_error, "profile %s: not in %s%s%s or %s; `credfd profile list` lists those that there are",
-                        name, own ? own : "", own ? ", " : "", folders.paths[GLOBAL], folders.paths[SHIPPED]);
+                        name, own ? own : "", own ? ", " : "", folders.paths[NAMED_GLOBAL],
+                        folders.paths[NAMED_SHIPPED]);
     return r == -EINVAL ? -ENOENT : r;
 }
 
@@ -98,13 +54,13 @@ static int add_file(struct profile_list *list, const char *folder, struct slice 
     struct profile *profile;
     int r;
 
-    if (!is_name(name) || is_listed(list, name))
+    if (!named_is_name(name) || is_listed(list, name))
         return 0;
     if (list->n == LIMIT_PROFILES)
         return settings_refuse(ret_error, "%s: more than %d profiles; remove some", folder, LIMIT_PROFILES);
     profile = &list->items[list->n++];
     r = settings_copy(name, &profile->name);
-    return r == 0 ? join(folder, name, &profile->path) : r;
+    return r == 0 ? named_path(folder, name, &profile->path) : r;
 }
 
 static int refuse_folder(const char *folder, int error, char **ret_error) {
@@ -139,12 +95,12 @@ static int by_name(const void *a, const void *b) {
 }
 
 int profile_list(struct profile_list *ret, char **ret_error) {
-    _cleanup_(folders_done) struct folders folders = {0};
+    _cleanup_named_folders_ struct named_folders folders = {0};
     _cleanup_profile_list_ struct profile_list list = {.items = calloc(LIMIT_PROFILES, sizeof(list.items[0]))};
     int r = list.items ? folders_find(&folders) : -ENOMEM;
 
     *ret_error = NULL;
-    for (size_t i = 0; r == 0 && i < FOLDERS; i++)
+    for (size_t i = 0; r == 0 && i < NAMED_FOLDERS; i++)
         if (folders.paths[i])
             r = add_folder(&list, folders.paths[i], ret_error);
     if (r < 0)

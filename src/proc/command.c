@@ -12,16 +12,7 @@
 #include "base/fd.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-
-/* It does not inherit what credfd blocks, handles or ignores. */
-static void restore_signals(void) {
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* fails for those that cannot be changed anyway */
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
+#include "proc/signals.h"
 
 /* Where it speaks: -EBADF is nowhere for its output, and for its words where we speak. */
 struct streams {
@@ -36,7 +27,7 @@ static void become_command(char *const argv[], const struct streams *streams, pi
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* credfd's end came before the request to share it */
         _exit(127);
-    restore_signals();
+    signals_restore();
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
         dup2(streams->output >= 0 ? streams->output : null, STDOUT_FILENO) < 0 ||

@@ -204,7 +204,8 @@ def test_a_credential_is_data_wherever_it_goes(pair, session):
         credential = session.canary + odd
         served.write_mint(f"#!/bin/sh\ncat <<'EOF'\n{{\"credential\": \"{credential}\"}}\nEOF\n")
         before = len(t3.exchanges)
-        assert served.ask("/", navigate=True).status in (500, 502), odd
+        answer = served.ask("/", navigate=True)
+        assert answer.status in (500, 502) and not session.search.is_in(repr(answer).encode()), odd
         for seen in t3.exchanges[before:]:
             assert seen.method == "POST" and not seen.all("X") and b"\r\n" not in seen.body, odd
             assert set(json.loads(seen.body)) == {"credential"}, odd

@@ -23,6 +23,7 @@
 #include "base/num.h"
 #include "ingress/desk/dispatch_state.h"
 #include "proc/notify.h"
+#include "proc/signals.h"
 
 #define FIRST 3 /* SD_LISTEN_FDS_START */
 #define VARIABLE "CREDFD_PREDECESSOR"
@@ -140,23 +141,13 @@ static int set_environment(const struct listeners *listeners) {
     return r == 0 ? notify_bequeath(getpid()) : r;
 }
 
-/* It does not inherit what this process blocks or ignores. */
-static void restore_signals(void) {
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* fails for those that cannot be changed anyway */
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void become_successor(const struct dispatch *dispatch, int pair, char *const argv[]) {
     int r = place_descriptors(&dispatch->listeners, pair);
 
     if (r == 0)
         r = set_environment(&dispatch->listeners);
     if (r == 0) {
-        restore_signals();
+        signals_restore();
         (void)execv(argv[0], argv);
         r = -errno;
     }
