@@ -67,6 +67,7 @@ enum weakened_defence {
     WEAKEN_ROOM,        /* who only sits there makes room */
     WEAKEN_PERMIT,      /* a role that breaks the rules of its channel is ended */
     WEAKEN_SANDBOX,     /* a role can do what its work needs, and nothing else */
+    WEAKEN_FOREIGN,     /* another site's page does nothing in a person's name */
 };
 
 #ifdef CREDFD_WEAKEN

@@ -14,8 +14,10 @@
 #include "net/network.h"
 #include "secrets/settings_secret.h"
 
+enum listen_kind { LISTEN_TCP, LISTEN_UNIX, LISTEN_TLS, LISTEN_SYSTEMD };
+
 struct listen_place {
-    enum { LISTEN_TCP, LISTEN_UNIX, LISTEN_TLS, LISTEN_SYSTEMD } kind;
+    enum listen_kind kind;
     struct address address; /* of LISTEN_TCP and LISTEN_TLS */
     bool is_half;           /* of the two that ":PORT" stands for: this machine need not have both families */
     char *path;             /* of LISTEN_UNIX */

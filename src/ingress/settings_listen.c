@@ -27,7 +27,7 @@ void listen_place_done(struct listen_place *place) {
     free(place->where);
 }
 
-static struct listen_place *add(struct dispatch_settings *settings, int kind, struct slice text,
+static struct listen_place *add(struct dispatch_settings *settings, enum listen_kind kind, struct slice text,
                                 const struct node *node) {
     struct listen_place *place = &settings->listen[settings->n_listen];
 
@@ -41,8 +41,8 @@ static struct listen_place *add(struct dispatch_settings *settings, int kind, st
 }
 
 /* IPv6 sockets are for IPv6 alone, so that an IPv4 address is never seen in disguise: ":PORT" is two places. */
-static int add_every_address(struct dispatch_settings *settings, int kind, uint16_t port, struct slice text,
-                             const struct node *node) {
+static int add_every_address(struct dispatch_settings *settings, enum listen_kind kind, uint16_t port,
+                             struct slice text, const struct node *node) {
     static const char *const all[] = {"0.0.0.0", "::"};
     int r = 0;
 
@@ -58,7 +58,7 @@ static int add_every_address(struct dispatch_settings *settings, int kind, uint1
 }
 
 /* A name other than localhost would have to be looked up. 0, -EINVAL or -ENOMEM. */
-static int add_address(struct dispatch_settings *settings, int kind, struct slice at, struct slice text,
+static int add_address(struct dispatch_settings *settings, enum listen_kind kind, struct slice at, struct slice text,
                        const struct node *node) {
     struct authority authority;
     struct listen_place *place;

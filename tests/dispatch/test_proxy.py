@@ -183,7 +183,7 @@ def test_the_access_log_tells_what_was_done_and_nothing_secret(alice, cookie):
     served.ask("/a/b?secret=query", cookie=cookie, method="POST", body=b"12345",
                fields=[("X-Forwarded-For", "203.0.113.7")])
     served.ask("/nobody", "carol")
-    first, second = served.access(2)[:2]
+    first, second = sorted(served.access(2), key=lambda line: line["path"])  # of two dispatchers, each in its own time
     assert first["name"] == "alice" and first["method"] == "POST" and first["path"] == "/a/b"
     assert first["status"] == 200 and first["bytes_in"] == 5 and first["bytes_out"] > 0
     assert first["host"] == "t3.example.org" and first["peer"] == "127.0.0.1" and first["client"] == "203.0.113.7"

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -33,7 +34,13 @@ PATIENCE = 60.0  # a browser on a busy machine
 
 def why_not():
     missing = [name for name, path in (("chromium", CHROMIUM), ("chromedriver", CHROMEDRIVER)) if not path]
-    return f"{' and '.join(missing)} not installed" if missing else None
+    if missing:
+        return f"{' and '.join(missing)} not installed"
+    try:
+        socket.getaddrinfo("localhost", 1)
+    except OSError:
+        return "no localhost in /etc/hosts, where chromedriver looks for its browser"
+    return None
 
 
 class Refused(Exception):
@@ -65,7 +72,7 @@ class Driver:
         self.connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
         answer = json.loads(self.connection.getresponse().read())["value"]
         if isinstance(answer, dict) and "error" in answer:
-            raise Refused(answer["error"], answer["message"].splitlines()[0])
+            raise Refused(answer["error"], answer["message"])
         return answer
 
     def open(self):

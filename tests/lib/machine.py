@@ -32,6 +32,7 @@ for lower in /etc /usr/bin /usr/local/bin; do
     mount -t overlay -o "lowerdir=$lower,upperdir=$upper/upper,workdir=$upper/work" machine "$lower"
 done
 mount -t tmpfs -o mode=755 machine /home
+[ -e /etc/hosts ] || echo "127.0.0.1 localhost $(cat /proc/sys/kernel/hostname)" > /etc/hosts  # sudo looks for itself
 echo ready
 exec sleep infinity
 """

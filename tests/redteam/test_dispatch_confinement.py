@@ -1,5 +1,5 @@
-"""What each role of the dispatcher has, seen from outside and tried from inside: as little as its work needs; and nothing
-of it for a process of its own user, for a crash, or from whoever started it."""
+"""What each role of the dispatcher has, seen from outside and tried from inside: as little as its work needs; and
+nothing of it for a process of its own user, for a crash, or from whoever started it."""
 import contextlib
 import ctypes
 import errno

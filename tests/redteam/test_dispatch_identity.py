@@ -273,6 +273,31 @@ def test_each_request_on_a_connection_is_judged_by_itself(house):
     assert not [seen for trap in traps.values() for seen in trap.heard() if "None" in seen.target]
 
 
+# Another site's page, in the browser of somebody who is signed in.
+
+FOREIGN = [[("Origin", origin)] for origin in (
+    "https://evil.example", "null", "https://t3.example.org.evil.example", "https://evil.t3.example.org", "file://",
+    "https://t3.example.org@evil.example", "http://t3.example.org:8080", "https://t3.example.orgevil", "")]
+FOREIGN += [[("Sec-Fetch-Site", "cross-site")], [("Sec-Fetch-Site", "same-site")],
+            [("Origin", "https://t3.example.org"), ("Origin", "https://evil.example")],
+            [("Origin", "https://t3.example.org"), ("Sec-Fetch-Site", "cross-site")]]
+
+
+@pytest.mark.defence("foreign")
+def test_another_sites_page_does_nothing_in_the_persons_name(house):
+    """Where an instance has no session of its own, whoever may open a WebSocket or post is whoever the front names."""
+    served, traps = house()
+    for fields in FOREIGN:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert served.ask("/forged", "alice", method, fields, body=b"x").status in (400, 403), (method, fields)
+        with served.connect() as client:
+            assert client.upgrade("/forged", served.fields("alice", fields)).status in (400, 403), fields
+    own = [("Origin", "https://t3.example.org"), ("Sec-Fetch-Site", "same-origin")]
+    assert served.ask("/own", "alice", "POST", own, body=b"x").status == 200
+    served.stop()
+    assert paths(traps["alice"]) == ["/own"]
+
+
 # What the instance is told.
 
 def test_what_a_browser_says_of_itself_is_not_passed_on(house):

@@ -193,7 +193,7 @@ def test_a_pairer_cannot_have_more_commands_run_than_there_may_be(usurped):
     stops = [(message("MINT_STOP", "I", 5), 0, 10)]
     served = usurped("pairer", [saying(*stops, *mints, patience=0.2, lingers=True)], workers=1)
     served.write_mint("#!/bin/sh\nexec sleep 2\n")
-    outcome(served, 0)
+    assert not outcome(served, 0)["ended"], "they are well-formed"
     running = [pid for pid in procs.children(served.pid) if b"sleep" in procs.cmdline(pid)]
     assert len(running) <= 128, "LIMIT_COMMANDS"
     wait_until(lambda: ask(served) == 200, "people are served")
@@ -226,7 +226,7 @@ def require_dropped(served, attacks, is_logged=False):
 
 
 def session_of(want=1, host=b"x", proto=b"https", cookie=b"", number=1, instance=0):
-    return message("SESSION", "IQIBsss", number, 1, instance, want, host, proto, cookie)
+    return message("SESSION", "IQIBQsss", number, 1, instance, want, 7, host, proto, cookie)
 
 
 BAD_SESSIONS = [session_of(want=2), session_of(host=b"x y"), session_of(host=b"x\r\nX: y"), session_of(host=b"x" * 400),
@@ -293,6 +293,7 @@ def test_a_flood_of_questions_to_the_pairer_mints_what_it_may(usurped, no_saniti
     questions = [(session_of(number=number, instance=number % 7), 0, 20) for number in range(1000)]
     flood = [as_peer("dispatcher", saying(*questions, reads=False, patience=0.5), 63)]
     served = usurped("pairer", behind=flood, profile="t3", mint=None)
+    assert "broke the rules" not in outcome(served, 0)["log"], "they are well-formed"
     outcome(served, "over", 60)
     wait_until(lambda: ask(served) == 401, "people are served")
     pairer = max(procs.descendants(served.role("pairer")) or [served.role("pairer")])

@@ -13,14 +13,14 @@
 
 static struct {
     unsigned n;
-    int kind;
+    enum errand_kind kind;
     uint32_t number;
     enum command_end end;
     int wait_status;
     bool is_quiet;
 } told;
 
-static void ended(void *owner, int kind, uint32_t number, enum command_end end, int wait_status) {
+static void ended(void *owner, enum errand_kind kind, uint32_t number, enum command_end end, int wait_status) {
     (void)owner;
     told.n++;
     told.kind = kind;
@@ -292,6 +292,10 @@ int main(void) {
         cmocka_unit_test_setup(runs_so_many_at_once_and_no_more, begin),
     };
 
+    if (is_in_valgrind()) {
+        print_message("valgrind knows no pidfd_open(2)\n");
+        return 77; /* skipped, to meson */
+    }
     assert_int_equal(loop_init(), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

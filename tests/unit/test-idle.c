@@ -16,7 +16,7 @@ static const struct row {
     struct slice name;
     uint64_t used_ago; /* the last use */
     struct {
-        int state;
+        enum witness_state state;
         uint64_t since_ago, said_ago;
         enum word said;
     } dispatchers[2];

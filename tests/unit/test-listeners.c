@@ -45,7 +45,7 @@ static int open_socket(const struct address *address, bool is_spread) {
     return fd;
 }
 
-static struct listen_place place(int kind, struct address address, char *at) {
+static struct listen_place place(enum listen_kind kind, struct address address, char *at) {
     static char text[] = "place", where[] = "f.yaml:1: dispatch.listen[0]";
 
     return (struct listen_place){.kind = kind, .address = address, .path = at, .text = text, .where = where};
@@ -109,7 +109,8 @@ static void gives_each_dispatcher_a_socket_of_its_own(void **state) {
 static void does_not_share_a_port_with_a_stranger(void **state) {
     struct listen_place places[] = {place(LISTEN_TCP, free_address(), NULL)};
     struct dispatch_settings settings = {.listen = places, .n_listen = 1};
-    _cleanup_close_ int stranger = open_socket(&places[0].address, true); /* the kernel would let both have it */
+    _cleanup_close_ _unused_ int stranger =
+        open_socket(&places[0].address, true); /* the kernel would let both have it */
     int before = open_descriptors();
     _cleanup_free_ char *error = NULL;
     struct inherited none = {0};

@@ -144,7 +144,7 @@ struct permits {
 struct permits hear_permits(enum peer_role role);
 
 /* For struct errands. */
-void hear_errand_ended(void *owner, int kind, uint32_t number, enum command_end end, int wait_status);
+void hear_errand_ended(void *owner, enum errand_kind kind, uint32_t number, enum command_end end, int wait_status);
 
 /* proofs.c */
 

@@ -13,18 +13,18 @@
 
 struct errand;
 
+/* Why it is run; numbers are the asking role's own, of each kind. */
+enum errand_kind { ERRAND_MINT, ERRAND_STEWARD };
+
 struct errands {
     struct errand *first;
     unsigned n;
     /* What it was run for has an end: told once, from the loop. `wait_status` is waitpid(2)'s. */
-    void (*ended)(void *owner, int kind, uint32_t number, enum command_end end, int wait_status);
+    void (*ended)(void *owner, enum errand_kind kind, uint32_t number, enum command_end end, int wait_status);
     /* No process of them is left. */
     void (*quiet)(void *owner);
     void *owner;
 };
-
-/* Why it is run; numbers are the asking role's own, of each kind. */
-enum errand_kind { ERRAND_MINT, ERRAND_STEWARD };
 
 /*
  * 0; then `ended` comes. For ERRAND_MINT `*ret_output` is the pipe with what it prints, the caller's; else that goes

@@ -178,7 +178,7 @@ static void send_command_done(struct dispatch *dispatch, uint32_t number, enum c
     seats_send(dispatch, PEER_STEWARD, &w, -EBADF);
 }
 
-void hear_errand_ended(void *owner, int kind, uint32_t number, enum command_end end, int wait_status) {
+void hear_errand_ended(void *owner, enum errand_kind kind, uint32_t number, enum command_end end, int wait_status) {
     struct dispatch *dispatch = owner;
     struct ipc_writer w;
 

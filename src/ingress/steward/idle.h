@@ -9,9 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum witness_state { WITNESS_NEVER, WITNESS_THERE, WITNESS_GONE };
+
 /* One dispatcher, by its number. */
 struct witness {
-    enum { WITNESS_NEVER, WITNESS_THERE, WITNESS_GONE } state;
+    enum witness_state state;
     uint64_t since_ms; /* the one that is there now has come, or has last said what we could not place */
 };
 

@@ -75,7 +75,7 @@ bool navigation_is_foreign(const struct request_head *request) {
     bool is_safe = slice_equals(request->method, SLICE("GET")) || slice_equals(request->method, SLICE("HEAD")) ||
                    slice_equals(request->method, SLICE("OPTIONS"));
 
-    if (is_safe && !request->is_upgrade)
+    if ((is_safe && !request->is_upgrade) || WEAKENED(FOREIGN))
         return false;
     for (size_t i = 0; i < request->n_fields; i++) {
         const struct http_field *field = &request->fields[i];
