@@ -22,7 +22,7 @@ demo: all
 demo-dispatch: all
 	@tools/demo/dispatch
 
-## everything that is tested: some ten minutes
+## everything that is tested: some fifteen minutes
 test: setup
 	@tests/run
 
