@@ -226,10 +226,10 @@ def test_a_storm_of_first_visits_mints_one_at_a_time(serve):
     served.write_mint(slow.format(folder=served.folder, secrets=served.secrets, canary=served.session.canary))
     answers = []
 
-    def visit():
-        answers.append(served.ask("/", navigate=True).status)
+    def visit(number):  # each a browser of its own, so that none is sent round
+        answers.append(served.ask("/", navigate=True, fields=[("User-Agent", f"browser {number}")]).status)
 
-    threads = [threading.Thread(target=visit) for _ in range(40)]
+    threads = [threading.Thread(target=visit, args=[number]) for number in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:
