@@ -403,9 +403,12 @@ def test_when_its_time_is_over_what_runs_is_cut_and_no_more_is_let_through(credf
 def test_a_lease_whose_time_is_over_still_answers_dials(credfd, two):
     """0xFF would be "try again"; the answer to a request says that there is no use in it."""
     def dial_late():
-        answer = ask("limited")
+        answer = [200]
         while answer[0] == 200:
-            answer = ask("limited")
+            try:
+                answer = ask("limited")
+            except (lease.Truncated, OSError):
+                pass  # one that is under way when its time is over is cut
         channel = lease.Channel(lease.numbers()["limited"])
         streams = [lease.Stream(channel.dial()) for _ in range(3)]
         return answer, [[stream.get("/it").status for stream in streams] for _ in range(2)]
