@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import time
@@ -117,6 +118,16 @@ class Load:
         return seen
 
 
+def listens(path):
+    """Its socket is there a moment sooner."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 class Bench:
     """What all rows share: where things are, and what was measured, round for round."""
 
@@ -129,7 +140,7 @@ class Bench:
         self._configure("tls", f"https://127.0.0.1:{upstream.tls_port}", f"ca_file: {upstream.ca_file}")
         self._configure("plain", f"http://127.0.0.1:{upstream.plain_port}", "")
         self.pump = subprocess.Popen([self.program("bench/floor-pump"), self.pump_path, str(upstream.plain_port)])
-        while not os.path.exists(self.pump_path) and self.pump.poll() is None:
+        while not listens(self.pump_path) and self.pump.poll() is None:
             time.sleep(0.005)
 
     def close(self):

@@ -5,6 +5,8 @@ import socket
 import subprocess
 import time
 
+from ports import free_port
+
 FILES = {"128": 128, "16k": 16 * 1024}
 
 CONFIGURATION = """
@@ -36,14 +38,6 @@ http {{
 """
 
 
-def free_ports(n):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def write_text(path, size):
     """Text as an API sends it, rather than zeros: whatever looks at the bytes of a body is to have something to see."""
     line = '{"id": "inc_65f0c2a7", "title": "disk of db-3 is 92 % full", "severity": "Warning"}\n'.encode()
@@ -56,7 +50,7 @@ def write_text(path, size):
 class Upstream:
     def __init__(self, folder, big_bytes):
         self.folder = folder
-        self.tls_port, self.plain_port = free_ports(2)
+        self.tls_port, self.plain_port = free_port(), free_port()
         self.ca_file = folder / "server.crt"
         self._issue()
         (folder / "www").mkdir()

@@ -154,6 +154,36 @@
 #define LIMIT_ACCESS_GATHERED (256 * 1024) /* lines that wait to be written; one more is lost, and counted */
 #define LIMIT_ACCESS_PATH (2 * 1024) /* of a path in the access log; what is longer is cut */
 
+/* The runner. */
+#define LIMIT_FRAME (16 * 1024 * 1024) /* a message of the hub's, and one to it */
+#define LIMIT_HUB_DEPTH 32          /* of an object within an object of a message */
+#define LIMIT_TASK_ID 80            /* of bytes from ! to ~; escaped it must fit into a file's name */
+#define LIMIT_TASK_COMMAND (4 * 1024 * 1024)
+#define LIMIT_TASK_VARIABLES 256
+#define LIMIT_TASK_GLOBS 256
+#define LIMIT_TASK_KEY (4 * 1024)   /* a credential that comes with a task; as LIMIT_SECRET */
+#define LIMIT_TASK_OUTPUT (32 * 1024) /* of one IPC_TASK_OUTPUT */
+#define LIMIT_RESULT (12 * 1024 * 1024) /* the payload of a task.result: with what stands around it, it fits LIMIT_FRAME */
+#define LIMIT_RECORD (LIMIT_RESULT + 64 * 1024)
+#define LIMIT_PREVIEW 8000          /* characters of an output that is cut: the original's */
+#define LIMIT_PREVIEW_LINES 20
+#define LIMIT_SHOWN_OUTPUT 30000    /* characters of an output that is not */
+#define LIMIT_SHELL_DEPTH 64        /* of a command within a command */
+#define LIMIT_SHELL_COMMANDS 10000  /* simple ones that are found in one text */
+#define LIMIT_COMMAND_RULES 512
+#define LIMIT_COMMAND_PATTERN 1024
+#define LIMIT_COMMAND_RULES_TEXT (64 * 1024) /* they travel in one datagram */
+#define LIMIT_TASKS 10000           /* that run at once, or wait; of a setting */
+#define LIMIT_REMEMBERED 4096       /* settled tasks whose ids are known, with their results */
+#define LIMIT_REMEMBERED_BYTES (64 * 1024 * 1024)
+#define LIMIT_UNSETTLED 64          /* results that are on their way to the hub */
+#define LIMIT_LINK_BACKLOG (4 * 1024 * 1024) /* bytes that wait for the hub; then output of tasks is not told any more */
+#define LIMIT_ENTRIES 100000        /* of one list or glob */
+#define LIMIT_MATCHES 10000         /* of one grep */
+#define LIMIT_WALK 1000000          /* files that one glob or grep looks at */
+#define LIMIT_PROBE_OUTPUT (64 * 1024)
+#define LIMIT_RUNNER_STATUS (1024 * 1024)
+
 /* Times: what stands here is the default where a setting exists. */
 #define TIMEOUT_HEAD 10000          /* from a head's first byte to its last */
 #define TIMEOUT_IDLE 90000          /* keep-alive without a request */
@@ -224,6 +254,25 @@
 #define ACTIVITY_AGAIN 30000        /* an instance that has said it is busy is not asked again at once */
 #define HEALTH_EVERY 30000          /* while the metrics are served */
 #define BUS_RETRY 1000              /* after systemd's bus could not be reached */
+
+#define HEARTBEAT_EVERY 30000
+#define TIMEOUT_WELCOME 5000
+#define TIMEOUT_HUB_SILENCE 60000   /* a hub without any frame; asked by a ping at half of it */
+#define TIMEOUT_HUB_CONNECT 30000   /* from the name to the answer to the handshake, a proxy's included */
+#define TIMEOUT_HUB_WRITE 30000     /* a hub that takes nothing */
+#define RETRY_HUB 1000              /* after a connection that failed or broke; then after twice as long, up to */
+#define RETRY_HUB_MAX 300000
+#define HUB_SETTLED 30000           /* a connection that lived so long: the next wait is short again */
+#define TIMEOUT_CLI_PROBE 5000
+#define TIMEOUT_TASK 600000
+#define TIMEOUT_TASK_MAX (24 * 3600000)
+#define TIMEOUT_GRACE 30000         /* from the word that the runner ends to the end of its tasks */
+#define TIMEOUT_TASK_TERM 5000      /* from SIGTERM to SIGKILL */
+#define TIMEOUT_FILES 60000         /* an operation on files */
+#define TIMEOUT_SETTLE 10000        /* at the end, for the hub to take results */
+#define OUTPUT_EVERY 50             /* from one task.output to the next of a stream */
+#define SPOOL_RETRY 1000            /* after a result that could not be written */
+#define TIMEOUT_ORPHAN 5000         /* a task without its supervisor: to end its command and to write its result */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

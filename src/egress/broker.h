@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "egress/settings.h"
 
 struct broker;
@@ -59,3 +60,28 @@ int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(v
 
 /* The leases end: streams are cut, the relay exits. */
 void holder_end(struct holder *holder);
+
+/* A key that came from elsewhere than the settings, and what it may be used for. */
+struct loan {
+    /*
+     * Rules, limits, injections, time-outs, environment: as a profile says them; its upstream and its secret count for
+     * nothing. Copied.
+     */
+    const struct credential *terms;
+    const char *name;     /* of the lease, in audit and log: to LIMIT_NAME */
+    const char *upstream; /* the authority that the key is bound to, and a path before every path; checked as in settings */
+    int key;              /* sealed memory with the key in it, the broker's from now on, even on failure */
+};
+
+/*
+ * As broker_grant, for one lease of a credential that lives as long as its holder, and that no other holder can use. A
+ * broker that only lends is started with no names. 0; -EINVAL (not an upstream that a credential may have); or -errno.
+ */
+int broker_lend(struct broker *broker, const struct loan *loan, const char *identity, void (*on_ready)(void *owner),
+                void *owner, int *ret_end, struct holder **ret);
+
+/*
+ * What its lease gives to a command's environment, its descriptor being `fd`: `NAME=VALUE`, each ended by a NUL. 0 or
+ * -errno; `*to` grows.
+ */
+int holder_environment(const struct holder *holder, int fd, struct buf *to);

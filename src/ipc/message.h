@@ -134,6 +134,42 @@ enum ipc_type {
     /* S -> P: u32 mints of one person (0: any number), u64 in so many ms, u64 ms that a mint may take, u64 ms to connect
        to an instance, u64 ms for its answer. Before anything else, and again after a reload */
     IPC_PAIRER,
+
+    /* fleet: the runner's supervisor S, its link L, a task's process T, its executor X, the probe Q of a CLI */
+    IPC_LINK,         /* S>L fleet/link/link_codec.h: where the hub is, and who we are */
+    IPC_LINK_WANTS,   /* L>S it is about to connect: may it say that the broker works here? */
+    IPC_LINK_CONNECT, /* S>L u8: connect now, and say so (1) or not */
+    IPC_LINK_UP,      /* L>S u8 the hub acknowledges results by word, bytes worknode_id, bytes name: it was welcomed, or
+                         has waited for that long enough; again when the word comes later */
+    IPC_LINK_DOWN,    /* L>S u64 ms to the next attempt, bytes reason */
+    IPC_LINK_PAUSE,   /* S>L u8: while it is 1 take nothing more from the hub */
+    IPC_TASK_KEY,     /* L>S bytes task_id, bytes base_url, fd: the key, sealed; right before its IPC_TASK */
+    IPC_TASK,         /* L>S u8 enum operation, bytes task_id, bytes trace_id, bytes source_id, bytes fault, fd?: the order,
+                         sealed (fleet/order.h). With a fault (a whole sentence) there is no order: it is refused so */
+    IPC_TASK_CANCEL,  /* L>S bytes task_id. S>T S>X u8 enum cancel_reason */
+    IPC_TASK_OUTPUT,  /* T>S u8 enum task_stream, bytes text: whole characters. S>L bytes task_id, u8, bytes text */
+    IPC_RESULT,       /* S>L u64 number, bytes task_id, fd: its record (fleet/spool/record.h), to be sent */
+    IPC_RESULT_SETTLED, /* L>S u64 number, u8 acknowledged by word: the hub has it */
+    IPC_TASK_PLAN,    /* S>T S>X fleet/task_plan.h */
+    IPC_TASK_RULES,   /* S>T likewise: what bash may run */
+    IPC_TASK_SPOOL,   /* S>T fd: the spool's directory */
+    IPC_TASK_ORDER,   /* S>T fd: the order; the last of what it must know: it begins */
+    IPC_TASK_SECRET,  /* S>T fd: a key for the command's environment, where there is no lease of it */
+    IPC_TASK_LEASE,   /* S>X fd: the workload's end of a lease channel. S>T bytes env: what goes with it, `NAME=VALUE` each
+                         ended by a NUL */
+    IPC_TASK_CGROUP,  /* S>X fd: the directory of a cgroup made for it */
+    IPC_TASK_DONE,    /* T>S u8 enum task_outcome, u32 exit status, u64 ms it ran, u64 bytes it printed: ID.result is on the disk.
+                         fd?: it could not be written, and is here */
+    IPC_EXEC,         /* T>X fleet/task/exec_codec.h: run that */
+    IPC_EXEC_PIPE,    /* X>T u8 enum task_stream, fd: read there what it prints */
+    IPC_EXEC_BEGUN,   /* X>T X>S u32 pid */
+    IPC_EXEC_FAILED,  /* X>T u32 errno, bytes what: it could not be run */
+    IPC_EXEC_ENDED,   /* X>T u32 wait status, u8 enum exec_end: the command is over, and nothing of it is left */
+    IPC_EXEC_STOP,    /* T>X its time is over: as IPC_TASK_CANCEL */
+    IPC_PROBE,        /* S>Q bytes path of a CLI: does it know the lease channel? */
+    IPC_PROBED,       /* Q>S u8 it does, bytes why not */
+    IPC_RUNNER_ASK,   /* on the control socket, L>S: how is the runner? */
+    IPC_RUNNER_STATUS, /* likewise, S>L u8 end, bytes text: an object of JSON, in parts */
     IPC_TYPES
 };
 

@@ -19,6 +19,7 @@ struct role {
     size_t n_permits;
     unsigned phase;       /* the first */
     int (*prepare)(void); /* what must be done before the sandbox closes; may be NULL. 0 or -errno */
+    void (*on_orphaned)(void); /* not NULL: it outlives its supervisor, to end its work; is called once the channel has ended */
 };
 
 /* Runs the role until its channel ends. The exit status of the process. */

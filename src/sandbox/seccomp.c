@@ -46,6 +46,9 @@ int seccomp_enter(enum seccomp_list list) {
         [SECCOMP_STEWARD] = {ARRAY_LEN(steward_list), steward_list},
         [SECCOMP_VERIFIER] = {ARRAY_LEN(verifier_list), verifier_list},
         [SECCOMP_DOORMAN] = {ARRAY_LEN(doorman_list), doorman_list},
+        [SECCOMP_LINK] = {ARRAY_LEN(link_list), link_list},
+        [SECCOMP_TASK] = {ARRAY_LEN(task_list), task_list},
+        [SECCOMP_PROBE] = {ARRAY_LEN(probe_list), probe_list},
     };
 
     trace();

@@ -52,6 +52,9 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* accepts TLS */
     [SECCOMP_DOORMAN] = {"accept4", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "pread64", "setsockopt",
                          "shutdown", "socketpair", "stat", "getuid", "geteuid", "getgid", "getegid"},
+    [SECCOMP_LINK] = {"connect", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown"},
+    [SECCOMP_TASK] = {"fstat"},
+    [SECCOMP_PROBE] = {"fstat"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */
@@ -175,5 +178,8 @@ int main(int argc, char **argv) {
     print_list(SECCOMP_STEWARD, "steward_list", refusal);
     print_list(SECCOMP_VERIFIER, "verifier_list", refusal);
     print_list(SECCOMP_DOORMAN, "doorman_list", refusal);
+    print_list(SECCOMP_LINK, "link_list", refusal);
+    print_list(SECCOMP_TASK, "task_list", refusal);
+    print_list(SECCOMP_PROBE, "probe_list", refusal);
     return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

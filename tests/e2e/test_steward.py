@@ -1,6 +1,7 @@
 """Instances on demand: started when somebody comes, by systemd over D-Bus or by a command; stopped when nobody uses
 them; and their health, shown. With a real dispatcher, a bus of the test's own and a stand-in for systemd on it."""
 import collections
+import os
 import signal
 import socket
 import sys
@@ -39,7 +40,9 @@ class Place:
         return {self.unit: {"start": self.command, **more}}
 
     def write(self, name, text):
-        (self.folder / name).write_text(text)
+        """Whole or not at all: the instance may be reading it."""
+        (self.folder / f"{name}.new").write_text(text)
+        os.replace(self.folder / f"{name}.new", self.folder / name)
 
     @property
     def asked(self):
@@ -217,10 +220,12 @@ def commands(alice, idle=None, start_text=None):
     pid = alice.folder / "pid"
     # in a session of its own by the time that Popen returns: what a command leaves in its group ends with it
     begin = f"""#!{sys.executable}
-import subprocess, sys
+import os, subprocess, sys
 print(*sys.argv[1:], file=open("{alice.folder}/started", "a"))
 server = subprocess.Popen({alice.command}, start_new_session=True, stdout=subprocess.DEVNULL)
-print(server.pid, file=open("{pid}", "w"))
+with open("{pid}.new", "w") as file:
+    print(server.pid, file=file)
+os.replace("{pid}.new", "{pid}")
 """
     end = f"#!/bin/sh\necho \"$@\" >>{alice.folder}/stopped\nkill $(cat {pid})\n"
     return {"command": [script(alice.folder, "start", start_text or begin), "{os_user}", "{name}"],
@@ -232,8 +237,8 @@ def ended(alice):
     """Whatever a start command left is ended."""
     yield
     file = alice.folder / "pid"
-    if file.exists():
-        procs.kill(int(file.read_text()))
+    wait_until(file.exists, "the pid of what was started")
+    procs.kill(int(file.read_text()))
 
 
 def test_a_command_starts_it(start, alice, ended):

@@ -1,10 +1,11 @@
 """A name service for tests: a tiny DNS server, and the mount namespace in which credfd sees it and nothing else."""
+import random
 import socket
 import struct
 import subprocess
 import threading
 
-ADDRESS = "127.0.0.53"
+ADDRESS = f"127.53.{random.randrange(256)}.{random.randrange(1, 255)}"  # this process's own: suites run side by side
 A, AAAA = 1, 28
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 

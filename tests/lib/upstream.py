@@ -17,35 +17,11 @@ import urllib.parse
 from pathlib import Path
 
 import procs
+from ports import free_port, has_ipv6
 from procs import wait_until
 
 BIG = 100 << 20
 GOOD_NAMES = "DNS:localhost,DNS:api.test,IP:127.0.0.1,IP:::1"
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
-
-
-def free_port():
-    """A port that is free on both loopback addresses."""
-    while True:
-        with socket.socket() as four:
-            four.bind(("127.0.0.1", 0))
-            port = four.getsockname()[1]
-            if not has_ipv6():
-                return port
-            with socket.socket(socket.AF_INET6) as six:
-                try:
-                    six.bind(("::1", port))
-                    return port
-                except OSError:
-                    continue
 
 
 def listens(port):

@@ -109,7 +109,7 @@ def test_a_key_from_a_variable_is_not_to_be_seen_with_every_right(credfd, sees_i
 
 
 COMMAND = """#!/bin/sh
-[ -e {keep}/first ] && echo $$ >{keep}/pid && cat {keep}/fifo >/dev/null
+[ -e {keep}/first ] && echo $$ >{keep}/pid.new && mv {keep}/pid.new {keep}/pid && cat {keep}/fifo >/dev/null
 touch {keep}/first
 cat {keep}/key
 """

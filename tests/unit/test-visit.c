@@ -233,7 +233,7 @@ static void ends_the_request_of_whoever_was_removed(void **state) {
     (void)state;
     instance.answer = NULL;
     browser_say(&waiting, HEAD("/") "\r\n");
-    loop_settle();
+    instance_expect(1);
     instance.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
     browser_say(&streaming, HEAD("/") "\r\n");
     browser_expect(&streaming, "half");
@@ -244,6 +244,16 @@ static void ends_the_request_of_whoever_was_removed(void **state) {
     browser_close(&streaming);
 }
 
+/* And until its grace is over, in which whoever has just come is waited for: it would last into the next test. */
+static void begin_drain(void) {
+    struct browser newcomer = browser_open();
+
+    world.is_draining = true;
+    guests_drain();
+    browser_expect_close(&newcomer);
+    browser_close(&newcomer);
+}
+
 static void drains(void **state) {
     struct browser idle = browser_open(), busy = browser_open();
 
@@ -252,9 +262,8 @@ static void drains(void **state) {
     browser_expect(&idle, "hello");
     instance.answer = NULL;
     browser_say(&busy, HEAD("/") "\r\n");
-    loop_settle();
-    world.is_draining = true;
-    guests_drain();
+    instance_expect(2);
+    begin_drain();
     browser_expect_close(&idle);
     assert_int_equal(guests_count(), 1);
     assert_int_equal(fd_write_all(far_of(0)->fd, OK(3) "end", sizeof(OK(3) "end") - 1), 0);
@@ -269,9 +278,7 @@ static void says_goodbye_at_the_drains_end(void **state) {
     struct browser b = open_tunnel();
 
     (void)state;
-    world.is_draining = true;
-    guests_drain();
-    loop_settle();
+    begin_drain();
     assert_int_equal(passages_count(), 1);
     passages_drain();
     browser_expect(&b, "\x88\x02\x03\xe9");

@@ -13,6 +13,7 @@
 #include "ingress/pairing/target.h"
 #include "ingress/table/table_build.h"
 #include "unit_loop.h"
+#include "unit_port.h"
 
 #define ANSWERS_MAX 32
 
@@ -103,15 +104,14 @@ static inline void instance_says(const char *to, const char *answer) {
 
 static inline void instance_start(void) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(here);
 
     memset(&instance, 0, sizeof(instance));
+    instance.port = free_port();
+    here.sin_port = htons(instance.port);
     instance.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(instance.listener >= 0);
     assert_int_equal(bind(instance.listener, (struct sockaddr *)&here, sizeof(here)), 0);
     assert_int_equal(listen(instance.listener, 128), 0);
-    assert_int_equal(getsockname(instance.listener, (struct sockaddr *)&here, &size), 0);
-    instance.port = ntohs(here.sin_port);
     assert_int_equal(watch_add(&instance.watch, instance.listener, accept_visitor), 0);
 }
 

@@ -20,6 +20,7 @@
 #include "proc/role.h"
 #include "unit_fd.h"
 #include "unit_loop.h"
+#include "unit_port.h"
 
 /* What the supervisor is told: the last of each kind that a test asks for. */
 static struct {
@@ -122,16 +123,21 @@ static void far_accept(struct watch *watch) {
 }
 
 static inline void instance_open(void) {
-    struct address any;
-    socklen_t size = sizeof(any.in);
+    struct address at;
 
-    assert_int_equal(address_parse(SLICE("127.0.0.1"), 0, &any), 0);
     memset(&instance, 0, sizeof(instance));
-    assert_int_equal(listen_tcp(&any, 16, &instance.fd), 0);
-    assert_int_equal(getsockname(instance.fd, &any.any, &size), 0);
-    instance.port = ntohs(any.in.sin_port);
+    instance.port = free_port();
+    assert_int_equal(address_parse(SLICE("127.0.0.1"), instance.port, &at), 0);
+    assert_int_equal(listen_tcp(&at, 16, &instance.fd), 0);
     assert_int_equal(watch_add(&instance.listening, instance.fd, far_accept), 0);
 }
+
+static inline bool has_been_asked(const void *times) {
+    return instance.requests >= *(const unsigned *)times;
+}
+
+/* Until it has heard so many heads: what goes by TCP is on its way for a moment. */
+#define instance_expect(times) loop_until(has_been_asked, (&(unsigned){times}))
 
 static inline void instance_close(void) {
     for (size_t i = 0; i < instance.n; i++)
