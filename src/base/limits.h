@@ -161,6 +161,7 @@
 #define LIMIT_TASK_COMMAND (4 * 1024 * 1024)
 #define LIMIT_TASK_VARIABLES 256
 #define LIMIT_TASK_GLOBS 256
+#define LIMIT_TASK_ENVIRONMENT (32 * 1024) /* what every command gets; and the names of variables that hold a key */
 #define LIMIT_TASK_KEY (4 * 1024)   /* a credential that comes with a task; as LIMIT_SECRET */
 #define LIMIT_TASK_OUTPUT (32 * 1024) /* of one IPC_TASK_OUTPUT */
 #define LIMIT_RESULT (12 * 1024 * 1024) /* the payload of a task.result: with what stands around it, it fits LIMIT_FRAME */
@@ -181,6 +182,12 @@
 #define LIMIT_ENTRIES 100000        /* of one list or glob */
 #define LIMIT_MATCHES 10000         /* of one grep */
 #define LIMIT_WALK 1000000          /* files that one glob or grep looks at */
+#define LIMIT_SECRET_ENV 32         /* names of variables that hold keys */
+#define LIMIT_UPSTREAMS 64          /* that keys of tasks may be bound to */
+#define LIMIT_SPOOL (64ULL * 1024 * 1024 * 1024)
+#define LIMIT_TASK_BYTES (1024ULL * 1024 * 1024 * 1024) /* memory, output; of a setting */
+#define LIMIT_TASK_CPU 1000000      /* thousandths of a processor */
+#define LIMIT_TASK_PROCESSES 1000000
 #define LIMIT_PROBE_OUTPUT (64 * 1024)
 #define LIMIT_RUNNER_STATUS (1024 * 1024)
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "config/document.h"
@@ -39,47 +38,6 @@ int profile_describe(const char *path, char **ret_description, char **ret_error)
     return r;
 }
 
-/* What the word in front of the colon says. */
-static bool find_kind(struct slice word, enum secret_kind *ret) {
-    static const struct slice words[] = {
-        [SECRET_FILE] = {"file", 4},       [SECRET_ENV] = {"env", 3},         [SECRET_FD] = {"fd", 2},
-        [SECRET_COMMAND] = {"command", 7}, [SECRET_SYSTEMD] = {"systemd", 7},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (slice_equals(word, words[i])) {
-            *ret = (enum secret_kind)i;
-            return true;
-        }
-    return false;
-}
-
-/* Neither half is shown: who forgets KIND has written the key itself, and it may hold a colon. */
-static int read_secret(const struct profile_choice *choice, struct secret_source *secret, char **ret_error) {
-    struct slice value = slice_of_string(choice->secret), word = slice_cut(&value, ':');
-    _cleanup_free_ char *here = NULL;
-    const char *fault = NULL;
-    enum secret_kind kind;
-    int r;
-
-    if (asprintf(&secret->where, "--secret of %s", choice->name) < 0) {
-        secret->where = NULL;
-        return -ENOMEM;
-    }
-    if (!value.p || value.n == 0 || !find_kind(word, &kind))
-        return settings_refuse(ret_error,
-                               "%s: must say where the key is, never the key itself; write file:PATH, env:NAME, "
-                               "fd:NUMBER, systemd:NAME or \"command:PROGRAM ARGUMENT ...\"",
-                               secret->where);
-    here = get_current_dir_name();
-    if (!here)
-        return errno == ENOMEM ? -ENOMEM
-                               : settings_refuse(ret_error, "the current folder cannot be found: %s; go to another",
-                                                 strerror(errno));
-    r = secret_source_set(secret, kind, value, here, &fault);
-    return r == -EINVAL ? settings_refuse(ret_error, "%s: %s", secret->where, fault) : r;
-}
-
 /* What two credentials of one configuration may not share. `last` was read last. */
 static int check_apart(const struct settings *settings, const struct credential *last, char **ret_error) {
     for (const struct credential *c = settings->credentials; c != last; c++) {
@@ -99,13 +57,19 @@ static int check_apart(const struct settings *settings, const struct credential 
 
 static int add_choice(struct settings *settings, const struct profile_choice *choice, char **ret_error) {
     struct credential *credential = &settings->credentials[settings->n_credentials++];
-    _cleanup_free_ char *path = NULL, *description = NULL;
-    int r = profile_find(choice->name, &path, ret_error);
+    _cleanup_free_ char *path = NULL, *description = NULL, *where = NULL;
+    int r = asprintf(&where, "--secret of %s", choice->name) < 0 ? -ENOMEM : 0;
+
+    if (r < 0) {
+        where = NULL;
+        return r;
+    }
+    r = profile_find(choice->name, &path, ret_error);
 
     if (r == 0)
         r = read_file(path, choice->name, credential, &description, ret_error);
     if (r == 0)
-        r = read_secret(choice, &credential->secret, ret_error);
+        r = secret_source_parse(&credential->secret, where, choice->secret, ret_error);
     return r == 0 ? check_apart(settings, credential, ret_error) : r;
 }
 

@@ -1,6 +1,5 @@
 #include "egress/settings_credential.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,23 +29,6 @@ static int read_name(const struct node *node, void *field) {
     return 0;
 }
 
-/* Written so: a name that merely resolves to a loopback address may resolve to another one tomorrow. */
-static bool is_loopback(const struct uri_upstream *upstream) {
-    char host[INET6_ADDRSTRLEN];
-    struct in6_addr ipv6;
-    struct in_addr ipv4;
-
-    if (slice_equals_nocase(upstream->host, SLICE("localhost")))
-        return true;
-    if (upstream->host.n >= sizeof(host))
-        return false;
-    memcpy(host, upstream->host.p, upstream->host.n);
-    host[upstream->host.n] = '\0';
-    if (upstream->is_ipv6_literal)
-        return inet_pton(AF_INET6, host, &ipv6) == 1 && IN6_IS_ADDR_LOOPBACK(&ipv6);
-    return inet_pton(AF_INET, host, &ipv4) == 1 && ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
 /* The value is not shown: it may hold a password. */
 static int read_upstream(const struct node *node, void *field) {
     struct credential *credential = field;
@@ -62,7 +44,7 @@ static int read_upstream(const struct node *node, void *field) {
     fault = uri_parse_upstream(url, &credential->authority);
     if (fault)
         return node_fail(node, "%s; write it as https://HOST[:PORT][/PATH]", fault);
-    if (!credential->authority.is_tls && !is_loopback(&credential->authority)) {
+    if (!credential->authority.is_tls && !uri_is_loopback(&credential->authority)) {
         const char *scheme = ascii_lower(url.p[0]) == 'w' ? "ws" : "http"; /* "s" makes either the safe one */
 
         return node_fail(node,

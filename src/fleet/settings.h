@@ -29,28 +29,26 @@ struct command_rules {
 
 /* What a task may take; 0 is no limit where nothing else is said. */
 struct task_limits {
-    uint64_t timeout_ms;   /* of one that names none, and the most that one may name; never 0 */
-    uint64_t grace_ms;     /* when the runner ends, for tasks to end by themselves */
-    uint64_t memory;       /* bytes */
-    uint64_t cpu_milli;    /* thousandths of one processor */
-    uint64_t processes;
-    uint64_t output;       /* bytes of one stream that are kept in .work/outputs/; the rest is counted, and lost */
-    uint64_t output_rate;  /* bytes a second that are told while it runs */
+    uint64_t timeout_ms;  /* of one that names none, and the most that one may name; never 0 */
+    uint64_t grace_ms;    /* when the runner ends, for tasks to end by themselves */
+    uint64_t memory;      /* bytes */
+    uint64_t cpu_milli;   /* thousandths of one processor */
+    uint64_t processes;   /* at once */
+    uint64_t output;      /* bytes of one stream that are kept in .work/outputs/; the rest is counted, and lost */
+    uint64_t output_rate; /* bytes a second that are told while it runs */
 };
 
 /* A server that a credential of a task may be bound to. */
 struct task_upstream {
-    char *text;                  /* as written */
-    struct uri_upstream place;   /* taken apart; its slices look into `text` */
+    char *text;                /* as written */
+    struct uri_upstream place; /* taken apart; its slices look into `text` */
 };
 
 struct runner_settings {
-    char *path;      /* of the file; NULL without one */
-    char *directory; /* relative paths start from here */
+    char *path; /* of the file; NULL without one */
 
-    char *url;              /* as written, without a query: fit for the log */
-    struct uri_upstream hub; /* taken apart; its slices look into `hub_text` */
-    char *hub_text;         /* `url` with http for ws: what wire/uri.h takes apart */
+    char *url;               /* as written, without a query: fit for the log */
+    struct uri_upstream hub; /* taken apart; its slices look into `url` */
     struct secret_source token;
     char *ca_file; /* absolute: trusted for the hub instead of the system's; or NULL */
 

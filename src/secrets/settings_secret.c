@@ -108,6 +108,45 @@ int secret_source_set(struct secret_source *secret, enum secret_kind kind, struc
     return -EINVAL;
 }
 
+/* What the word in front of the colon says. */
+static bool find_kind(struct slice word, enum secret_kind *ret) {
+    static const struct slice words[] = {
+        [SECRET_FILE] = {"file", 4},       [SECRET_ENV] = {"env", 3},         [SECRET_FD] = {"fd", 2},
+        [SECRET_COMMAND] = {"command", 7}, [SECRET_SYSTEMD] = {"systemd", 7},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (slice_equals(word, words[i])) {
+            *ret = (enum secret_kind)i;
+            return true;
+        }
+    return false;
+}
+
+/* Neither half is shown: who forgets KIND has written the key itself, and it may hold a colon. */
+int secret_source_parse(struct secret_source *secret, const char *where, const char *text, char **ret_error) {
+    struct slice value = slice_of_string(text), word = slice_cut(&value, ':');
+    _cleanup_free_ char *here = NULL;
+    const char *fault = NULL;
+    enum secret_kind kind;
+    int r = settings_copy(slice_of_string(where), &secret->where);
+
+    if (r < 0)
+        return r;
+    if (!value.p || value.n == 0 || !find_kind(word, &kind))
+        return settings_refuse(ret_error,
+                               "%s: must say where the key is, never the key itself; write file:PATH, env:NAME, "
+                               "fd:NUMBER, systemd:NAME or \"command:PROGRAM ARGUMENT ...\"",
+                               where);
+    here = get_current_dir_name();
+    if (!here)
+        return errno == ENOMEM ? -ENOMEM
+                               : settings_refuse(ret_error, "the current folder cannot be found: %s; go to another",
+                                                 strerror(errno));
+    r = secret_source_set(secret, kind, value, here, &fault);
+    return r == -EINVAL ? settings_refuse(ret_error, "%s: %s", where, fault) : r;
+}
+
 static int read_as(const struct node *node, struct secret_source *secret, enum secret_kind kind) {
     struct slice value = SLICE_EMPTY;
     const char *fault = NULL;

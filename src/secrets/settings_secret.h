@@ -37,6 +37,12 @@ int settings_read_secret(const struct node *node, void *field);
 int secret_source_set(struct secret_source *secret, enum secret_kind kind, struct slice value, const char *directory,
                       const char **ret_fault);
 
+/*
+ * The same from a command line, as KIND:VALUE: the word that a configuration has as its key, and the value as there,
+ * relative to the current folder. `where` starts every complaint, and is copied. As settings_check_secret returns.
+ */
+int secret_source_parse(struct secret_source *secret, const char *where, const char *text, char **ret_error);
+
 void secret_source_done(struct secret_source *secret);
 
 /*

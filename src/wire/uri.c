@@ -271,3 +271,19 @@ size_t uri_format_authority(const struct uri_upstream *upstream, char to[static 
     }
     return n;
 }
+
+bool uri_is_loopback(const struct uri_upstream *upstream) {
+    char host[INET6_ADDRSTRLEN];
+    struct in6_addr ipv6;
+    struct in_addr ipv4;
+
+    if (slice_equals_nocase(upstream->host, SLICE("localhost")))
+        return true;
+    if (upstream->host.n >= sizeof(host))
+        return false;
+    memcpy(host, upstream->host.p, upstream->host.n);
+    host[upstream->host.n] = '\0';
+    if (upstream->is_ipv6_literal)
+        return inet_pton(AF_INET6, host, &ipv6) == 1 && IN6_IS_ADDR_LOOPBACK(&ipv6);
+    return inet_pton(AF_INET, host, &ipv4) == 1 && ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
+}

@@ -56,3 +56,9 @@ size_t uri_format_authority(const struct uri_upstream *upstream, char to[static 
  * `*ret` looks into `url`; else, in plain words, what is wrong.
  */
 const char *uri_parse_upstream(struct slice url, struct uri_upstream *ret);
+
+/*
+ * Whether it is this machine by what is written: localhost, 127.0.0.0/8 or ::1. A name that merely resolves to such an
+ * address may resolve to another one tomorrow.
+ */
+bool uri_is_loopback(const struct uri_upstream *upstream);
