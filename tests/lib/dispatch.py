@@ -7,23 +7,19 @@ Client     one connection to it: requests in order, or a WebSocket
 import dataclasses
 import json
 import os
-import signal
 import socket
-import struct
-import subprocess
 import time
 
 import procs
-import settings
 import upstream
 import websocket
 from procs import wait_until
+from service import Service
 
 HEADER = "X-authentik-username"
 ROLES = {"dispatcher": "credfd-dispatcher", "pairer": "credfd-pairer", "steward": "credfd-steward",
          "verifier": "credfd-verifier", "doorman": "credfd-doorman"}
 NAVIGATION = [("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html,*/*;q=0.8")]
-START_PATIENCE = 60.0
 
 # Prints a credential as the real command does: JSON over several lines, with more in it. It is good once.
 MINT = """#!/bin/sh
@@ -171,17 +167,17 @@ class Client:
             return True
 
 
-class Dispatch:
+class Dispatch(Service):
     """One `credfd dispatch`. Settings that are None are left out; `table` is written as JSON unless it is text."""
 
+    roles_of = ROLES
+
     def __init__(self, session, table=None, script=MINT, env=None, **changes):
-        self.session, self.folder, self.env = session, session.new_folder(), env or {}
+        super().__init__(session, "dispatch", env)
         self.secrets = self.folder / "test-secrets"
         self.secrets.mkdir(mode=0o755)
         self.table_file, self.access_log = self.folder / "dispatch.json", self.folder / "access.jsonl"
-        self.config = self.folder / "credfd.yaml"
-        self.port, self.process = upstream.free_port(), None
-        self._notified, self.unheard = [], []  # what the service manager takes, and what it does not
+        self.port = upstream.free_port()
         self.write_mint(script)
         self.write_table(table or {})
         self.settings = {
@@ -218,98 +214,9 @@ class Dispatch:
     def write_config(self, top=None, **changes):
         """Whole or not at all. `top` is what stands beside `dispatch:`."""
         self.settings = {**self.settings, **changes}
-        new = self.folder / "config.new"
-        new.write_text(settings.dump({"dispatch": self.settings, **(top or {})}))
-        os.replace(new, self.config)
-
-    # Its life.
-
-    def start(self, through=(), pass_fds=()):
-        """Until it serves, or has ended. `through` is a command that executes it, with these descriptors."""
-        self.notify = self.folder / "notify"
-        self.notify.unlink(missing_ok=True)
-        self._notified.clear()
-        self.main = None  # the pid; whoever speaks first
-        heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        heard.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        heard.bind(str(self.notify))
-        self.notify.chmod(0o777)  # `through` may become somebody else
-        with open(self.folder / "stderr", "ab") as stderr:
-            self.process = subprocess.Popen(
-                [*through, self.session.path, "dispatch", "-c", self.config], stdin=subprocess.DEVNULL, stdout=stderr,
-                stderr=stderr, env={**os.environ, **self.env, "NOTIFY_SOCKET": str(self.notify)}, pass_fds=pass_fds)
-        heard.settimeout(0.05)
-        self.heard = heard
-        deadline = time.monotonic() + START_PATIENCE
-        while "READY=1" not in self.notified:
-            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.stderr}"
-            assert time.monotonic() < deadline, f"it did not become ready: {self.stderr}"
-        return self
-
-    @property
-    def notified(self):
-        """What the service manager has been told, in order; it listens to the main process alone (NotifyAccess=main)."""
-        try:
-            while True:
-                text, credentials, _, _ = self.heard.recvmsg(4096, socket.CMSG_SPACE(12))
-                self.hear(struct.unpack("iii", credentials[0][2])[0], text.decode().splitlines())
-        except (TimeoutError, BlockingIOError):
-            return self._notified
-
-    def hear(self, pid, lines):
-        self.main = self.main or pid
-        (self._notified if pid == self.main else self.unheard).extend(lines)
-        for line in lines:
-            if pid == self.main and line.startswith("MAINPID="):
-                self.main = int(line.partition("=")[2])
-
-    @property
-    def successors(self):
-        """The pids that were named as the main process, in order."""
-        return [int(line.partition("=")[2]) for line in self.notified if line.startswith("MAINPID=")]
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def role(self, name, which=0):
-        """The pid of the living process of that role."""
-        return wait_until(lambda: self.roles(name)[which:which + 1], f"a living {name}")[0]
-
-    def roles(self, name):
-        return sorted(pid for pid in procs.children(self.pid)
-                      if procs.comm(pid) == ROLES[name][:15] and procs.state(pid) != "Z")
-
-    def reload(self):
-        procs.kill(self.pid, signal.SIGHUP)
-
-    def terminate(self):
-        procs.kill(self.pid, signal.SIGTERM)
-
-    def wait(self, timeout=60):
-        return self.process.wait(timeout)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.terminate()
-            try:
-                self.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.process:
-            for pid in self.successors:
-                if procs.state(pid) not in ("", "Z"):
-                    os.kill(pid, signal.SIGKILL)
-            self.heard.close()
-            self.process = None
+        self.write_settings({"dispatch": self.settings, **(top or {})})
 
     # What it says.
-
-    @property
-    def stderr(self):
-        file = self.folder / "stderr"
-        return file.read_text(errors="replace") if file.exists() else ""
 
     def access(self, count, event="request"):
         """The lines of the access log of that kind; waits until there are `count`."""
