@@ -1,7 +1,4 @@
-/*
- * Asks supervisors over their control sockets, each for a bounded time: the far side of egress/control.h. Used by
- * `credfd lease` alone. What comes back is data of the credfd that answered, which may be another version than this.
- */
+/* The leases of this user's supervisors, asked for over their control sockets. Used by `credfd lease` alone. */
 #pragma once
 
 #include "base/limits.h"
