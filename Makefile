@@ -2,8 +2,8 @@
 # (packaging/apt says what that may be); SETUP=no skips that.
 
 groups := build
-demo demo-dispatch: groups := build demo
-test lint: groups := build demo test
+demo demo-dispatch demo-runner: groups := build demo
+test lint soak: groups := build demo test
 fuzz: groups := build test
 bench bench-quick: groups := build bench
 SECONDS := 600
@@ -12,7 +12,7 @@ SECONDS := 600
 all: setup
 	@[ -e build/build.ninja ] || meson setup build $(if $(PREFIX),--prefix='$(PREFIX)') >/dev/null || \
 	  { tail -n 20 build/meson-logs/meson-log.txt; exit 1; }
-	@ninja -C build $(if $(filter demo demo-dispatch,$(MAKECMDGOALS)),--quiet)
+	@ninja -C build $(if $(filter demo demo-dispatch demo-runner,$(MAKECMDGOALS)),--quiet)
 
 ## a command that uses a key and cannot find it, against an HTTPS API started on the spot
 demo: all
@@ -22,9 +22,17 @@ demo: all
 demo-dispatch: all
 	@tools/demo/dispatch
 
+## a control plane's tasks use their keys and cannot find them; a stale CLI falls back; all on this machine
+demo-runner: all
+	@tools/demo/runner
+
 ## everything that is tested: some fifteen minutes
 test: setup
 	@tests/run
+
+## 5,000 tasks with the link cut at random: nothing is lost, nothing grows
+soak: all
+	@tests/runner/soak
 
 ## of that, the static checks alone: gcc -fanalyzer, clang-tidy, cppcheck
 lint: setup
@@ -63,5 +71,5 @@ help:
 setup:
 	@$(if $(filter no,$(SETUP)),:,tools/setup $(groups))
 
-.PHONY: all demo demo-dispatch test lint fuzz bench bench-quick build-bench install clean help setup
+.PHONY: all demo demo-dispatch demo-runner soak test lint fuzz bench bench-quick build-bench install clean help setup
 .DEFAULT_GOAL := all

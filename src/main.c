@@ -16,8 +16,9 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", cmd_run},         {"call", cmd_call},         {"lease", cmd_lease},
-    {"profile", cmd_profile}, {"dispatch", cmd_dispatch}, {"log", cmd_log},
-    {"check", cmd_check},     {"doctor", cmd_doctor},     {"version", cmd_version},
+    {"profile", cmd_profile}, {"dispatch", cmd_dispatch}, {"runner", cmd_runner},
+    {"log", cmd_log},         {"check", cmd_check},       {"doctor", cmd_doctor},
+    {"version", cmd_version},
 };
 
 static const char usage[] = "usage: credfd COMMAND [OPTION]...\n"
@@ -29,6 +30,7 @@ static const char usage[] = "usage: credfd COMMAND [OPTION]...\n"
                             "  lease    list the leases of running commands, or end one\n"
                             "  profile  list the ready-made credentials, or show one\n"
                             "  dispatch lead people who have signed in to their own instances\n"
+                            "  runner   take tasks from a control plane, and give each the lease of its key\n"
                             "  log      print the audit, or tell whether it was changed\n"
                             "  check    look a configuration over\n"
                             "  doctor   say what this kernel and this user give\n"

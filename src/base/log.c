@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +15,24 @@ static struct {
 
 void log_init(const char *name) {
     log_state.name = name;
+}
+
+int log_level_parse(struct slice word, enum log_level *ret) {
+    static const struct {
+        struct slice word;
+        enum log_level level;
+    } words[] = {{SLICE("error"), LOG_ERROR},
+                 {SLICE("warning"), LOG_WARNING},
+                 {SLICE("warn"), LOG_WARNING},
+                 {SLICE("info"), LOG_INFO},
+                 {SLICE("debug"), LOG_DEBUG}};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (slice_equals(word, words[i].word)) {
+            *ret = words[i].level;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 void log_set_level(enum log_level level) {

@@ -13,6 +13,9 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* The name that starts each line; a string literal. */
 void log_init(const char *name);
 
+/* error, warning (or warn), info, debug. 0 or -EINVAL. */
+int log_level_parse(struct slice word, enum log_level *ret);
+
 /* Lines above this level are dropped. LOG_WARNING until set. */
 void log_set_level(enum log_level level);
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "cmd/check_dispatch.h"
+#include "cmd/check_runner.h"
 #include "cmd/usage.h"
 #include "egress/rule_lint.h"
 #include "egress/settings.h"
@@ -21,9 +22,9 @@
 static const char usage[] =
     "usage: credfd check [-c FILE]\n"
     "\n"
-    "Reads the configuration as `credfd run` and `credfd dispatch` would. Prints a line for each\n"
-    "credential: its name, its upstream, how the key is put in, and how many rules let a request\n"
-    "through; and one for the dispatcher. What is in order and yet hardly meant, such as a rule that\n"
+    "Reads the configuration as `credfd run`, `credfd dispatch` and `credfd runner` would. Prints a line\n"
+    "for each credential: its name, its upstream, how the key is put in, and how many rules let a request\n"
+    "through; and one for the dispatcher and for the runner. What is in order and yet hardly meant, such as a rule that\n"
     "another one makes needless, is warned of.\n"
     "\n"
     "  -c, --config FILE  the configuration; see credfd.yaml(5) for where it is looked for without\n"
@@ -220,6 +221,8 @@ static int check(const char *config) {
             status = EXIT_CREDFD;
     }
     if (settings->has_dispatch && check_dispatch(settings->path) != EXIT_SUCCESS)
+        status = EXIT_CREDFD;
+    if (settings->has_runner && check_runner(settings->path) != EXIT_SUCCESS)
         status = EXIT_CREDFD;
     return usage_finish(status);
 }

@@ -20,4 +20,7 @@ int cmd_lease(int argc, char **argv);
 int cmd_profile(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_runner(int argc, char **argv);
+int cmd_runner_explain(int argc, char **argv); /* its first argument is "explain" */
+int cmd_runner_status(int argc, char **argv);  /* likewise */
 int cmd_version(int argc, char **argv);

@@ -35,7 +35,7 @@ static const char usage[] =
     "The exit status is 0, or 125 when there is no such lease or it could not be ended.\n";
 
 /* A cell holds an identity with every byte escaped. */
-#define CELL_MAX (4 * LIMIT_NAME + 1)
+#define CELL_MAX (4 * LIMIT_IDENTITY + 1)
 
 enum column { ID, LEASE, IDENTITY, AGE, REQUESTS, REFUSED, ACTIVE, BYTES, EXPIRES, COLUMNS };
 

@@ -8,7 +8,7 @@
 struct lease_row {
     struct lease_id id;
     struct lease_info info;
-    char lease[LIMIT_NAME], identity[LIMIT_NAME];
+    char lease[LIMIT_NAME], identity[LIMIT_IDENTITY];
     size_t lease_n, identity_n;
 };
 

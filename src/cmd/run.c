@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "cmd/lease_env.h"
 #include "cmd/usage.h"
 #include "cmd/workload.h"
 #include "egress/broker.h"
@@ -44,6 +43,8 @@ static const char usage[] =
     "\n"
     "The exit status is the command's; 128 and the signal's number when a signal ended it; 125 when\n"
     "credfd failed, 126 when the command cannot be executed, 127 when it is not found.\n";
+
+#define ENVIRONMENT_MAX (6 * 1024 * 1024) /* no more is taken of arguments and environment together (execve(2)) */
 
 /* One reading of the configuration. */
 struct loaded {
@@ -74,25 +75,31 @@ static void stop_with(struct run *run, int status) {
     broker_stop(run->broker);
 }
 
-static bool set_environment(void *owner) {
-    struct run *run = owner;
+static int start_command(struct run *run) {
+    struct workload_plan plan = {.argv = run->argv, .leases = run->ends, .n_leases = run->n_names};
+    struct buf environment;
+    int r;
 
-    return lease_env_set(run->settings->settings, run->names, run->n_names, 3);
+    buf_init(&environment, ENVIRONMENT_MAX);
+    r = holder_environment(run->holder, 3, &environment);
+    plan.environment = buf_slice(&environment);
+    if (r < 0)
+        log_error("run: no memory for the command's environment");
+    else if ((r = workload_start(&run->workload, &plan)) < 0)
+        log_error("run: no process for the command: %s", strerror(-r));
+    buf_release(&environment);
+    return r;
 }
 
 /* Not before every role has hardened itself: what the command could look into by then, it could look into for good. */
 static void start_when_ready(struct run *run) {
-    struct workload_plan plan = {
-        .argv = run->argv, .leases = run->ends, .n_leases = run->n_names, .set_environment = set_environment};
     int r;
 
     if (!run->is_broker_ready || !run->is_holder_ready || run->is_stopping)
         return;
-    r = workload_start(&run->workload, &plan);
+    r = start_command(run);
     for (size_t i = 0; i < run->n_names; i++)
         fd_close(&run->ends[i]);
-    if (r < 0)
-        log_error("run: no process for the command: %s", strerror(-r));
     if (r < 0)
         stop_with(run, EXIT_CREDFD);
 }

@@ -126,7 +126,21 @@ static int exec_failure(const char *command, int error) {
     return is_absent ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-static void become_command(const struct workload_plan *plan, void *owner, pid_t parent) {
+static bool set_variable(struct slice variable) {
+    struct slice name = slice_cut(&variable, '=');
+    _cleanup_free_ char *text = strndup(name.p, name.n);
+
+    return text && setenv(text, variable.p, 1) == 0;
+}
+
+static bool set_environment(struct slice variables) {
+    while (variables.n > 0)
+        if (!set_variable(slice_cut(&variables, '\0')))
+            return false;
+    return true;
+}
+
+static void become_command(const struct workload_plan *plan, pid_t parent) {
     /* our end is its end, as the end of whoever it was started by would not be: nobody is left to reap it */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* the end came before the request to share it */
@@ -135,7 +149,7 @@ static void become_command(const struct workload_plan *plan, void *owner, pid_t 
         log_error("run: no descriptor is left for a lease: %s", strerror(errno));
         _exit(EXIT_CREDFD);
     }
-    if (!plan->set_environment(owner)) {
+    if (!set_environment(plan->environment)) {
         log_error("run: no memory for the command's environment");
         _exit(EXIT_CREDFD);
     }
@@ -154,7 +168,7 @@ int workload_start(struct workload *workload, const struct workload_plan *plan) 
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become_command(plan, workload->owner, parent);
+        become_command(plan, parent);
     workload->pid = pid;
     return 0;
 }

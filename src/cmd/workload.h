@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/slice.h"
 #include "net/loop.h"
 
 struct workload {
@@ -33,8 +34,7 @@ struct workload_plan {
     char **argv;
     const int *leases; /* become 3, 4, ... in the command */
     size_t n_leases;
-    /* Called in the new process: sets its environment. False ends it. */
-    bool (*set_environment)(void *owner);
+    struct slice environment; /* `NAME=VALUE`, each ended by a NUL */
 };
 
 /* 0 or -errno. A command that cannot be executed says so itself and exits with 126 or 127. */

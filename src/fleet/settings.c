@@ -254,11 +254,6 @@ static int add_defaults(struct runner_settings *settings, char **ret_error) {
         r = default_place("workspace", &settings->workspace, ret_error);
     if (r == 0)
         r = default_place("spool", &settings->spool, ret_error);
-    if (r == 0 && !settings->token.where)
-        r = settings_refuse(ret_error,
-                            "%s: runner.token: missing; add token: { file: PATH }, or give --token file:PATH, "
-                            "or set CREDFD_RUNNER_TOKEN",
-                            settings->path ? settings->path : "the runner");
     return r;
 }
 
@@ -332,6 +327,15 @@ int runner_settings_parse(const char *path, struct slice bytes, const struct run
     *ret_error = NULL;
     r = document_parse(path, bytes, &document, ret_error);
     return r < 0 ? r : read_document(document, overrides, ret, ret_error);
+}
+
+int runner_settings_check(const struct runner_settings *settings, char **ret_error) {
+    if (settings->token.where)
+        return settings_check_secret(&settings->token, ret_error);
+    return settings_refuse(ret_error,
+                           "%s: runner.token: missing; add token: { file: PATH }, or give --token file:PATH, or set "
+                           "CREDFD_RUNNER_TOKEN",
+                           settings->path ? settings->path : "without a configuration");
 }
 
 void runner_settings_free(struct runner_settings *settings) {

@@ -86,6 +86,11 @@ int runner_settings_load(const char *path, const struct runner_overrides *overri
 /* As that, of bytes that the caller has; for tests and the fuzzer. */
 int runner_settings_parse(const char *path, struct slice bytes, const struct runner_overrides *overrides,
                           struct runner_settings **ret, char **ret_error);
+/*
+ * What a runner cannot begin without: a token, and as far as can be seen without having it, in its place. 0; or -EINVAL
+ * (-ENOMEM) with `*ret_error` as above.
+ */
+int runner_settings_check(const struct runner_settings *settings, char **ret_error);
 void runner_settings_free(struct runner_settings *settings);
 void runner_settings_free_pointer(struct runner_settings **settings);
 #define _cleanup_runner_settings_ __attribute__((cleanup(runner_settings_free_pointer)))

@@ -112,6 +112,11 @@ def peak_kib(pid):
     return memory_kib(pid, "VmHWM")
 
 
+def pss_kib(pid):
+    """Its memory, with what it shares counted in parts. As root, of processes that nobody may look into."""
+    return int(re.search(rb"^Pss:\s+(\d+)", _read(pid, "smaps_rollup"), re.M).group(1))
+
+
 def readable_ranges(pid):
     with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
         for line in file:

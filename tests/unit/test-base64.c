@@ -88,6 +88,44 @@ static void decodes_what_an_encoder_wrote(void **state) {
     }
 }
 
+static ptrdiff_t decode_padded(struct slice text, char *to) {
+    char *exact = malloc(text.n > 0 ? text.n : 1);
+    ptrdiff_t n;
+
+    assert_non_null(exact);
+    n = base64_decode(text, exact);
+    if (n > 0)
+        memcpy(to, exact, (size_t)n);
+    free(exact);
+    return n;
+}
+
+static void decodes_its_own(void **state) {
+    char bytes[200], encoded[BASE64_LENGTH(200)], to[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 37);
+    for (size_t n = 0; n <= sizeof(bytes); n++) {
+        size_t length = base64_encode(slice_of(bytes, n), encoded);
+
+        assert_int_equal(decode_padded(slice_of(encoded, length), to), n);
+        assert_memory_equal(to, bytes, n);
+    }
+}
+
+static void refuses_wrong_padding(void **state) {
+    static const struct slice rows[] = {
+        SLICE("Zg"),   SLICE("Zm8"),      SLICE("Zg="),  SLICE("Zg==="), SLICE("===="), SLICE("Z==="), SLICE("="),
+        SLICE("Zh=="), SLICE("Zm9=Zm9v"), SLICE("-_-_"), SLICE("Zg==\n"), SLICE("Zm 9"), SLICE("Zg==Zg=="),
+    };
+    char to[16];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_row(rows[i], decode_padded(rows[i], to) == -1);
+}
+
 static void refuses_what_no_encoder_writes(void **state) {
     static const struct slice rows[] = {
         SLICE("A"),         SLICE("Zm9vY"), SLICE("Zg=="),    SLICE("Zm8="),     SLICE("Zm9v\n"), SLICE(" Zm9v"),
@@ -107,6 +145,8 @@ int main(void) {
         cmocka_unit_test(over_itself),
         cmocka_unit_test(decodes_what_an_encoder_wrote),
         cmocka_unit_test(refuses_what_no_encoder_writes),
+        cmocka_unit_test(decodes_its_own),
+        cmocka_unit_test(refuses_wrong_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

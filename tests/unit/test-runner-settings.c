@@ -153,12 +153,12 @@ static void says_what_is_wrong(void **state) {
 }
 
 static void wants_a_token(void **state) {
-    struct runner_settings *settings = NULL;
+    _cleanup_runner_settings_ struct runner_settings *settings = take("runner: {}\n", &none);
     _cleanup_free_ char *error = NULL;
 
     (void)state;
-    assert_int_equal(parse("runner: {}\n", &none, &settings, &error), -EINVAL);
-    assert_non_null(strstr(error, "runner.token: missing"));
+    assert_int_equal(runner_settings_check(settings, &error), -EINVAL);
+    assert_non_null(strstr(error, "/etc/f.yaml: runner.token: missing"));
 }
 
 static void knows_a_file_without_a_runner(void **state) {

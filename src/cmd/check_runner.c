@@ -1,0 +1,66 @@
+#include "cmd/check_runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+#include "cmd/cmd.h"
+#include "egress/profile.h"
+#include "fleet/settings.h"
+
+static void warn_about(const struct runner_settings *settings) {
+    const struct command_rules *rules = &settings->permission;
+    bool is_open = rules->allows_all;
+
+    for (size_t i = 0; i < rules->n; i++)
+        is_open |= rules->rules[i].allows && strcmp(rules->rules[i].pattern, "*") == 0;
+    if (is_open)
+        log_warning("%s: runner.permission: the control plane may run anything here as the runner's user",
+                    settings->path);
+    if (!rules->allows_all && rules->n == 0)
+        log_warning(
+            "%s: runner.permission: missing: no command is allowed; add permission: { bash: { \"kubectl get *\": "
+            "allow } }",
+            settings->path);
+    if (settings->n_upstreams == 0)
+        log_warning(
+            "%s: runner.upstreams: missing: a task's key goes wherever the control plane says; list the servers",
+            settings->path);
+}
+
+static int check_profile(const struct runner_settings *settings, char **ret_error) {
+    _cleanup_free_ char *path = NULL, *description = NULL;
+    int r = settings->profile ? profile_find(settings->profile, &path, ret_error) : 0;
+
+    return r == 0 && path ? profile_describe(path, &description, ret_error) : r;
+}
+
+static void print_line(const struct runner_settings *settings) {
+    const struct command_rules *rules = &settings->permission;
+    char permission[64];
+
+    (void)snprintf(permission, sizeof(permission), "%zu rule%s", rules->n, rules->n == 1 ? "" : "s");
+    (void)printf("runner  %s  %s  workspace %s  cli %s\n", settings->url,
+                 rules->allows_all ? "every command" : permission, settings->workspace,
+                 settings->cli ? settings->cli : "none");
+}
+
+int check_runner(const char *path) {
+    static const struct runner_overrides none;
+    _cleanup_runner_settings_ struct runner_settings *settings = NULL;
+    _cleanup_free_ char *error = NULL;
+    int r = runner_settings_load(path, &none, &settings, &error);
+
+    if (r == 0) {
+        warn_about(settings);
+        print_line(settings);
+        r = check_profile(settings, &error);
+    }
+    if (r == 0)
+        r = runner_settings_check(settings, &error);
+    if (r < 0)
+        log_error("%s", error ? error : strerror(-r));
+    return r < 0 ? EXIT_CREDFD : EXIT_SUCCESS;
+}
