@@ -24,12 +24,16 @@
 /* A datagram between roles: a whole head in its encoded form and the first bytes of a body. */
 #define LIMIT_DATAGRAM (LIMIT_HEAD + LIMIT_READ + 4096)
 
+/* Messages that wait until one of our own processes takes them; a keeper that was started again is told of every lease. */
+#define LIMIT_CHANNEL_QUEUE 4096
+#define LIMIT_KEEPER_QUEUE (LIMIT_CHANNEL_QUEUE + 8 * LIMIT_TASKS)
+
 /* Leases and streams. */
 #define LIMIT_LEASES 64             /* of one workload */
 #define LIMIT_STREAMS 256           /* open at once through one lease */
 #define LIMIT_DIALS 64              /* asked for through one lease and not answered yet; a power of two */
-#define LIMIT_NAME 64               /* a credential's or an identity's name */
-#define LIMIT_IDENTITIES 65536      /* that one keeper knows */
+#define LIMIT_NAME 64               /* a credential's name */
+#define LIMIT_IDENTITY LIMIT_TASK_ID /* in whose name a lease is: a person's, a task's */
 #define LIMIT_RULES 256             /* of one credential */
 #define LIMIT_REASON 512            /* why a request was refused, in words */
 #define LIMIT_RULE (2 * 1024)       /* one rule's text */
@@ -70,7 +74,8 @@
 #define LIMIT_LISTED 65536          /* leases of one supervisor that `credfd lease list` takes */
 
 /* The metrics. */
-#define LIMIT_METRICS (1024 * 1024) /* the whole text; LIMIT_LEASES of them fit */
+#define LIMIT_METRICS (1024 * 1024) /* the whole text; LIMIT_LABELLED of them fit */
+#define LIMIT_LABELLED (LIMIT_LEASES + 1) /* names of leases; what is lent under others is counted as one */
 #define LIMIT_SCRAPERS 16           /* connections to it at once */
 
 /* Configuration. */
@@ -153,14 +158,28 @@
 #define LIMIT_ACCESS_LINE (32 * 1024) /* with each byte of every text in it escaped */
 #define LIMIT_ACCESS_GATHERED (256 * 1024) /* lines that wait to be written; one more is lost, and counted */
 #define LIMIT_ACCESS_PATH (2 * 1024) /* of a path in the access log; what is longer is cut */
+#define LIMIT_FIELD_SHOWN 64        /* of the name of a field that is at fault; what is longer is cut */
 
 /* The runner. */
 #define LIMIT_FRAME (16 * 1024 * 1024) /* a message of the hub's, and one to it */
 #define LIMIT_HUB_DEPTH 32          /* of an object within an object of a message */
+#define LIMIT_HUB_VALUES 20000      /* in one message of the hub's: each costs more memory than it is long */
+#define LIMIT_HUB_LINES 20          /* about wrong messages of the hub's in the log, in HUB_LINES_EVERY */
+#define LIMIT_WORKNODE 256          /* a worknode's id, its name, one of its labels */
+#define LIMIT_LABELS 64
+#define LIMIT_TOKEN (2 * 1024)      /* of the link's; escaped it must fit into LIMIT_TARGET with a path before it */
+#define LIMIT_PROXY 2048            /* $HTTPS_PROXY */
+#define LIMIT_NO_PROXY (8 * 1024)
+#define LIMIT_BASE_URL 2048         /* of a task's credential */
+#define LIMIT_LINK_OUT (LIMIT_FRAME + 1024 * 1024) /* frames that the hub has not taken yet: one, and answers to its pings */
 #define LIMIT_TASK_ID 80            /* of bytes from ! to ~; escaped it must fit into a file's name */
 #define LIMIT_TASK_COMMAND (4 * 1024 * 1024)
 #define LIMIT_TASK_VARIABLES 256
 #define LIMIT_TASK_GLOBS 256
+#define LIMIT_TASK_VARIABLE 1024    /* a name of one */
+#define LIMIT_TASK_PATTERN (64 * 1024) /* of a glob or a grep */
+#define LIMIT_TASK_GROUPS 256       /* of the user that tasks run as */
+#define LIMIT_MASKED_LEAST 4        /* a key that is shorter guards nothing, and would blank out half of every text */
 #define LIMIT_TASK_ENVIRONMENT (32 * 1024) /* what every command gets; and the names of variables that hold a key */
 #define LIMIT_TASK_KEY (4 * 1024)   /* a credential that comes with a task; as LIMIT_SECRET */
 #define LIMIT_TASK_OUTPUT (32 * 1024) /* of one IPC_TASK_OUTPUT */
@@ -171,13 +190,20 @@
 #define LIMIT_SHOWN_OUTPUT 30000    /* characters of an output that is not */
 #define LIMIT_SHELL_DEPTH 64        /* of a command within a command */
 #define LIMIT_SHELL_COMMANDS 10000  /* simple ones that are found in one text */
+#define LIMIT_SHELL_NAMES 10000     /* variables and functions of it */
+#define LIMIT_SHELL_MEMORY (96 * 1024 * 1024) /* for what is found in LIMIT_TASK_COMMAND */
 #define LIMIT_COMMAND_RULES 512
 #define LIMIT_COMMAND_PATTERN 1024
 #define LIMIT_COMMAND_RULES_TEXT (64 * 1024) /* they travel in one datagram */
 #define LIMIT_TASKS 10000           /* that run at once, or wait; of a setting */
 #define LIMIT_REMEMBERED 4096       /* settled tasks whose ids are known, with their results */
 #define LIMIT_REMEMBERED_BYTES (64 * 1024 * 1024)
+#define LIMIT_SPOOL_FILES 200000    /* in its directory; with more of them a runner does not start */
+#define LIMIT_DAMAGED 100           /* records set aside; more are removed */
+#define LIMIT_STARTING 32           /* tasks whose processes are on their way: more would only keep each other from it */
 #define LIMIT_UNSETTLED 64          /* results that are on their way to the hub */
+#define LIMIT_REFUSALS (16 * 1024 * 1024) /* bytes of results over what a spool is to hold, of tasks that are refused */
+#define LIMIT_OUTPUTS_QUEUED 64     /* pieces of output that wait for the link; one more is not told */
 #define LIMIT_LINK_BACKLOG (4 * 1024 * 1024) /* bytes that wait for the hub; then output of tasks is not told any more */
 #define LIMIT_ENTRIES 100000        /* of one list or glob */
 #define LIMIT_MATCHES 10000         /* of one grep */
@@ -188,6 +214,15 @@
 #define LIMIT_TASK_BYTES (1024ULL * 1024 * 1024 * 1024) /* memory, output; of a setting */
 #define LIMIT_TASK_CPU 1000000      /* thousandths of a processor */
 #define LIMIT_TASK_PROCESSES 1000000
+#define LIMIT_WALK_DEPTH 128        /* directories within one another */
+#define LIMIT_WALK_NAMES (32 * 1024 * 1024) /* of the directories that a walk stands in */
+#define LIMIT_GLOB_PATTERN 4096     /* as it is written */
+#define LIMIT_GLOB_ALTERNATIVES 256 /* of all patterns of one task, with their braces written out */
+#define LIMIT_GLOB_SEGMENTS 60      /* between slashes */
+#define LIMIT_EXPRESSION 4096       /* of grep */
+#define LIMIT_EXPRESSION_SIZE 5000  /* steps that it becomes, with what is repeated written out */
+#define LIMIT_GREP_LINE (64 * 1024) /* of a line that is searched; the rest of it is passed over */
+#define LIMIT_GREP_SHOWN 2000       /* of a line that matches */
 #define LIMIT_PROBE_OUTPUT (64 * 1024)
 #define LIMIT_RUNNER_STATUS (1024 * 1024)
 
@@ -211,6 +246,7 @@
 #define RESTART_DELAY 20            /* before a role that died at once is started again; then twice as long */
 #define RESTART_DELAY_MAX 2000
 #define RESTART_SETTLED 10000       /* one that lived so long died for another reason */
+#define TRIM_AFTER 5000             /* a keeper gives back what ended leases took, so long after the first of them */
 #define TIMEOUT_AUDIT 1000          /* a lock, a pipe or a journal that is not free for a line */
 #define RETRY_AUDIT 1000            /* from one attempt to write the lines that wait to the next */
 #define TIMEOUT_MAX (24 * 3600000)  /* of any setting */
@@ -267,6 +303,7 @@
 #define TIMEOUT_HUB_SILENCE 60000   /* a hub without any frame; asked by a ping at half of it */
 #define TIMEOUT_HUB_CONNECT 30000   /* from the name to the answer to the handshake, a proxy's included */
 #define TIMEOUT_HUB_WRITE 30000     /* a hub that takes nothing */
+#define HUB_LINES_EVERY 10000
 #define RETRY_HUB 1000              /* after a connection that failed or broke; then after twice as long, up to */
 #define RETRY_HUB_MAX 300000
 #define HUB_SETTLED 30000           /* a connection that lived so long: the next wait is short again */
@@ -275,11 +312,15 @@
 #define TIMEOUT_TASK_MAX (24 * 3600000)
 #define TIMEOUT_GRACE 30000         /* from the word that the runner ends to the end of its tasks */
 #define TIMEOUT_TASK_TERM 5000      /* from SIGTERM to SIGKILL */
+#define GRACE_LEFT_BEHIND 200       /* what a command has left running, before it is ended too */
+#define TIMEOUT_TASK_KILL 5000      /* from SIGKILL on; what is left then cannot be ended by us */
+#define KILL_EVERY 20               /* from one look at what is left of a command to the next, while it is ended */
 #define TIMEOUT_FILES 60000         /* an operation on files */
 #define TIMEOUT_SETTLE 10000        /* at the end, for the hub to take results */
 #define OUTPUT_EVERY 50             /* from one task.output to the next of a stream */
 #define SPOOL_RETRY 1000            /* after a result that could not be written */
 #define TIMEOUT_ORPHAN 5000         /* a task without its supervisor: to end its command and to write its result */
+#define TIMEOUT_ORPHAN_TERM 2000    /* of that, from SIGTERM to SIGKILL */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

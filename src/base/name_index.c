@@ -43,8 +43,8 @@ static int grow(struct name_index *index) {
 }
 
 int name_index_add(struct name_index *index, struct name_place *place, struct slice name) {
-    if (index->seed == 0)
-        (void)getrandom(&index->seed, sizeof(index->seed), GRND_NONBLOCK);
+    if (index->n_rows == 0 && getrandom(&index->seed, sizeof(index->seed), GRND_NONBLOCK) < 0)
+        index->seed = 0; /* whoever chooses names could make it slow, and no more */
     if (index->n >= index->n_rows && grow(index) < 0 && index->n_rows == 0)
         return -ENOMEM; /* with rows that are too few it is slower, and goes on */
     *place = (struct name_place){.name = name, .hash = hash_of(index, name)};

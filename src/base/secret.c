@@ -13,7 +13,6 @@
 #include "base/limits.h"
 
 struct secret {
-    int fd;
     char *memory;
     size_t n;
 };
@@ -78,7 +77,7 @@ int secret_open(int fd_given, struct secret **ret) {
         (void)munmap(memory, (size_t)st.st_size);
         return -ENOMEM;
     }
-    *s = (struct secret){.fd = fd_steal(&fd), .memory = memory, .n = (size_t)st.st_size};
+    *s = (struct secret){.memory = memory, .n = (size_t)st.st_size};
     *ret = s;
     return 0;
 }
@@ -87,7 +86,6 @@ void secret_free(struct secret *s) {
     if (!s)
         return;
     (void)munmap(s->memory, s->n);
-    fd_close(&s->fd);
     free(s);
 }
 

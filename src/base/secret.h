@@ -28,7 +28,7 @@ int secret_seal(struct slice bytes, int *ret_fd);
  */
 int secret_open(int fd, struct secret **ret);
 
-/* Wiping is not needed (the mapping is read-only and its memory is freed with the last descriptor). NULL is fine. */
+/* Wiping is not needed (it is read-only; its memory is freed with the last mapping and descriptor). NULL is fine. */
 void secret_free(struct secret *s);
 void secret_free_pointer(struct secret **s);
 #define _cleanup_secret_ _cleanup_(secret_free_pointer)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,35 @@ static int check_secret(const struct dispatch_settings *settings) {
     if (settings->trust.shared_secret.header)
         r = settings_check_secret(&settings->trust.shared_secret.secret, &error);
     return r < 0 ? complain(error, r) : 0;
+}
+
+/* Whether there is a key of a kind that is taken. What it is worth, the verifier tells: here is no cryptography. */
+static bool has_key(const json_t *set) {
+    const json_t *key;
+    size_t i;
+
+    json_array_foreach(json_object_get(set, "keys"), i, key) {
+        const char *type = json_string_value(json_object_get(key, "kty"));
+
+        if (type && (strcmp(type, "RSA") == 0 || strcmp(type, "EC") == 0))
+            return true;
+    }
+    return false;
+}
+
+static int check_keys(const struct dispatch_settings *settings) {
+    const char *path = settings->trust.jwt.jwks;
+    json_t *set = path && path[0] == '/' ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    bool is_good = !path || path[0] != '/' || has_key(set);
+
+    json_decref(set);
+    if (is_good)
+        return 0;
+    log_error(
+        "%s: dispatch.trust.jwt.jwks: %s: there is no key in it that can be used; name a JSON Web Key Set with an "
+        "RSA or EC key",
+        settings->path, path);
+    return -EINVAL;
 }
 
 /* Every kind of instance that an entry names is read with it. */
@@ -80,6 +110,8 @@ int check_dispatch(const char *path) {
     }
     warn_about(settings);
     r = check_secret(settings);
+    if (check_keys(settings) < 0)
+        r = -EINVAL;
     if (read_table(settings, &table) < 0)
         return EXIT_CREDFD;
     print_line(settings, table);

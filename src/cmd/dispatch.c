@@ -40,6 +40,7 @@ struct dispatching {
     struct dispatch_settings *settings, *earlier; /* earlier: those before the last reload */
     struct dispatch *dispatch;
     bool is_ready, is_ending, is_failed;
+    bool is_astray; /* the configuration, as it is in the file now, could not be read */
 };
 
 static void ready(void *owner) {
@@ -81,9 +82,13 @@ static void reload(struct service *service) {
         return;
     if (load(d->path, &settings) < 0) {
         log_error("dispatch: the configuration was not read again: everything goes on as it was");
+        d->is_astray = true;
         return;
     }
     dispatch_reload(d->dispatch, settings);
+    /* who was told that it did not work is told that it does; who wants to hear of each, of each */
+    log_line(d->is_astray ? LOG_WARNING : LOG_INFO, "dispatch: the configuration was read again and is in force");
+    d->is_astray = false;
     dispatch_settings_free(d->earlier);
     d->earlier = d->settings;
     d->settings = settings;

@@ -148,8 +148,7 @@ static bool find_entry(struct check *check, struct instance *ret) {
         return false;
     }
     if (table_find(check->table, name, slice_of_string(check->host), slice_of_string(check->path), ret)) {
-        dispatch_report_ok(check->report, "entry", "%s has %.*s, a %s, as %.*s", check->name, SLICE_ARG(ret->key),
-                           check->recipes.items[ret->recipe].name, SLICE_ARG(ret->os_user));
+        dispatch_report_ok(check->report, "entry", "%s leads to instance %.*s", check->name, SLICE_ARG(ret->key));
         return true;
     }
     if (table_has(check->table, name))

@@ -128,7 +128,7 @@ static const char *pairing_hint(enum pairing_fault fault) {
     switch (fault) {
     case PAIRING_MINT_FAILED:
         return "run this check as the user of `credfd dispatch`, and the command of dispatch.mint.command by hand: it "
-               "must end with 0";
+               "must end with 0. What credfd-mint ends with is in credfd-mint(8)";
     case PAIRING_UNPARSEABLE:
         return "the command of dispatch.mint.command must print an object of JSON with a text called `credential`, and "
                "nothing else";
@@ -154,8 +154,8 @@ static void tell_cookies(struct walk *walk, const struct pairing_check_result *r
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.*s", n > 0 ? ", " : "", SLICE_ARG(name));
     }
     dispatch_report_ok(walk->plan->report, names[WALK_EXCHANGE],
-                       "the instance set the cookie %s, by endpoint %zu of %zu", text, result->exchange + 1,
-                       walk->plan->target->recipe->n_exchanges);
+                       "the instance set the cookie%s %s, by endpoint %zu of %zu", strchr(text, ',') ? "s" : "", text,
+                       result->exchange + 1, walk->plan->target->recipe->n_exchanges);
 }
 
 static void tell_session(struct walk *walk, const struct pairing_check_result *result) {
@@ -185,8 +185,11 @@ static void paired(void *owner, const struct pairing_check_result *result) {
         dispatch_report_ok(walk->plan->report, names[WALK_MINT], "%s printed a credential", walk->mint_argv[0]);
     if (result->fault != PAIRING_WORKED) {
         if (result->status > 0)
-            fail(walk, failed, pairing_hint(result->fault), "%s: %s (%u)", pairing_fault_words(result->fault),
-                 result->reason, result->status);
+            fail(walk, failed, pairing_hint(result->fault), "%s: %s (%s: %u)", pairing_fault_words(result->fault),
+                 result->reason, walk->plan->target->recipe->exchanges[result->exchange].path, result->status);
+        else if (!result->has_minted)
+            fail(walk, failed, pairing_hint(result->fault), "%s: %s: %s", walk->mint_argv[0],
+                 pairing_fault_words(result->fault), result->reason);
         else
             fail(walk, failed, pairing_hint(result->fault), "%s: %s", pairing_fault_words(result->fault),
                  result->reason);

@@ -16,7 +16,7 @@
 #define FIXED_MAX 2048 /* names, numbers and punctuation of a line */
 
 static_assert(FIXED_MAX + JSON_ESCAPED * (LIMIT_METHOD + LIMIT_TARGET + RULE_TEXT_MAX + REASON_MAX + ASKER_PATH_MAX +
-                                          2 * LIMIT_NAME + LIMIT_AUTHORITY) <=
+                                          LIMIT_NAME + LIMIT_IDENTITY + LIMIT_AUTHORITY) <=
                   LIMIT_AUDIT_LINE,
               "a line holds every text at its longest, with each byte escaped");
 
@@ -58,7 +58,7 @@ size_t audit_line_exchange(char line[static LIMIT_AUDIT_LINE], const struct audi
     struct json_line w = begin(line);
 
     json_put_member(&w, SLICE(",\"lease\":"), slice_of_string(subject->lease), LIMIT_NAME);
-    json_put_member(&w, SLICE(",\"identity\":"), slice_of_string(subject->identity), LIMIT_NAME);
+    json_put_member(&w, SLICE(",\"identity\":"), slice_of_string(subject->identity), LIMIT_IDENTITY);
     json_put_member(&w, SLICE(",\"id\":"), slice_of_string(subject->id), LIMIT_NAME);
     json_put_number_member(&w, SLICE(",\"pid\":"), (uint64_t)MAX_OF(subject->pid, 0));
     put_executable(&w, subject->executable);
@@ -85,7 +85,7 @@ size_t audit_line_event(char line[static LIMIT_AUDIT_LINE], const struct audit_e
 
     json_put_member(&w, SLICE(",\"event\":"), names[event->kind], LIMIT_NAME);
     json_put_member(&w, SLICE(",\"lease\":"), slice_of_string(event->lease), LIMIT_NAME);
-    json_put_member(&w, SLICE(",\"identity\":"), slice_of_string(event->identity), LIMIT_NAME);
+    json_put_member(&w, SLICE(",\"identity\":"), slice_of_string(event->identity), LIMIT_IDENTITY);
     json_put_member(&w, SLICE(",\"id\":"), slice_of_string(event->id), LIMIT_NAME);
     if (event->reason)
         json_put_member(&w, SLICE(",\"reason\":"), slice_of_string(event->reason), REASON_MAX);

@@ -19,6 +19,13 @@ struct broker_owner {
     void (*failed)(void *owner, const char *error);
     /* Every process of the broker has ended, after broker_stop or a failure. */
     void (*stopped)(void *owner);
+    /*
+     * May be NULL, as the next. Appends how the owner does, an object of JSON of at most LIMIT_RUNNER_STATUS bytes, to
+     * an empty buffer: for whoever asks on the control socket. 0 or -errno.
+     */
+    int (*status)(void *owner, struct buf *to);
+    /* Appends the owner's own numbers to the broker's metrics, LIMIT_METRICS bytes in all. 0, -ENOBUFS or -ENOMEM. */
+    int (*metrics)(void *owner, struct buf *to);
     void *owner;
 };
 
@@ -53,13 +60,23 @@ struct holder;
 /*
  * A workload's leases: one relay of its own, and for each credential, in the order of `names`, a lease channel whose
  * end for the workload is put into `ret_ends` (the caller's, close-on-exec). `identity` is a name of at most
- * LIMIT_NAME bytes. `on_ready` is called when the relay listens: before that the workload must not run. 0 or -errno.
+ * LIMIT_IDENTITY bytes. `on_ready` is called when the relay listens: before that the workload must not run. 0 or
+ * -errno.
  */
 int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(void *owner), void *owner, int *ret_ends,
                  struct holder **ret);
 
-/* The leases end: streams are cut, the relay exits. */
+/*
+ * The leases end: streams are cut, the relay exits. The holder is the caller's no more; after broker_stop it has been
+ * none of the caller's already.
+ */
 void holder_end(struct holder *holder);
+
+/*
+ * `on_lost` is told, once, when the relay could not start or has died: the leases are over, and holder_end is still
+ * due. Without it a relay that cannot start is a broker that has failed.
+ */
+void holder_on_lost(struct holder *holder, void (*on_lost)(void *owner));
 
 /* A key that came from elsewhere than the settings, and what it may be used for. */
 struct loan {
@@ -69,7 +86,7 @@ struct loan {
      */
     const struct credential *terms;
     const char *name;     /* of the lease, in audit and log: to LIMIT_NAME */
-    const char *upstream; /* the authority that the key is bound to, and a path before every path; checked as in settings */
+    const char *upstream; /* where the key may go, and a path before every path; checked as one of the settings is */
     int key;              /* sealed memory with the key in it, the broker's from now on, even on failure */
 };
 
@@ -81,7 +98,7 @@ int broker_lend(struct broker *broker, const struct loan *loan, const char *iden
                 void *owner, int *ret_end, struct holder **ret);
 
 /*
- * What its lease gives to a command's environment, its descriptor being `fd`: `NAME=VALUE`, each ended by a NUL. 0 or
- * -errno; `*to` grows.
+ * What its leases give to a command's environment, their descriptors being `fd` and upward: `NAME=VALUE`, each ended by
+ * a NUL. 0 or -errno (egress/environment.h); `*to` grows.
  */
 int holder_environment(const struct holder *holder, int fd, struct buf *to);

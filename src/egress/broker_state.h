@@ -1,32 +1,47 @@
 /*
- * What the rooms of the broker share: broker.c (its life), custody.c (keeper and resolver, and what they are given),
- * holder.c (leases and streams). Nobody else includes it.
+ * What the rooms of the broker share: broker.c (its life), broker_reload.c, answers.c (who asks it), possession.c (the
+ * credentials that it has), custody.c (keeper and resolver, and what they are given), holder.c (workloads), dial.c
+ * (their streams), grant.c (leases), report.c. Nobody else includes it.
  */
 #pragma once
 
 #include "egress/audit.h"
 #include "egress/broker.h"
+#include "egress/certificates.h"
 #include "egress/control.h"
 #include "egress/metrics.h"
+#include "egress/number_table.h"
 #include "egress/stream_table.h"
 #include "metrics/metrics_server.h"
 #include "proc/standing.h"
 #include "secrets/secret_feed.h"
 
-/* A secret on its way: sealed, and never mapped here. Kept, because a keeper that is started again needs it. */
+/*
+ * A credential that the broker has: one of the configuration's, or one that is lent, with its key. The secret is sealed
+ * and never mapped here; it is kept because a keeper that is started again needs it. What else is known of it lives for
+ * as long as somebody means it: the broker, a lease, a stream of which the keeper may still tell.
+ */
 struct possession {
-    struct secret_feed feed;
-    int sealed;          /* -EBADF before there is one */
-    uint64_t expires_at; /* base/clock.h; 0: never */
-    int ca;              /* a copy of its ca_file, or -EBADF */
+    struct broker *broker;
+    size_t refs;
+    uint32_t number; /* in the keeper */
+    uint32_t label;  /* in the metrics */
+    const struct credential *credential;
+    struct credential *lent;  /* the same, where it was lent: its own */
+    struct secret_feed *feed; /* of its secret, where it was not */
+    int sealed;               /* -EBADF before there is one, and once a loan is over */
+    uint64_t expires_at;      /* base/clock.h; 0: never */
+    struct certificates *ca;  /* of its ca_file; NULL without one */
 };
 
 struct broker {
     const struct settings *settings;
     struct broker_owner owner;
-    const struct credential *credentials[LIMIT_LEASES]; /* the ones in use; the index is their number in the keeper */
-    struct possession possessions[LIMIT_LEASES];
-    size_t n_credentials;
+    struct possession *configured[LIMIT_LEASES]; /* in the order of the names that it was started with */
+    size_t n_configured;
+    struct number_table possessions; /* all that the keeper is to know, by their numbers there */
+    struct number_table identities;  /* holders, likewise */
+    struct certificates *certificates;
     struct standing keeper, resolver;
     bool is_keeper_serving; /* it has been given everything */
     bool is_audit_blocked;
@@ -37,7 +52,7 @@ struct broker {
     int bundle; /* of further certificates to trust, or -EBADF */
     struct stream_table streams;
     struct holder *holders;
-    uint32_t n_identities, n_leases; /* that were ever given out */
+    uint32_t n_leases; /* that were ever given out */
     struct timer stop_deadline;
     bool is_ready, is_stopping, is_late, is_told; /* is_told: the owner was told that it failed */
 };
@@ -53,8 +68,29 @@ void broker_fail(struct broker *broker, const char *error);
 /* Whether it can begin, or come to its end: something that it may wait for has happened. */
 void broker_go_on(struct broker *broker);
 
-/* A holder's relay has gone. */
-void broker_holder_gone(struct broker *broker, struct holder *holder);
+/* answers.c */
+void answers_start(struct broker *broker);
+void answers_stop(struct broker *broker);
+
+/* possession.c: each returns a reference to it, for possession_unref */
+
+/* One of the configuration's, without its secret. 0 or -ENOMEM. */
+int possession_new(struct broker *broker, const struct credential *credential, struct possession **ret);
+
+/* Copies its ca_file. 0 or -errno with `*ret_error` as broker_start. */
+int possession_trust(struct possession *possession, char **ret_error);
+
+/* Has its secret from now on. As possession_trust. */
+int possession_feed(struct possession *possession, char **ret_error);
+
+/* What a loan is made into, and the keeper is told of. Takes loan->key over, even on failure. As broker_lend. */
+int possession_lend(struct broker *broker, const struct loan *loan, struct possession **ret);
+
+struct possession *possession_ref(struct possession *possession);
+void possession_unref(struct possession *possession);
+
+/* Who had a lease of it has none any more: a key that was lent is gone, here and in the keeper. */
+void possession_take_back(struct possession *possession);
 
 /* custody.c */
 
@@ -67,16 +103,22 @@ bool custody_is_quiet(const struct broker *broker); /* none is left */
 /* Everything that the keeper must know, once it can; again when it was started again. 0 or -errno. */
 int custody_serve(struct broker *broker);
 
+/* Sees to it that a name in its upstream can be resolved. 0 or -errno. */
+int custody_resolve_for(struct broker *broker, const struct credential *credential);
+
 /* One thing of it, as it is now. Nothing happens while there is no keeper: it will be told with the rest. */
-void custody_send_credential(struct broker *broker, uint32_t credential);
-void custody_send_secret(struct broker *broker, uint32_t credential);
+void custody_send_possession(const struct possession *possession);
+void custody_send_definition(const struct possession *possession);
+void custody_send_secret(const struct possession *possession);
 void custody_send_blocked(struct broker *broker);
 void custody_send(struct broker *broker, const struct ipc_writer *w, int fd);
 
 /* holder.c */
+
 /* One of the workload's leases. */
 struct grant {
-    uint32_t number;     /* of its id, "PID-NUMBER" */
+    struct possession *possession;
+    uint32_t number;     /* of its id, "PID-NUMBER"; 0 before it has begun */
     uint64_t granted_ms; /* since 1970 */
     uint64_t granted_at; /* base/clock.h: its ttl counts from here */
     uint32_t n_open;     /* streams that the relay has not ended */
@@ -90,15 +132,24 @@ struct holder {
     struct holder *next;
     struct broker *broker;
     struct child relay;
-    char identity[LIMIT_NAME + 1];
-    struct grant grants[LIMIT_LEASES];
+    char identity[LIMIT_IDENTITY + 1];
     uint32_t identity_number; /* in the keeper: connections are never shared between two */
     void (*on_ready)(void *owner);
     void *owner;
-    bool is_ending;
+    void (*on_lost)(void *owner); /* or NULL */
+    bool is_ending;               /* its owner has no use for it any more */
+    bool is_gone;                 /* its relay is */
+    size_t n_grants;
+    struct grant grants[]; /* by the numbers of their doors in the relay */
 };
 
+/* Takes it out of the broker's list. Its relay is gone. */
 void holder_free(struct holder *holder);
+
+/* dial.c: what a relay may say, for its permits; `owner` is the holder's struct child */
+int dial_take(void *owner, struct ipc_message *m);
+int dial_take_refusal(void *owner, struct ipc_message *m);
+int dial_take_end(void *owner, struct ipc_message *m);
 
 /* report.c */
 
@@ -111,23 +162,26 @@ void report_drop(struct stream_entry *entry);
 /* The keeper is gone, and its last words were heard: what relays have reported counts now. */
 void report_count_pending(struct broker *broker);
 
-/* grant.c: each lease of a holder by its credential's number */
+/* grant.c: each lease of a holder */
 
 /* They begin: each gets its number, and the keeper and the audit hear of it. */
 void holder_number_leases(struct holder *holder);
+
+/* The lease of the credential that has this number in the keeper; NULL when there is none. */
+struct grant *holder_grant(struct holder *holder, uint32_t credential);
 
 /* Tells a keeper that was started again of this holder's leases, with what they have spent. */
 void holder_grant_again(struct holder *holder);
 
 /* Tells the keeper when one of them ends, after its ttl was changed. */
-void holder_tell_life(struct holder *holder, uint32_t credential);
+void holder_tell_life(struct holder *holder, const struct grant *grant);
 
 /* One has ended by itself, or is ended now. `cause` is for the audit. */
-void holder_lease_ended(struct holder *holder, uint32_t credential, enum refusal why, const char *cause);
-void holder_revoke(struct holder *holder, uint32_t credential, enum refusal why, const char *cause);
+void holder_lease_ended(struct holder *holder, struct grant *grant, enum refusal why, const char *cause);
+void holder_revoke(struct holder *holder, struct grant *grant, enum refusal why, const char *cause);
 
 /* Accounts to it what the record of one of its exchanges says. */
-void holder_count(struct holder *holder, uint32_t credential, const struct exchange_record *record);
+void grant_count(struct grant *grant, const struct exchange_record *record);
 
-/* The lease with the smallest number above `after`, among this holder's: false when there is none. */
-bool holder_find_lease(struct holder *holder, uint32_t after, struct lease_info *ret, uint32_t *ret_credential);
+/* The lease with the smallest number above `after`, among this holder's, and `*ret` tells of it; or NULL. */
+struct grant *holder_find_lease(struct holder *holder, uint32_t after, struct lease_info *ret);

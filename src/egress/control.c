@@ -17,7 +17,7 @@
 
 #define CONTROL_TURN 64 /* messages of one client before others get their turn */
 
-/* A client is either being told of leases, or heard. */
+/* A client is being told of leases, or of the status, or it is heard. */
 struct control_client {
     struct control *control;
     struct watch watch;
@@ -25,8 +25,10 @@ struct control_client {
     int fd; /* -EBADF: this place is free */
     struct ucred who;
     bool is_listing;
-    bool is_answered; /* once: whoever asks on has no more time for it, others wait for the place */
-    uint32_t listed;  /* the number of the last lease that it was told of */
+    bool is_told_status;
+    struct buf status; /* what of it is still to be told */
+    bool is_answered;  /* once: whoever asks on has no more time for it, others wait for the place */
+    uint32_t listed;   /* the number of the last lease that it was told of */
 };
 
 struct control {
@@ -44,6 +46,7 @@ static void drop(struct control_client *client) {
     timer_cancel(&client->deadline);
     watch_remove(&client->watch);
     fd_close(&client->fd);
+    buf_release(&client->status);
     if (control->has_waiting)
         watch_again(&control->watch);
 }
@@ -52,18 +55,22 @@ static void stayed_too_long(struct timer *timer) {
     drop(container_of(timer, struct control_client, deadline));
 }
 
+static bool is_last(const struct control_answer *answer) {
+    return answer->type == IPC_RUNNER_STATUS ? answer->is_end : answer->type != IPC_LEASE;
+}
+
 /* False when there was no room for it now; then nothing of it was sent. A client that cannot be told is dropped. */
 static bool tell(struct control_client *client, const struct control_answer *answer) {
     struct ipc_writer w = control_answer_encode(answer);
     int r = ipc_send(client->fd, &w, -EBADF);
 
-    if (r == -EAGAIN && client->is_listing)
+    if (r == -EAGAIN && (client->is_listing || client->is_told_status))
         watch_not_ready(&client->watch, EPOLLOUT);
     else if (r < 0)
         drop(client);
     else if (!client->is_answered)
         timer_set(&client->deadline, TIMEOUT_CONTROL);
-    client->is_answered = client->is_answered || answer->type != IPC_LEASE;
+    client->is_answered = client->is_answered || is_last(answer);
     return r == 0;
 }
 
@@ -79,6 +86,34 @@ static bool list_next(struct control_client *client) {
         return false;
     client->listed = answer.info.number;
     client->is_listing = !is_end;
+    return true;
+}
+
+/* In parts, the last of which may be empty. False: not now. */
+static bool tell_status(struct control_client *client) {
+    struct slice rest = buf_slice(&client->status);
+    struct control_answer answer = {.type = IPC_RUNNER_STATUS, .status = slice_first(rest, LIMIT_READ)};
+
+    answer.is_end = answer.status.n == rest.n;
+    if (!tell(client, &answer))
+        return false;
+    buf_consume(&client->status, answer.status.n);
+    client->is_told_status = !answer.is_end;
+    if (answer.is_end)
+        buf_release(&client->status);
+    return true;
+}
+
+/* Whoever has no status says so by an end, and so does one who cannot put it together now. */
+static bool begin_status(struct control_client *client) {
+    const struct control_owner *owner = &client->control->owner;
+    struct control_answer none = {.type = IPC_LEASE_END};
+
+    buf_release(&client->status);
+    buf_init(&client->status, LIMIT_RUNNER_STATUS);
+    if (!owner->status || owner->status(owner->owner, &client->status) < 0)
+        return tell(client, &none);
+    client->is_told_status = true;
     return true;
 }
 
@@ -117,16 +152,24 @@ static bool hear(struct control_client *client) {
     }
     if (request.type == IPC_LEASE_REVOKE)
         return end_lease(client, request.number);
+    if (request.type == IPC_RUNNER_ASK)
+        return begin_status(client);
     client->is_listing = true;
     client->listed = 0;
     return true;
+}
+
+static bool client_turn(struct control_client *client) {
+    if (client->is_told_status)
+        return tell_status(client);
+    return client->is_listing ? list_next(client) : hear(client);
 }
 
 static void client_step(struct watch *watch) {
     struct control_client *client = container_of(watch, struct control_client, watch);
 
     for (unsigned n = 0; n < CONTROL_TURN; n++)
-        if (!(client->is_listing ? list_next(client) : hear(client)))
+        if (!client_turn(client))
             return;
     watch_again(watch);
 }
@@ -151,7 +194,7 @@ static void take(struct control *control, struct control_client *client, int acc
         return;
     client->control = control;
     client->fd = fd_steal(&fd);
-    client->is_listing = client->is_answered = false;
+    client->is_listing = client->is_told_status = client->is_answered = false;
     client->deadline.on_expiry = stayed_too_long;
     timer_set(&client->deadline, TIMEOUT_CONTROL);
 }

@@ -36,7 +36,7 @@ int control_request_decode(struct ipc_message *m, struct control_request *ret) {
 
     if (m->type == IPC_LEASE_REVOKE)
         request.number = ipc_get_u32(m);
-    else if (m->type != IPC_LEASE_LIST)
+    else if (m->type != IPC_LEASE_LIST && m->type != IPC_RUNNER_ASK)
         ipc_fail(m);
     if (ipc_end(m) < 0)
         return -EPROTO;
@@ -61,7 +61,7 @@ static void put_info(struct ipc_writer *w, const struct lease_info *info) {
 static void get_info(struct ipc_message *m, struct lease_info *info) {
     info->number = ipc_get_u32(m);
     info->lease = ipc_get_bytes(m, LIMIT_NAME);
-    info->identity = ipc_get_bytes(m, LIMIT_NAME);
+    info->identity = ipc_get_bytes(m, LIMIT_IDENTITY);
     info->started_ms = ipc_get_u64(m);
     info->left_ms = ipc_get_u64(m);
     info->requests = ipc_get_u64(m);
@@ -74,6 +74,20 @@ static void get_info(struct ipc_message *m, struct lease_info *info) {
         ipc_fail(m);
 }
 
+static void put_status(struct ipc_writer *w, const struct control_answer *answer) {
+    ipc_put_u8(w, answer->is_end);
+    ipc_put_bytes(w, answer->status);
+}
+
+static void get_status(struct ipc_message *m, struct control_answer *answer) {
+    uint8_t is_end = ipc_get_u8(m);
+
+    answer->is_end = is_end == 1;
+    answer->status = ipc_get_bytes(m, LIMIT_READ);
+    if (is_end > 1)
+        ipc_fail(m);
+}
+
 struct ipc_writer control_answer_encode(const struct control_answer *answer) {
     struct ipc_writer w = ipc_begin(answer->type);
 
@@ -81,6 +95,8 @@ struct ipc_writer control_answer_encode(const struct control_answer *answer) {
         put_info(&w, &answer->info);
     else if (answer->type == IPC_LEASE_REVOKED)
         ipc_put_u8(&w, (uint8_t)answer->outcome);
+    else if (answer->type == IPC_RUNNER_STATUS)
+        put_status(&w, answer);
     return w;
 }
 
@@ -91,6 +107,8 @@ int control_answer_decode(struct ipc_message *m, struct control_answer *ret) {
         get_info(m, &answer.info);
     else if (m->type == IPC_LEASE_REVOKED)
         answer.outcome = ipc_get_u8(m);
+    else if (m->type == IPC_RUNNER_STATUS)
+        get_status(m, &answer);
     else if (m->type != IPC_LEASE_END)
         ipc_fail(m);
     if (ipc_end(m) < 0 || answer.outcome >= REVOCATIONS)

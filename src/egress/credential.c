@@ -119,6 +119,18 @@ static bool are_sound_injections(const struct inject *inject, size_t n) {
     return true;
 }
 
+const char *credential_read_upstream(struct credential *credential) {
+    struct slice url = slice_of_string(credential->upstream);
+
+    if (slice_ends_with(url, SLICE("/")))
+        credential->upstream[--url.n] = '\0';
+    return uri_parse_upstream(url, &credential->authority);
+}
+
+bool credential_is_in_the_clear(const struct credential *credential) {
+    return !credential->authority.is_tls && !uri_is_loopback(&credential->authority);
+}
+
 bool credential_is_sound(struct credential *credential) {
     return uri_parse_upstream(slice_of_string(credential->upstream), &credential->authority) == NULL &&
            are_sound_injections(credential->inject, credential->n_inject) &&

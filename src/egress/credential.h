@@ -19,6 +19,15 @@ struct slice inject_field(const struct inject *inject);
 bool inject_competes(const struct inject *a, const struct inject *b);
 
 /*
+ * Cuts one trailing slash off `upstream` and takes it apart into `authority`. NULL; or, in plain words, why it is no
+ * upstream of a credential's.
+ */
+const char *credential_read_upstream(struct credential *credential);
+
+/* Whether its key would go over a network unencrypted. */
+bool credential_is_in_the_clear(const struct credential *credential);
+
+/*
  * Whether it can be used. The configuration's reader has said what is wrong and where; what would turn a mistake of
  * ours into a leak is looked at again on the way to the keeper. Takes `upstream` apart into `authority`.
  */

@@ -4,16 +4,10 @@
  * secrets (sealed, this process cannot read them), and the leases with what they have spent.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -21,9 +15,8 @@
 #include "base/macros.h"
 #include "egress/broker_state.h"
 #include "egress/credential_codec.h"
+#include "names/trust.h"
 #include "net/address.h"
-
-#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt" /* of Debian's ca-certificates */
 
 static struct broker *broker_of(struct child *child) {
     struct standing *standing = child->owner;
@@ -66,37 +59,35 @@ static int on_stream_ended(void *owner, struct ipc_message *m) {
     return 0;
 }
 
-static struct holder *holder_of(struct broker *broker, uint32_t identity) {
-    struct holder *holder = broker->holders;
+/* The lease that the keeper speaks of: NULL for one whose holder has gone meanwhile. */
+static struct grant *get_grant(struct broker *broker, struct ipc_message *m, struct holder **ret_holder) {
+    uint32_t credential = ipc_get_u32(m), identity = ipc_get_u32(m);
 
-    while (holder && holder->identity_number != identity)
-        holder = holder->next;
-    return holder;
+    *ret_holder = number_table_find(&broker->identities, identity);
+    return *ret_holder ? holder_grant(*ret_holder, credential) : NULL;
 }
 
 static int on_claimed(void *owner, struct ipc_message *m) {
-    struct broker *broker = broker_of(owner);
-    uint32_t credential = ipc_get_u32(m), identity = ipc_get_u32(m);
-    uint64_t bytes = ipc_get_u64(m);
     struct holder *holder;
+    struct grant *grant = get_grant(broker_of(owner), m, &holder);
+    uint64_t bytes = ipc_get_u64(m);
 
-    if (ipc_end(m) < 0 || credential >= broker->n_credentials)
+    if (ipc_end(m) < 0)
         return -EPROTO;
-    holder = holder_of(broker, identity);
-    if (holder)
-        holder->grants[credential].claimed = bytes;
+    if (grant)
+        grant->claimed = bytes;
     return 0;
 }
 
 static int on_spent(void *owner, struct ipc_message *m) {
-    struct broker *broker = broker_of(owner);
-    uint32_t credential = ipc_get_u32(m), identity = ipc_get_u32(m);
+    struct holder *holder;
+    struct grant *grant = get_grant(broker_of(owner), m, &holder);
     uint8_t why = ipc_get_u8(m);
 
-    if (ipc_end(m) < 0 || credential >= broker->n_credentials || why >= REFUSALS)
+    if (ipc_end(m) < 0 || why >= REFUSALS)
         return -EPROTO;
-    if (holder_of(broker, identity))
-        holder_lease_ended(holder_of(broker, identity), credential, why, refusal_text(why)->reason);
+    if (grant)
+        holder_lease_ended(holder, grant, why, refusal_text(why)->reason);
     return 0;
 }
 
@@ -106,75 +97,52 @@ static const struct ipc_permit keeper_permits[] = {
 };
 static const struct ipc_permit resolver_permits[] = {{IPC_HELLO, 1, standing_on_hello}, {IPC_LOG, 1, child_on_log}};
 
-/*
- * A sealed copy of a file of certificates: read by the keeper, and by each that comes after it. The file itself may have
- * become another by then, at the hands of whoever would like to be trusted.
- */
-static int copy_certificates(const char *path) {
-    _cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), copy = -EBADF;
-    struct stat st;
+static int send_definition(const struct possession *possession) {
+    struct ipc_writer w = credential_encode(possession->number, possession->credential);
 
-    if (from < 0 || fstat(from, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_size > LIMIT_CA_FILE)
-        return -EINVAL;
-    copy = memfd_create("certificates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (copy < 0)
-        return -errno;
-    for (off_t left = st.st_size; left > 0;) {
-        ssize_t n = sendfile(copy, from, NULL, (size_t)left);
-
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO; /* it has become shorter */
-        left -= n;
-    }
-    if (fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return -errno;
-    return fd_steal(&copy);
+    return channel_send(&possession->broker->keeper.child.channel, &w, -EBADF);
 }
 
-static int send_fd(struct broker *broker, enum ipc_type type, uint32_t credential, int fd) {
-    struct ipc_writer w = ipc_begin(type);
+static int send_ca(const struct possession *possession) {
+    struct ipc_writer w = ipc_begin(IPC_CA_FILE);
 
-    ipc_put_u32(&w, credential);
-    return channel_send(&broker->keeper.child.channel, &w, fd);
+    ipc_put_u32(&w, possession->number);
+    return channel_send(&possession->broker->keeper.child.channel, &w, certificates_fd(possession->ca));
 }
 
-static int send_definition(struct broker *broker, uint32_t i) {
-    struct ipc_writer w = credential_encode(i, broker->credentials[i]);
-
-    return channel_send(&broker->keeper.child.channel, &w, -EBADF);
-}
-
-static int send_secret(struct broker *broker, uint32_t i) {
-    const struct possession *possession = &broker->possessions[i];
+static int send_secret(const struct possession *possession) {
     struct ipc_writer w = ipc_begin(IPC_SECRET);
     uint64_t left_ms = 0, now = clock_now_ms();
 
     if (possession->expires_at >
         0) /* 0 is for never: what has expired has a moment left, and nothing is served by it */
         left_ms = possession->expires_at > now ? possession->expires_at - now : 1;
-    ipc_put_u32(&w, i);
+    ipc_put_u32(&w, possession->number);
     ipc_put_u64(&w, left_ms);
-    return channel_send(&broker->keeper.child.channel, &w, possession->sealed);
+    return channel_send(&possession->broker->keeper.child.channel, &w, possession->sealed);
 }
 
-static int send_credential(struct broker *broker, uint32_t i) {
-    int ca = broker->possessions[i].ca, r = send_definition(broker, i);
+static int send_possession(const struct possession *possession) {
+    int r = send_definition(possession);
 
-    if (r == 0 && ca >= 0)
-        r = send_fd(broker, IPC_CA_FILE, i, ca);
-    return r == 0 ? send_secret(broker, i) : r;
+    if (r == 0 && possession->ca)
+        r = send_ca(possession);
+    return r == 0 ? send_secret(possession) : r;
 }
 
-void custody_send_credential(struct broker *broker, uint32_t credential) {
-    if (broker->is_keeper_serving)
-        (void)send_definition(broker, credential);
+void custody_send_possession(const struct possession *possession) {
+    if (possession->broker->is_keeper_serving)
+        (void)send_possession(possession);
 }
 
-void custody_send_secret(struct broker *broker, uint32_t credential) {
-    if (broker->is_keeper_serving)
-        (void)send_secret(broker, credential);
+void custody_send_definition(const struct possession *possession) {
+    if (possession->broker->is_keeper_serving)
+        (void)send_definition(possession);
+}
+
+void custody_send_secret(const struct possession *possession) {
+    if (possession->broker->is_keeper_serving)
+        (void)send_secret(possession);
 }
 
 void custody_send_blocked(struct broker *broker) {
@@ -182,31 +150,6 @@ void custody_send_blocked(struct broker *broker) {
 
     ipc_put_u8(&w, broker->is_audit_blocked);
     custody_send(broker, &w, -EBADF);
-}
-
-/*
- * $SSL_CERT_FILE and $SSL_CERT_DIR name other certificates to trust, as for every program that checks them
- * (SSL_CTX_set_default_verify_paths(3)). The system's bundle is the system's directory once more: that one is not read.
- */
-static int open_named_bundle(int *ret_fd, char **ret_error) {
-    const char *path = getenv("SSL_CERT_FILE");
-    int r;
-
-    if (!path || !*path || strcmp(path, SYSTEM_BUNDLE) == 0)
-        return 0;
-    r = copy_certificates(path);
-    if (r < 0 &&
-        asprintf(ret_error, "SSL_CERT_FILE: %s: %s; unset it, or name a file of certificates", path, strerror(-r)) < 0)
-        *ret_error = NULL;
-    if (r >= 0)
-        *ret_fd = r;
-    return r < 0 ? r : 0;
-}
-
-static const char *named_directory(void) {
-    const char *path = getenv("SSL_CERT_DIR");
-
-    return path && *path ? path : NULL;
 }
 
 static int send_trust(struct broker *broker) {
@@ -235,14 +178,16 @@ static int send_resolver(struct broker *broker) {
 
 int custody_serve(struct broker *broker) {
     struct ipc_writer w = timeouts_encode(&broker->settings->timeouts);
+    const struct possession *possession;
+    size_t at = 0;
     int r = channel_send(&broker->keeper.child.channel, &w, -EBADF);
 
     if (r == 0)
         r = send_trust(broker);
     if (r == 0)
         r = send_resolver(broker);
-    for (uint32_t i = 0; r == 0 && i < broker->n_credentials; i++)
-        r = send_credential(broker, i);
+    while (r == 0 && (possession = number_table_each(&broker->possessions, &at)) != NULL)
+        r = send_possession(possession);
     if (r < 0)
         return r;
     broker->is_keeper_serving = true;
@@ -256,14 +201,17 @@ int custody_serve(struct broker *broker) {
 static void keeper_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
 
+    standing->child.channel.max_queued = LIMIT_KEEPER_QUEUE;
     if (!broker->is_ready) {
         broker_go_on(broker);
         return;
     }
-    if (custody_serve(broker) < 0)
-        return; /* it has died again, and that is told next */
-    for (size_t i = 0; i < broker->n_credentials; i++)
-        feed_refresh(&broker->possessions[i].feed);
+    if (custody_serve(broker) < 0) {
+        child_kill(&standing->child); /* it has died already, or what it is missing another one gets */
+        return;
+    }
+    for (size_t i = 0; i < broker->n_configured; i++)
+        feed_refresh(broker->configured[i]->feed);
 }
 
 static void resolver_ready(struct standing *standing) {
@@ -320,43 +268,32 @@ static const struct standing_plan resolver_plan = {
     .on_exited = role_exited,
 };
 
-static bool needs_resolver(const struct broker *broker) {
+static bool has_name(const struct credential *credential) {
     struct address address;
 
-    for (size_t i = 0; i < broker->n_credentials; i++) {
-        struct slice host = broker->credentials[i]->authority.host;
-
-        if (address_parse(host, 0, &address) < 0 && !slice_equals_nocase(host, SLICE("localhost")))
-            return true;
-    }
-    return false;
+    return address_parse(credential->authority.host, 0, &address) < 0 &&
+           !slice_equals_nocase(credential->authority.host, SLICE("localhost"));
 }
 
-static int copy_ca_files(struct broker *broker, char **ret_error) {
-    for (size_t i = 0; i < broker->n_credentials; i++) {
-        const struct credential *credential = broker->credentials[i];
-        int ca = credential->ca_file ? copy_certificates(credential->ca_file) : -EBADF;
+static int start_resolver(struct broker *broker) {
+    return broker->resolver.plan ? 0 : standing_start(&broker->resolver, &resolver_plan, NULL, broker);
+}
 
-        if (credential->ca_file && ca < 0) {
-            if (asprintf(ret_error, "credential %s: ca_file: %s: %s; name a file of certificates", credential->name,
-                         credential->ca_file, strerror(-ca)) < 0)
-                *ret_error = NULL;
-            return ca;
-        }
-        broker->possessions[i].ca = ca;
-    }
-    return 0;
+int custody_resolve_for(struct broker *broker, const struct credential *credential) {
+    return has_name(credential) ? start_resolver(broker) : 0;
 }
 
 int custody_start(struct broker *broker, char **ret_error) {
-    int r = open_named_bundle(&broker->bundle, ret_error);
+    int r = trust_copy_named(&broker->bundle, ret_error);
 
+    for (size_t i = 0; r == 0 && i < broker->n_configured; i++)
+        r = possession_trust(broker->configured[i], ret_error);
     if (r == 0)
-        r = copy_ca_files(broker, ret_error);
-    if (r == 0)
-        r = standing_start(&broker->keeper, &keeper_plan, named_directory(), broker);
-    if (r == 0 && needs_resolver(broker))
-        r = standing_start(&broker->resolver, &resolver_plan, NULL, broker);
+        r = standing_start(&broker->keeper, &keeper_plan, trust_named_directory(), broker);
+    for (size_t i = 0; r == 0 && i < broker->n_configured; i++)
+        r = custody_resolve_for(broker, broker->configured[i]->credential);
+    if (r == 0 && broker->n_configured == 0) /* it lends: a loan's upstream is not made to wait for it */
+        r = start_resolver(broker);
     return r;
 }
 

@@ -11,13 +11,15 @@
 #include "base/macros.h"
 #include "base/weaken.h"
 #include "egress/broker_state.h"
+#include "egress/environment.h"
 
-static void audit_lease(struct holder *holder, uint32_t credential, enum audit_event_kind kind, const char *reason) {
-    struct lease_id id = {.pid = (uint32_t)getpid(), .number = holder->grants[credential].number};
+static void audit_lease(const struct holder *holder, const struct grant *grant, enum audit_event_kind kind,
+                        const char *reason) {
+    struct lease_id id = {.pid = (uint32_t)getpid(), .number = grant->number};
     char text[LEASE_ID_MAX];
     struct audit_event event = {
         .kind = kind,
-        .lease = holder->broker->credentials[credential]->name,
+        .lease = grant->possession->credential->name,
         .identity = holder->identity,
         .id = text,
         .reason = reason,
@@ -28,21 +30,29 @@ static void audit_lease(struct holder *holder, uint32_t credential, enum audit_e
 }
 
 /* What is left of its ttl in ms, as the configuration says now; LEASE_FOREVER without one. */
-static uint64_t life_left(const struct holder *holder, uint32_t credential) {
-    uint64_t ttl_ms = holder->broker->credentials[credential]->limits.ttl_ms;
-    uint64_t age_ms = clock_now_ms() - holder->grants[credential].granted_at;
+static uint64_t life_left(const struct grant *grant) {
+    uint64_t ttl_ms = grant->possession->credential->limits.ttl_ms;
+    uint64_t age_ms = clock_now_ms() - grant->granted_at;
 
     if (ttl_ms == 0)
         return LEASE_FOREVER;
     return ttl_ms > age_ms ? ttl_ms - age_ms : 0;
 }
 
-void holder_tell_life(struct holder *holder, uint32_t credential) {
-    const struct grant *grant = &holder->grants[credential];
-    uint64_t left_ms = life_left(holder, credential);
+struct grant *holder_grant(struct holder *holder, uint32_t credential) {
+    for (size_t i = 0; i < holder->n_grants; i++)
+        if (holder->grants[i].possession->number == credential)
+            return &holder->grants[i];
+    return NULL;
+}
+
+void holder_tell_life(struct holder *holder, const struct grant *grant) {
+    uint64_t left_ms = life_left(grant);
     struct ipc_writer w = ipc_begin(IPC_GRANT);
 
-    ipc_put_u32(&w, credential);
+    if (holder->is_gone)
+        return;
+    ipc_put_u32(&w, grant->possession->number);
     ipc_put_u32(&w, holder->identity_number);
     ipc_put_u64(&w, WEAKENED(SPENT) ? 0 : grant->admitted);
     ipc_put_u64(&w, WEAKENED(SPENT) ? 0 : MAX_OF(grant->bytes_in + grant->bytes_out, grant->claimed));
@@ -50,42 +60,40 @@ void holder_tell_life(struct holder *holder, uint32_t credential) {
     custody_send(holder->broker, &w, -EBADF);
 }
 
-static void tell_keeper_end(struct holder *holder, uint32_t credential) {
+static void tell_keeper_end(struct holder *holder, const struct grant *grant) {
     struct ipc_writer w = ipc_begin(IPC_REVOKE);
 
-    ipc_put_u32(&w, credential);
+    ipc_put_u32(&w, grant->possession->number);
     ipc_put_u32(&w, holder->identity_number);
-    ipc_put_u8(&w, (uint8_t)holder->grants[credential].ended);
+    ipc_put_u8(&w, (uint8_t)grant->ended);
     custody_send(holder->broker, &w, -EBADF);
 }
 
 void holder_grant_again(struct holder *holder) {
-    for (uint32_t i = 0; i < holder->broker->n_credentials; i++) {
-        holder_tell_life(holder, i);
+    for (size_t i = 0; !holder->is_gone && i < holder->n_grants; i++) {
+        holder_tell_life(holder, &holder->grants[i]);
         if (holder->grants[i].ended != REFUSAL_NONE && !WEAKENED(ENDED))
-            tell_keeper_end(holder, i);
+            tell_keeper_end(holder, &holder->grants[i]);
     }
 }
 
-void holder_lease_ended(struct holder *holder, uint32_t credential, enum refusal why, const char *cause) {
-    if (holder->grants[credential].ended != REFUSAL_NONE)
+void holder_lease_ended(struct holder *holder, struct grant *grant, enum refusal why, const char *cause) {
+    if (grant->ended != REFUSAL_NONE)
         return;
-    holder->grants[credential].ended = why;
-    metrics_lease_ended(&holder->broker->metrics, credential);
-    log_info("lease %s: %s", holder->broker->credentials[credential]->name, cause);
-    audit_lease(holder, credential, AUDIT_LEASE_ENDED, cause);
+    grant->ended = why;
+    metrics_lease_ended(&holder->broker->metrics, grant->possession->label);
+    log_info("lease %s: %s", grant->possession->credential->name, cause);
+    audit_lease(holder, grant, AUDIT_LEASE_ENDED, cause);
 }
 
-void holder_revoke(struct holder *holder, uint32_t credential, enum refusal why, const char *cause) {
-    if (holder->grants[credential].ended != REFUSAL_NONE)
+void holder_revoke(struct holder *holder, struct grant *grant, enum refusal why, const char *cause) {
+    if (grant->ended != REFUSAL_NONE)
         return;
-    holder_lease_ended(holder, credential, why, cause);
-    tell_keeper_end(holder, credential);
+    holder_lease_ended(holder, grant, why, cause);
+    tell_keeper_end(holder, grant);
 }
 
-void holder_count(struct holder *holder, uint32_t credential, const struct exchange_record *record) {
-    struct grant *grant = &holder->grants[credential];
-
+void grant_count(struct grant *grant, const struct exchange_record *record) {
     grant->requests++;
     grant->refused += record->refusal != REFUSAL_NONE;
     grant->admitted += record->is_admitted;
@@ -93,15 +101,13 @@ void holder_count(struct holder *holder, uint32_t credential, const struct excha
     grant->bytes_out += record->is_admitted ? record->bytes_out : 0;
 }
 
-static struct lease_info info_of(const struct holder *holder, uint32_t credential) {
-    const struct grant *grant = &holder->grants[credential];
-
+static struct lease_info info_of(const struct holder *holder, const struct grant *grant) {
     return (struct lease_info){
         .number = grant->number,
-        .lease = slice_of_string(holder->broker->credentials[credential]->name),
+        .lease = slice_of_string(grant->possession->credential->name),
         .identity = slice_of_string(holder->identity),
         .started_ms = grant->granted_ms,
-        .left_ms = life_left(holder, credential),
+        .left_ms = life_left(grant),
         .requests = grant->requests,
         .refused = grant->refused,
         .active = grant->n_open,
@@ -112,14 +118,13 @@ static struct lease_info info_of(const struct holder *holder, uint32_t credentia
 }
 
 /* They were numbered in their order. */
-bool holder_find_lease(struct holder *holder, uint32_t after, struct lease_info *ret, uint32_t *ret_credential) {
-    for (uint32_t i = 0; i < holder->broker->n_credentials; i++)
+struct grant *holder_find_lease(struct holder *holder, uint32_t after, struct lease_info *ret) {
+    for (size_t i = 0; i < holder->n_grants; i++)
         if (holder->grants[i].number > after) {
-            *ret = info_of(holder, i);
-            *ret_credential = i;
-            return true;
+            *ret = info_of(holder, &holder->grants[i]);
+            return &holder->grants[i];
         }
-    return false;
+    return NULL;
 }
 
 void holder_number_leases(struct holder *holder) {
@@ -127,14 +132,22 @@ void holder_number_leases(struct holder *holder) {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    for (uint32_t i = 0; i < broker->n_credentials; i++) {
-        holder->grants[i] = (struct grant){
-            .number = ++broker->n_leases,
-            .granted_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
-            .granted_at = clock_now_ms(),
-        };
-        holder_tell_life(holder, i);
-        metrics_lease_granted(&broker->metrics, i);
-        audit_lease(holder, i, AUDIT_LEASE_GRANTED, NULL);
+    for (size_t i = 0; i < holder->n_grants; i++) {
+        struct grant *grant = &holder->grants[i];
+
+        grant->number = ++broker->n_leases;
+        grant->granted_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+        grant->granted_at = clock_now_ms();
+        holder_tell_life(holder, grant);
+        metrics_lease_granted(&broker->metrics, grant->possession->label);
+        audit_lease(holder, grant, AUDIT_LEASE_GRANTED, NULL);
     }
+}
+
+int holder_environment(const struct holder *holder, int fd, struct buf *to) {
+    const struct credential *credentials[LIMIT_LEASES];
+
+    for (size_t i = 0; i < holder->n_grants; i++)
+        credentials[i] = holder->grants[i].possession->credential;
+    return environment_add(to, credentials, holder->n_grants, fd);
 }

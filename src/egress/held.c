@@ -40,13 +40,21 @@ static int retire(struct held *held) {
     return 0;
 }
 
-int held_define(struct held *held, struct credential *credential) {
-    int r = 0;
+int held_new(struct credential *credential, struct held **ret) {
+    struct held *held = calloc(1, sizeof(*held));
 
-    if (held->credential && !credential_is_same_place(held->credential, credential))
-        r = -EINVAL;
-    else if (held->credential)
-        r = retire(held);
+    if (!held) {
+        credential_free(credential);
+        return -ENOMEM;
+    }
+    *held = (struct held){.refs = 1, .credential = credential};
+    *ret = held;
+    return 0;
+}
+
+int held_define(struct held *held, struct credential *credential) {
+    int r = credential_is_same_place(held->credential, credential) ? retire(held) : -EINVAL;
+
     if (r < 0) {
         credential_free(credential);
         return r;
@@ -59,13 +67,34 @@ int held_define(struct held *held, struct credential *credential) {
 static void secret_unref(struct held_secret *held) {
     if (!held || --held->refs > 0)
         return;
+    secret_unref(held->before);
     mask_free(held->mask);
     secret_free(held->secret);
     free(held);
 }
 
+struct held *held_ref(struct held *held) {
+    held->refs++;
+    return held;
+}
+
+void held_forget(struct held *held) {
+    secret_unref(held->current);
+    held->current = NULL;
+}
+
+void held_unref(struct held *held) {
+    if (--held->refs > 0)
+        return;
+    held_forget(held);
+    free_retired(held); /* no exchange is under way without a lease */
+    credential_free(held->credential);
+    anchors_unref(held->anchors);
+    free(held);
+}
+
 /* What a response must not say: the secret and what it was made into, and the same of the one before it. */
-static int make_mask(const struct held *held, struct held_secret *fresh) {
+static int make_mask(const struct held *held, struct held_secret *used) {
     struct slice forms[2 * (1 + LIMIT_INJECTIONS)];
     struct buf made;
     size_t n = 0;
@@ -74,13 +103,34 @@ static int make_mask(const struct held *held, struct held_secret *fresh) {
     if (held->credential->is_mask_off || WEAKENED(MASK))
         return 0;
     buf_init_secret(&made, 2 * LIMIT_INJECTIONS * LIMIT_PAIR);
-    r = inject_literals(held->credential, fresh->secret, &made, forms, &n);
-    if (r == 0 && held->current)
-        r = inject_literals(held->credential, held->current->secret, &made, forms, &n);
+    r = inject_literals(held->credential, used->secret, &made, forms, &n);
+    if (r == 0 && used->before)
+        r = inject_literals(held->credential, used->before->secret, &made, forms, &n);
     if (r == 0)
-        r = mask_new(forms, n, &fresh->mask);
+        r = mask_new(forms, n, &used->mask);
     buf_release(&made);
     return r;
+}
+
+/* A mask is larger than all the rest of a lease, and most leases that wait for their turn have no use for one yet. */
+static int begin_use(const struct held *held, struct held_secret *used) {
+    int r = used->is_used ? 0 : make_mask(held, used);
+
+    if (r < 0)
+        return r;
+    used->is_used = true;
+    secret_unref(used->before);
+    used->before = NULL;
+    return 0;
+}
+
+/* One that no exchange has gone out with has no predecessor worth to be remembered. */
+static void succeed(struct held_secret *fresh, struct held_secret *before) {
+    if (before) {
+        secret_unref(before->before);
+        before->before = NULL;
+    }
+    fresh->before = before;
 }
 
 /* Each request would be refused for it: better said at once, where somebody reads it. */
@@ -107,19 +157,19 @@ int held_renew(struct held *held, int fd, uint64_t expires_in_ms) {
     fresh->refs = 1;
     fresh->expires_at = expires_in_ms > 0 ? clock_now_ms() + expires_in_ms : 0;
     r = secret_open(fd, &fresh->secret);
-    if (r == 0)
-        r = make_mask(held, fresh);
     if (r < 0) {
         secret_unref(fresh);
         return r;
     }
     warn_of_misfit(held, fresh->secret);
-    secret_unref(held->current);
+    succeed(fresh, held->current);
     held->current = fresh;
     return 0;
 }
 
 struct held_secret *held_use(struct held *held) {
+    if (begin_use(held, held->current) < 0)
+        return NULL;
     held->n_exchanges++;
     held->current->refs++;
     return held->current;

@@ -6,28 +6,36 @@
 #pragma once
 
 #include "base/secret.h"
+#include "egress/anchors.h"
 #include "egress/mask.h"
 #include "egress/settings.h"
-#include "net/tls.h"
 
 /* One secret of a credential's life, shared by the exchanges that went out with it. */
 struct held_secret {
     size_t refs;
     struct secret *secret;
-    struct mask *mask;   /* of it and of its predecessor, which a response may still say */
-    uint64_t expires_at; /* base/clock.h; 0: never */
+    struct held_secret *before; /* its predecessor, which a response may still say: until there is the mask */
+    struct mask *mask;          /* of both, from the first exchange on; NULL where nothing is masked */
+    bool is_used;               /* an exchange went out with it */
+    uint64_t expires_at;        /* base/clock.h; 0: never */
 };
 
 struct held {
-    struct credential *credential; /* NULL until it is defined */
-    struct held_secret *current;   /* NULL until there is one */
-    struct slice ca;               /* the certificates of its ca_file; empty for the system's */
+    size_t refs;                   /* of the keeper, and of each lease */
+    struct credential *credential; /* never NULL */
+    struct held_secret *current;   /* NULL until there is one, and once it is forgotten */
+    struct anchors *anchors;       /* of its ca_file; NULL for the system's */
     struct tls_context *tls;       /* NULL for http, and before it is needed */
     size_t n_exchanges;            /* that may look into a definition */
     struct retired *retired;       /* definitions that were replaced meanwhile */
 };
 
-/* Takes the definition over, instead of one that there was. 0, -EINVAL (not the same place), -ENOMEM. */
+/* Takes the definition over, even on failure. 0 with `*ret` for held_unref, or -ENOMEM. */
+int held_new(struct credential *credential, struct held **ret);
+struct held *held_ref(struct held *held);
+void held_unref(struct held *held);
+
+/* Takes the definition over, instead of the one that there was. 0, -EINVAL (not the same place), -ENOMEM. */
 int held_define(struct held *held, struct credential *credential);
 
 /*
@@ -36,9 +44,15 @@ int held_define(struct held *held, struct credential *credential);
  */
 int held_renew(struct held *held, int fd, uint64_t expires_in_ms);
 
-/* An exchange begins, and is over: in between the definition and the secret that it got stay where they are. */
+/*
+ * An exchange begins, and is over: in between the definition and the secret that it got stay where they are. NULL
+ * without memory: then none has begun.
+ */
 struct held_secret *held_use(struct held *held);
 void held_unuse(struct held *held, struct held_secret *secret);
+
+/* Its secret is gone; what exchanges that are under way have of it goes with them. */
+void held_forget(struct held *held);
 
 /* Whether there is a secret that has not expired. */
 bool held_is_current(const struct held *held);

@@ -4,10 +4,9 @@
  * wrote, runs no command, and opens no file but certificates. One for each supervisor, which starts it.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -15,53 +14,36 @@
 #include "base/weaken.h"
 #include "egress/credential_codec.h"
 #include "egress/keeper_stream.h"
+#include "egress/lease_table.h"
 #include "names/lookup.h"
+#include "names/trust.h"
 #include "proc/role.h"
 
-/* One credential, and the leases of it by their identities' numbers. */
-static struct {
-    struct held held;
-    struct lease **leases;
-    uint32_t n_leases;
-} credentials[LIMIT_LEASES];
-
-static struct {
-    const char *directory;
-    struct slice bundle;         /* beside it, when the person who started credfd named one */
-    struct tls_context *context; /* made when the first credential needs it */
-} system_trust = {.directory = "/etc/ssl/certs"};
-
+static struct number_table credentials; /* struct held */
+static struct lease_table leases;
+static struct anchors system_anchors = {.directory = TRUST_DIRECTORY};
+static struct anchors *anchors_shelf; /* of the credentials that have a ca_file */
+static struct timer trimming;         /* a while after a credential was forgotten */
 static struct timeouts timeouts;
 static bool is_audit_blocked;
 
-static int get_credential(struct ipc_message *m, uint32_t *ret_id) {
+/* NULL, and the message has failed, for one that is not known. */
+static struct held *get_held(struct ipc_message *m, uint32_t *ret_id) {
+    struct held *held;
+
     *ret_id = ipc_get_u32(m);
-    if (*ret_id >= LIMIT_LEASES || !credentials[*ret_id].held.credential)
+    held = number_table_find(&credentials, *ret_id);
+    if (!held)
         ipc_fail(m);
-    return m->is_failed ? -EPROTO : 0;
+    return held;
 }
 
-/* Maps a file of certificates that the supervisor has opened. */
-static int map_certificates(int fd, struct slice *ret) {
-    struct stat st;
-    char *bytes;
-
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (st.st_size <= 0 || st.st_size > LIMIT_CA_FILE)
-        return -EINVAL;
-    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return -errno;
-    *ret = slice_of(bytes, (size_t)st.st_size);
-    return 0;
-}
-
+/* A bundle beside the directory, when the person who started credfd named one. */
 static int on_trust(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
 
     (void)owner;
-    return ipc_end(m) < 0 ? -EPROTO : map_certificates(fd, &system_trust.bundle);
+    return ipc_end(m) < 0 ? -EPROTO : trust_map(fd, &system_anchors.pem);
 }
 
 static int on_timeouts(void *owner, struct ipc_message *m) {
@@ -72,39 +54,76 @@ static int on_timeouts(void *owner, struct ipc_message *m) {
 /* Again for one that is there, when the configuration was read again: rules and limits may differ, nothing else. */
 static int on_credential(void *owner, struct ipc_message *m) {
     struct credential *credential;
+    struct held *held;
     uint32_t id;
     int r = credential_decode(m, &id, &credential);
 
     (void)owner;
     if (r < 0)
         return r;
-    if (id < LIMIT_LEASES)
-        return held_define(&credentials[id].held, credential) == -ENOMEM ? -ENOMEM : 0;
-    credential_free(credential);
-    return -EPROTO;
+    held = number_table_find(&credentials, id);
+    if (held)
+        return held_define(held, credential) == -ENOMEM ? -ENOMEM : 0;
+    r = held_new(credential, &held);
+    if (r < 0)
+        return r;
+    r = number_table_put(&credentials, id, held);
+    if (r < 0)
+        held_unref(held);
+    return r;
 }
 
+/* One that cannot be held is one credential's misfortune: its requests are answered 503. */
 static int on_secret(void *owner, struct ipc_message *m) {
     uint32_t id;
-    int r = get_credential(m, &id);
+    struct held *held = get_held(m, &id);
     uint64_t expires_in_ms = ipc_get_u64(m);
     _cleanup_close_ int fd = ipc_get_fd(m);
+    int r;
 
     (void)owner;
-    if (ipc_end(m) < 0 || r < 0)
+    if (ipc_end(m) < 0 || !held)
         return -EPROTO;
-    return held_renew(&credentials[id].held, fd_steal(&fd), expires_in_ms);
+    r = held_renew(held, fd_steal(&fd), expires_in_ms);
+    if (r < 0)
+        log_error("credential %s: the secret that came cannot be used: %s", held->credential->name, strerror(-r));
+    return 0;
 }
 
 static int on_ca_file(void *owner, struct ipc_message *m) {
     uint32_t id;
-    int r = get_credential(m, &id);
+    struct held *held = get_held(m, &id);
     _cleanup_close_ int fd = ipc_get_fd(m);
 
     (void)owner;
-    if (ipc_end(m) < 0 || r < 0)
+    if (ipc_end(m) < 0 || !held || held->anchors)
         return -EPROTO;
-    return map_certificates(fd, &credentials[id].held.ca);
+    return anchors_get(&anchors_shelf, fd, &held->anchors);
+}
+
+/* What a thousand leases took lies between what others still have: it stays ours until it is given back so. */
+static void trim(struct timer *timer) {
+    (void)timer;
+    (void)malloc_trim(0);
+}
+
+/* Its leases were dropped before. */
+static int on_forget(void *owner, struct ipc_message *m) {
+    uint32_t id = ipc_get_u32(m);
+    struct held *held;
+
+    (void)owner;
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    held = number_table_find(&credentials, id);
+    if (!held)
+        return 0;
+    number_table_remove(&credentials, id);
+    held_forget(held);
+    held_unref(held);
+    if (!timer_is_set(&trimming))
+        timer_set(&trimming, TRIM_AFTER);
+    return 0;
 }
 
 static int on_resolver(void *owner, struct ipc_message *m) {
@@ -114,22 +133,10 @@ static int on_resolver(void *owner, struct ipc_message *m) {
     return ipc_end(m) < 0 ? -EPROTO : lookup_init(fd_steal(&fd));
 }
 
-/* A credential with its own certificates has its own context; the others share the system's. */
-static int trust_for(uint32_t id, struct tls_context **ret) {
-    int r = 0;
-
-    if (credentials[id].held.ca.n > 0)
-        return tls_context_new(credentials[id].held.ca, NULL, ret);
-    if (!system_trust.context)
-        r = tls_context_new(system_trust.bundle, system_trust.directory, &system_trust.context);
-    *ret = system_trust.context;
-    return r;
-}
-
 /* False after a word in the log. */
-static bool has_trust(uint32_t id) {
-    struct held *held = &credentials[id].held;
-    int r = held->credential->authority.is_tls && !held->tls ? trust_for(id, &held->tls) : 0;
+static bool has_trust(struct held *held) {
+    struct anchors *anchors = held->anchors ? held->anchors : &system_anchors;
+    int r = held->credential->authority.is_tls && !held->tls ? anchors_context(anchors, &held->tls) : 0;
 
     if (r < 0)
         log_error("credential %s: the certificates to trust cannot be used: %s", held->credential->name,
@@ -155,67 +162,60 @@ static void tell_claimed(struct lease *lease) {
     role_send(&w, -EBADF);
 }
 
-static struct lease *lease_of(uint32_t id, uint32_t identity) {
-    return identity < credentials[id].n_leases ? credentials[id].leases[identity] : NULL;
-}
+static int add_lease(uint32_t id, uint32_t identity, uint64_t requests, uint64_t bytes, struct lease **ret) {
+    struct lease *lease = calloc(1, sizeof(*lease));
 
-static int make_room(uint32_t id, uint32_t identity) {
-    size_t n = (size_t)identity + 1, had = credentials[id].n_leases;
-    struct lease **leases;
-
-    if (n <= had)
-        return 0;
-    leases = realloc(credentials[id].leases, n * sizeof(struct lease *));
-    if (!leases)
+    if (!lease)
         return -ENOMEM;
-    memset(leases + had, 0, (n - had) * sizeof(struct lease *));
-    credentials[id].leases = leases;
-    credentials[id].n_leases = (uint32_t)n;
+    *lease = (struct lease){.credential = id,
+                            .identity = identity,
+                            .is_audit_blocked = &is_audit_blocked,
+                            .claimed = bytes,
+                            .on_ended = tell_spent,
+                            .on_claimed = tell_claimed};
+    if (lease_table_add(&leases, lease) < 0) {
+        free(lease);
+        return -ENOMEM;
+    }
+    lease_init(lease);
+    budget_init(&lease->budget, requests, bytes);
+    *ret = lease;
     return 0;
 }
 
 /* Again for a lease that is there, when its life has been changed: what it has spent is known here better. */
 static int on_grant(void *owner, struct ipc_message *m) {
     uint32_t id;
-    int r = get_credential(m, &id);
+    struct held *held = get_held(m, &id);
     uint32_t identity = ipc_get_u32(m);
     uint64_t requests = ipc_get_u64(m), bytes = ipc_get_u64(m), ttl_left_ms = ipc_get_u64(m);
     struct lease *lease;
 
     (void)owner;
-    if (ipc_end(m) < 0 || r < 0 || identity >= LIMIT_IDENTITIES)
+    if (ipc_end(m) < 0 || !held)
         return -EPROTO;
-    if (lease_of(id, identity)) {
-        lease_set_life(lease_of(id, identity), ttl_left_ms);
-        return 0;
+    lease = lease_table_find(&leases, id, identity);
+    if (!lease) {
+        if (add_lease(id, identity, requests, bytes, &lease) < 0)
+            return -ENOMEM;
+        lease->held = held_ref(held);
     }
-    lease = make_room(id, identity) == 0 ? calloc(1, sizeof(*lease)) : NULL;
-    if (!lease)
-        return -ENOMEM;
-    *lease = (struct lease){.credential = id,
-                            .identity = identity,
-                            .held = &credentials[id].held,
-                            .is_audit_blocked = &is_audit_blocked,
-                            .claimed = bytes,
-                            .on_ended = tell_spent,
-                            .on_claimed = tell_claimed};
-    lease_init(lease);
-    budget_init(&lease->budget, requests, bytes);
-    credentials[id].leases[identity] = lease;
     lease_set_life(lease, ttl_left_ms);
     return 0;
 }
 
 static int on_revoke(void *owner, struct ipc_message *m) {
-    uint32_t id;
-    int r = get_credential(m, &id);
-    uint32_t identity = ipc_get_u32(m);
+    uint32_t id = ipc_get_u32(m), identity = ipc_get_u32(m);
     uint8_t why = ipc_get_u8(m);
+    struct lease *lease;
 
     (void)owner;
-    if (ipc_end(m) < 0 || r < 0 || !lease_of(id, identity) || why == REFUSAL_NONE || why >= REFUSALS)
+    if (ipc_end(m) < 0 || why == REFUSAL_NONE || why >= REFUSALS)
         return -EPROTO;
-    lease_end(lease_of(id, identity), why);
+    lease = lease_table_find(&leases, id, identity);
+    if (!lease)
+        return -EPROTO;
+    lease_end(lease, why);
     return 0;
 }
 
@@ -225,14 +225,7 @@ static int on_drop(void *owner, struct ipc_message *m) {
     (void)owner;
     if (ipc_end(m) < 0)
         return -EPROTO;
-    for (uint32_t id = 0; id < LIMIT_LEASES; id++) {
-        struct lease *lease = lease_of(id, identity);
-
-        if (!lease)
-            continue;
-        credentials[id].leases[identity] = NULL;
-        lease_drop(lease);
-    }
+    lease_table_drop(&leases, identity);
     return 0;
 }
 
@@ -248,29 +241,29 @@ static int on_block(void *owner, struct ipc_message *m) {
 
 /* Whether the lease's upstream can be reached at all; its connections are counted from here on. */
 static bool has_origin(struct lease *lease) {
-    if (!lease->origin && has_trust(lease->credential))
+    if (!lease->origin && has_trust(lease->held))
         lease->origin = origin_new(lease->held, timeouts.connect);
     return lease->origin != NULL;
 }
 
 static int on_stream(void *owner, struct ipc_message *m) {
     uint64_t stream = ipc_get_u64(m);
-    uint32_t id;
-    int r = get_credential(m, &id);
-    uint32_t identity = ipc_get_u32(m);
+    uint32_t id = ipc_get_u32(m), identity = ipc_get_u32(m);
     bool may_use = ipc_get_u8(m) == 1;
     _cleanup_close_ int fd = m->is_fd_lost && !WEAKENED(LOST_FD) ? -EBADF : ipc_get_fd(m);
     struct lease *lease;
 
     (void)owner;
-    if (ipc_end(m) < 0 || r < 0 || !lease_of(id, identity) || !credentials[id].held.current)
+    if (ipc_end(m) < 0)
         return -EPROTO;
-    lease = lease_of(id, identity);
+    lease = lease_table_find(&leases, id, identity);
+    if (!lease)
+        return -EPROTO;
     if (fd < 0 || !has_origin(lease) || keeper_stream_open(stream, fd_steal(&fd), lease, may_use, &timeouts) < 0) {
         /* the pair is closed with its descriptor: the relay refuses the dial */
         if (fd < 0 || lease->origin)
             log_warning("credential %s: a stream is refused: out of descriptors or memory",
-                        credentials[id].held.credential->name);
+                        lease->held->credential->name);
         keeper_stream_ended(stream);
     }
     return 0;
@@ -280,14 +273,13 @@ static const struct ipc_permit permits[] = {
     {IPC_TRUST, 1, on_trust},   {IPC_TIMEOUTS, 1, on_timeouts}, {IPC_CREDENTIAL, 1, on_credential},
     {IPC_SECRET, 1, on_secret}, {IPC_CA_FILE, 1, on_ca_file},   {IPC_RESOLVER, 1, on_resolver},
     {IPC_GRANT, 1, on_grant},   {IPC_REVOKE, 1, on_revoke},     {IPC_DROP, 1, on_drop},
-    {IPC_BLOCK, 1, on_block},   {IPC_STREAM, 1, on_stream},
+    {IPC_FORGET, 1, on_forget}, {IPC_BLOCK, 1, on_block},       {IPC_STREAM, 1, on_stream},
 };
 
 /* argv[1], if it is there, is the directory of certificates to trust instead of the system's. */
 int main(int argc, char **argv) {
     /* with Debian's, its hashed links and where they lead */
-    const char *const readable[] = {argc > 1 ? argv[1] : system_trust.directory, "/usr/share/ca-certificates",
-                                    "/usr/local/share/ca-certificates"};
+    const char *const readable[] = {argc > 1 ? argv[1] : TRUST_DIRECTORY, TRUST_LINKED};
     const struct role keeper = {
         .name = "credfd-keeper",
         .seccomp = SECCOMP_KEEPER,
@@ -298,6 +290,7 @@ int main(int argc, char **argv) {
         .prepare = tls_init,
     };
 
-    system_trust.directory = readable[0];
+    system_anchors.directory = readable[0];
+    trimming.on_expiry = trim;
     return role_main(&keeper);
 }

@@ -299,6 +299,10 @@ static int admit(struct keeper_stream *s, const struct request_head *request, st
         return fail(s, verdict);
     s->account.is_admitted = true;
     s->secret = held_use(lease_of(s)->held);
+    if (!s->secret) {
+        lease_release(lease_of(s));
+        return fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY});
+    }
     lease_spend(lease_of(s), data.n);
     filter_begin(&s->filter, s->secret->mask, credential_of(s)->passes_cookies);
     r = serialise(s, request, data, is_end);
@@ -529,6 +533,10 @@ static void upstream_late(struct timer *timer) {
 static void cut(struct lease_member *membership, enum refusal why) {
     struct keeper_stream *s = container_of(membership, struct keeper_stream, membership);
 
+    if (lease_of(s)->is_dropped) {
+        stream_free(s, refusal_text(why)->reason);
+        return;
+    }
     if (!is_in_exchange(s))
         return;
     if (fail(s, (struct verdict){.refusal = why}) < 0)

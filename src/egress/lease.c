@@ -8,12 +8,14 @@
 #include "egress/inject.h"
 #include "egress/rule.h"
 
+/* Who is cut may leave; when the lease was dropped it goes with the last. */
 static void cut_members(struct lease *lease) {
+    enum refusal why = lease->ended;
     struct lease_member *next;
 
     for (struct lease_member *member = lease->members; member; member = next) {
-        next = member->next; /* who is cut may leave */
-        member->cut(member, lease->ended);
+        next = member->next;
+        member->cut(member, why);
     }
 }
 
@@ -55,11 +57,16 @@ static void free_when_left(struct lease *lease) {
         return;
     timer_cancel(&lease->timer);
     origin_free(lease->origin);
+    held_unref(lease->held);
     free(lease);
 }
 
+/* Streams whose relay has gone end by that; one that is kept open by whom the relay gave it to, ends by this. */
 void lease_drop(struct lease *lease) {
     lease->is_dropped = true;
+    if (lease->ended == REFUSAL_NONE)
+        lease->ended = REFUSAL_REVOKED;
+    timer_set(&lease->timer, 0);
     free_when_left(lease);
 }
 
@@ -154,7 +161,9 @@ struct verdict lease_admit(struct lease *lease, bool may_use, const struct reque
         return shape;
     if (!held_is_current(lease->held))
         return (struct verdict){.refusal = REFUSAL_SECRET,
-                                .reason = "the secret has expired, and its source gives no new one",
+                                .reason = lease->held->current
+                                              ? "the secret has expired, and its source gives no new one"
+                                              : "the secret that came cannot be used",
                                 .retry_after_s = 5};
     verdict.refusal = budget_take(&lease->budget, &credential->limits, loop_now_ms(), &verdict.retry_after_s);
     if (verdict.refusal == REFUSAL_CONCURRENT)

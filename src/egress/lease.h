@@ -15,12 +15,14 @@ struct lease;
 struct lease_member {
     struct lease *lease;
     struct lease_member *next, **at;
+    /* Its exchange is over; and, when the lease is_dropped, so is the stream: it leaves. */
     void (*cut)(struct lease_member *member, enum refusal why);
 };
 
 struct lease {
+    struct lease *next;            /* of the same identity: lease_table.h */
     uint32_t credential, identity; /* the supervisor's numbers */
-    struct held *held;
+    struct held *held;             /* its reference */
     struct origin *origin;
     struct budget budget;
     enum refusal ended; /* REFUSAL_NONE while it lives */
@@ -49,7 +51,10 @@ void lease_init(struct lease *lease);
 /* How long it lives from now on; 0 for a lease without an end of its own. */
 void lease_set_life(struct lease *lease, uint64_t ttl_left_ms);
 
-/* Nobody holds it any more: frees it and its connections, as soon as its last member has left. */
+/*
+ * Nobody holds it any more. It is freed, with its connections: now, or when those of its streams are ended that are
+ * still there, from the loop.
+ */
 void lease_drop(struct lease *lease);
 
 void lease_join(struct lease *lease, struct lease_member *member);

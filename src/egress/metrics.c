@@ -16,16 +16,32 @@ static const struct {
     {1000, "1"},  {2500, "2.5"}, {5000, "5"},   {10000, "10"}, {30000, "30"}, {60000, "60"},
 };
 
-void metrics_name(struct metrics *metrics, uint32_t lease, const char *name) {
-    (void)snprintf(metrics->leases[lease].name, sizeof(metrics->leases[lease].name), "%s", name);
+static uint32_t find_label(const struct metrics *metrics, const char *name) {
+    uint32_t label = 0;
+
+    while (label < metrics->n_leases && strcmp(metrics->leases[label].name, name) != 0)
+        label++;
+    return label;
 }
 
-void metrics_lease_granted(struct metrics *metrics, uint32_t lease) {
-    metrics->leases[lease].living++;
+uint32_t metrics_label(struct metrics *metrics, const char *name) {
+    uint32_t label = find_label(metrics, name);
+
+    if (label == metrics->n_leases && label >= LIMIT_LABELLED - 1) {
+        name = METRICS_OTHERS;
+        label = find_label(metrics, name);
+    }
+    if (label == metrics->n_leases)
+        (void)snprintf(metrics->leases[metrics->n_leases++].name, LIMIT_NAME + 1, "%s", name);
+    return label;
 }
 
-void metrics_lease_ended(struct metrics *metrics, uint32_t lease) {
-    metrics->leases[lease].living--;
+void metrics_lease_granted(struct metrics *metrics, uint32_t label) {
+    metrics->leases[label].living++;
+}
+
+void metrics_lease_ended(struct metrics *metrics, uint32_t label) {
+    metrics->leases[label].living--;
 }
 
 static void count_duration(struct metrics_lease *l, uint64_t ms) {
@@ -37,8 +53,8 @@ static void count_duration(struct metrics_lease *l, uint64_t ms) {
     l->duration_ms += ms;
 }
 
-void metrics_exchange(struct metrics *metrics, uint32_t lease, const struct exchange_record *record) {
-    struct metrics_lease *l = &metrics->leases[lease];
+void metrics_exchange(struct metrics *metrics, uint32_t label, const struct exchange_record *record) {
+    struct metrics_lease *l = &metrics->leases[label];
     unsigned class = record->status / 100;
 
     l->statuses[class < METRICS_STATUSES ? class : 0]++;
@@ -51,11 +67,11 @@ void metrics_exchange(struct metrics *metrics, uint32_t lease, const struct exch
         count_duration(l, record->duration_ms);
 }
 
-void metrics_refreshed(struct metrics *metrics, uint32_t lease, bool is_ok) {
+void metrics_refreshed(struct metrics *metrics, uint32_t label, bool is_ok) {
     if (is_ok)
-        metrics->leases[lease].refreshed++;
+        metrics->leases[label].refreshed++;
     else
-        metrics->leases[lease].not_refreshed++;
+        metrics->leases[label].not_refreshed++;
 }
 
 void metrics_restarted(struct metrics *metrics, enum metrics_role role) {
@@ -169,9 +185,8 @@ int metrics_write(const struct metrics *metrics, struct buf *to) {
 
     for (size_t f = 0; f < ARRAY_LEN(families); f++) {
         add_help(&text, families[f].name, families[f].type, families[f].help);
-        for (size_t i = 0; i < LIMIT_LEASES; i++)
-            if (metrics->leases[i].name[0] != '\0')
-                families[f].write(&text, families[f].name, &metrics->leases[i]);
+        for (size_t i = 0; i < metrics->n_leases; i++)
+            families[f].write(&text, families[f].name, &metrics->leases[i]);
     }
     write_restarts(&text, metrics);
     return text.error;

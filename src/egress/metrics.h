@@ -17,9 +17,9 @@ enum metrics_role { METRICS_KEEPER, METRICS_RESOLVER, METRICS_EXPORTER, METRICS_
 #define METRICS_STATUSES 6 /* none told, and 1xx to 5xx */
 #define METRICS_BUCKETS 13
 
-/* Of all leases of one credential. */
+/* Of all leases of one name. */
 struct metrics_lease {
-    char name[LIMIT_NAME + 1]; /* empty: there is none of this number */
+    char name[LIMIT_NAME + 1];
     uint64_t living;
     uint64_t statuses[METRICS_STATUSES];
     uint64_t refusals[REFUSALS];
@@ -33,21 +33,26 @@ struct metrics_lease {
 };
 
 struct metrics {
-    struct metrics_lease leases[LIMIT_LEASES]; /* by the number of the credential */
+    struct metrics_lease leases[LIMIT_LABELLED]; /* by their labels */
+    uint32_t n_leases;
     uint64_t restarts[METRICS_ROLES];
 };
 
-/* From now on the credential of that number, below LIMIT_LEASES, is shown under `name`. Its counters stay. */
-void metrics_name(struct metrics *metrics, uint32_t lease, const char *name);
+/*
+ * The label under which leases of that name are counted, of at most LIMIT_NAME bytes: always the same one, for as long
+ * as this process lives. Names that come after too many others have one together: METRICS_OTHERS.
+ */
+uint32_t metrics_label(struct metrics *metrics, const char *name);
+#define METRICS_OTHERS "others"
 
-/* A lease of that credential begins or ends. */
-void metrics_lease_granted(struct metrics *metrics, uint32_t lease);
-void metrics_lease_ended(struct metrics *metrics, uint32_t lease);
+/* A lease of that label begins or ends. */
+void metrics_lease_granted(struct metrics *metrics, uint32_t label);
+void metrics_lease_ended(struct metrics *metrics, uint32_t label);
 
-void metrics_exchange(struct metrics *metrics, uint32_t lease, const struct exchange_record *record);
+void metrics_exchange(struct metrics *metrics, uint32_t label, const struct exchange_record *record);
 
 /* Its secret was had again, or could not be. The first time, at the start, does not count. */
-void metrics_refreshed(struct metrics *metrics, uint32_t lease, bool is_ok);
+void metrics_refreshed(struct metrics *metrics, uint32_t label, bool is_ok);
 
 void metrics_restarted(struct metrics *metrics, enum metrics_role role);
 

@@ -11,6 +11,7 @@
 #include "config/settings_file.h"
 #include "config/settings_text.h"
 #include "config/value.h"
+#include "egress/credential.h"
 #include "egress/settings_inject.h"
 #include "egress/settings_limits.h"
 #include "egress/settings_rules.h"
@@ -32,27 +33,21 @@ static int read_name(const struct node *node, void *field) {
 /* The value is not shown: it may hold a password. */
 static int read_upstream(const struct node *node, void *field) {
     struct credential *credential = field;
-    struct slice url;
-    const char *fault;
+    const char *fault, *scheme;
     int r = value_string(node, &credential->upstream);
 
     if (r < 0)
         return r;
-    url = slice_of_string(credential->upstream);
-    if (slice_ends_with(url, SLICE("/")))
-        credential->upstream[--url.n] = '\0';
-    fault = uri_parse_upstream(url, &credential->authority);
+    fault = credential_read_upstream(credential);
     if (fault)
         return node_fail(node, "%s; write it as https://HOST[:PORT][/PATH]", fault);
-    if (!credential->authority.is_tls && !uri_is_loopback(&credential->authority)) {
-        const char *scheme = ascii_lower(url.p[0]) == 'w' ? "ws" : "http"; /* "s" makes either the safe one */
-
-        return node_fail(node,
-                         "%s:// would send the key unencrypted; use %ss:// "
-                         "(%s:// only to 127.0.0.1, [::1] or localhost)",
-                         scheme, scheme, scheme);
-    }
-    return 0;
+    if (!credential_is_in_the_clear(credential))
+        return 0;
+    scheme = ascii_lower(credential->upstream[0]) == 'w' ? "ws" : "http"; /* "s" makes either the safe one */
+    return node_fail(node,
+                     "%s:// would send the key unencrypted; use %ss:// "
+                     "(%s:// only to 127.0.0.1, [::1] or localhost)",
+                     scheme, scheme, scheme);
 }
 
 /* Each {…} must be one that `run` fills in: a mistyped one would reach the command as it is. */

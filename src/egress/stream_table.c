@@ -24,7 +24,7 @@ static bool grow(struct stream_table *table) {
 }
 
 struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, const char *identity,
-                                      uint32_t lease) {
+                                      uint32_t door) {
     struct stream_entry *entry;
     uint32_t row = 0;
 
@@ -37,7 +37,7 @@ struct stream_entry *stream_table_add(struct stream_table *table, struct holder 
         return NULL;
     entry->id = make_id(table, row);
     entry->holder = holder;
-    entry->lease = lease;
+    entry->door = door;
     (void)snprintf(entry->identity, sizeof(entry->identity), "%s", identity);
     table->rows[row] = entry;
     table->n_used++;
@@ -50,13 +50,19 @@ struct stream_entry *stream_table_find(const struct stream_table *table, uint64_
     return row < table->n_rows && table->rows[row] && table->rows[row]->id == id ? table->rows[row] : NULL;
 }
 
+static void entry_free(struct stream_table *table, struct stream_entry *entry) {
+    if (table->on_free)
+        table->on_free(entry);
+    free(entry->pending);
+    free(entry);
+}
+
 static void free_when_done(struct stream_table *table, struct stream_entry *entry) {
     uint32_t row = (uint32_t)entry->id;
 
     if (!entry->is_keeper_done || !entry->is_relay_done)
         return;
-    free(entry->pending);
-    free(entry);
+    entry_free(table, entry);
     table->rows[row] = NULL;
     table->n_used--;
 }
@@ -95,11 +101,9 @@ void stream_table_side_gone(struct stream_table *table, struct holder *holder) {
 }
 
 void stream_table_done(struct stream_table *table) {
-    for (uint32_t row = 0; row < table->n_rows; row++) {
+    for (uint32_t row = 0; row < table->n_rows; row++)
         if (table->rows[row])
-            free(table->rows[row]->pending);
-        free(table->rows[row]);
-    }
+            entry_free(table, table->rows[row]);
     free(table->rows);
     *table = (struct stream_table){0};
 }

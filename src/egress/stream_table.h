@@ -11,14 +11,16 @@
 #include "egress/asker.h"
 
 struct holder;
+struct possession;
 struct refusal_report;
 
 struct stream_entry {
     uint64_t id;
     struct holder *holder; /* NULL once its relay has gone: the keeper may still report */
-    char identity[LIMIT_NAME + 1];
-    uint32_t lease;
-    uint32_t lease_number; /* of its id */
+    char identity[LIMIT_IDENTITY + 1];
+    uint32_t door;                 /* of its lease, in the relay */
+    struct possession *possession; /* likewise; the entry's reference, or NULL */
+    uint32_t lease_number;         /* of its id */
     struct asker asker;
     uint32_t n_told;                /* exchanges that the keeper has told of */
     struct refusal_report *pending; /* the relay's of the next one, should the keeper not live to tell it; or NULL */
@@ -30,14 +32,15 @@ struct stream_table {
     uint32_t n_rows;
     uint32_t n_used;
     uint32_t serial;
+    void (*on_free)(struct stream_entry *entry); /* it goes; may be NULL */
 };
 
 /*
  * NULL without memory. The entry stays where it is until both sides are done with it. `identity` is a name of at most
- * LIMIT_NAME bytes.
+ * LIMIT_IDENTITY bytes.
  */
 struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, const char *identity,
-                                      uint32_t lease);
+                                      uint32_t door);
 
 /* NULL for an id that is not, or no longer, given out. */
 struct stream_entry *stream_table_find(const struct stream_table *table, uint64_t id);

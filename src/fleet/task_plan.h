@@ -6,6 +6,7 @@
 
 #include "fleet/operation.h"
 #include "fleet/settings.h"
+#include "fleet/task/task_user.h"
 #include "ipc/message.h"
 
 /* In a decoded plan slices look into the message: what is to stay is copied. */
@@ -15,7 +16,7 @@ struct task_plan {
     struct slice source_id; /* source_instance_id */
     enum operation operation;
     struct slice workspace; /* absolute */
-    struct slice user;      /* that its command runs as; empty: the runner's own */
+    struct task_user user;  /* that its command runs as; no name: the runner's own */
     struct slice base_url;  /* of a key that comes without a lease: for the environment; else empty */
     struct task_limits limits;
 };

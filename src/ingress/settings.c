@@ -99,6 +99,10 @@ static int read_status_path(const struct node *node, void *field) {
         return r;
     if (text.n < 2 || text.n > LIMIT_PERSON || text.p[0] != '/' || !settings_is_made_of(text, SLICE("/._~-")))
         return node_fail(node, "must be a path from / on, of letters, digits and any of / . _ ~ -; write /-/credfd");
+    if (slice_starts_with(text, SLICE("//")))
+        return node_fail(node, "begins with //, which is a host to a browser; write /-/credfd");
+    if (slice_equals(text, SLICE("/healthz")) || slice_starts_with(text, SLICE("/probe/")))
+        return node_fail(node, "is a path that answers anybody, so that the page would never be seen; write /-/credfd");
     return settings_copy(text, path);
 }
 

@@ -87,7 +87,8 @@ struct dispatch_settings {
     char *path; /* of the file */
     struct listen_place *listen;
     size_t n_listen;
-    uint32_t workers; /* 0: one for each processor this process may run on */
+    bool listens_by_default; /* no place was written: what systemd hands over goes before the one that stands here */
+    uint32_t workers;        /* 0: one for each processor this process may run on */
     struct trust_settings trust;
     struct identity_settings identity;
     char *table;            /* the file; absolute */
@@ -111,6 +112,11 @@ int dispatch_settings_parse(const char *path, struct slice bytes, struct dispatc
 void dispatch_settings_free(struct dispatch_settings *settings);
 void dispatch_settings_free_pointer(struct dispatch_settings **settings);
 #define _cleanup_dispatch_settings_ __attribute__((cleanup(dispatch_settings_free_pointer)))
+
+/* The first half of ":PORT" speaks for both. */
+static inline bool listen_is_second_half(const struct listen_place *place) {
+    return place->is_half && place->address.any.sa_family == AF_INET6;
+}
 
 /* Where it listens, as written: "127.0.0.1:3780, unix:/run/x.sock". The caller's; NULL without memory. */
 char *listen_describe(const struct dispatch_settings *settings);

@@ -67,13 +67,6 @@ char *trust_describe(const struct trust_settings *trust) {
     return NULL;
 }
 
-/* The first half of ":PORT" speaks for both. */
-static bool is_second_half(const struct dispatch_settings *settings, size_t i) {
-    const struct listen_place *place = &settings->listen[i];
-
-    return place->is_half && place->address.any.sa_family == AF_INET6;
-}
-
 char *listen_describe(const struct dispatch_settings *settings) {
     char *text = NULL;
     size_t n = 0;
@@ -82,8 +75,10 @@ char *listen_describe(const struct dispatch_settings *settings) {
     if (!out)
         return NULL;
     for (size_t i = 0; i < settings->n_listen; i++)
-        if (!is_second_half(settings, i))
+        if (!listen_is_second_half(&settings->listen[i]))
             fprintf(out, "%s%s", i == 0 ? "" : ", ", settings->listen[i].text);
+    if (settings->listens_by_default)
+        fprintf(out, ", or what systemd hands over");
     if (fclose(out) == 0)
         return text;
     free(text);

@@ -155,5 +155,6 @@ int settings_default_listen(struct dispatch_settings *settings, const struct nod
     settings->listen = calloc(2, sizeof(settings->listen[0]));
     if (!settings->listen)
         return -ENOMEM;
+    settings->listens_by_default = true;
     return add_every_address(settings, LISTEN_TCP, DISPATCH_PORT, SLICE(":3780"), node);
 }

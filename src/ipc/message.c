@@ -124,6 +124,8 @@ const char *ipc_type_name(unsigned type) {
         [IPC_PROBED] = "PROBED",
         [IPC_RUNNER_ASK] = "RUNNER_ASK",
         [IPC_RUNNER_STATUS] = "RUNNER_STATUS",
+        [IPC_TASK_ENVIRONMENT] = "TASK_ENVIRONMENT",
+        [IPC_FORGET] = "FORGET",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

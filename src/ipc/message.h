@@ -29,7 +29,7 @@ enum ipc_type {
     IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
 
     /* S -> K */
-    IPC_TRUST,      /* fd: a PEM bundle that is trusted beside the system's directory */
+    IPC_TRUST,      /* fd: a PEM bundle that is trusted beside the system's directory. S>V S>L too */
     IPC_CREDENTIAL, /* egress/credential_codec.h */
     IPC_CA_FILE,    /* u32 credential, fd: a PEM file that it trusts instead. S>V u32 0, fd: for IPC_VERIFIER's URL */
     IPC_RESOLVER,   /* fd: a channel to N */
@@ -164,12 +164,16 @@ enum ipc_type {
     IPC_EXEC_PIPE,    /* X>T u8 enum task_stream, fd: read there what it prints */
     IPC_EXEC_BEGUN,   /* X>T X>S u32 pid */
     IPC_EXEC_FAILED,  /* X>T u32 errno, bytes what: it could not be run */
-    IPC_EXEC_ENDED,   /* X>T u32 wait status, u8 enum exec_end: the command is over, and nothing of it is left */
+    IPC_EXEC_ENDED,   /* X>T u32 wait status, u8 enum exec_end, u8 it was told to end before it was over: it is now, and
+                         nothing of it is left */
     IPC_EXEC_STOP,    /* T>X its time is over: as IPC_TASK_CANCEL */
-    IPC_PROBE,        /* S>Q bytes path of a CLI: does it know the lease channel? */
-    IPC_PROBED,       /* Q>S u8 it does, bytes why not */
+    IPC_PROBE,        /* S>Q fd: read there what a CLI prints; again without: nothing more will be written there */
+    IPC_PROBED,       /* Q>S u8 it knows the lease channel, bytes why not */
     IPC_RUNNER_ASK,   /* on the control socket, L>S: how is the runner? */
     IPC_RUNNER_STATUS, /* likewise, S>L u8 end, bytes text: an object of JSON, in parts */
+    IPC_TASK_ENVIRONMENT, /* S>T bytes env: `NAME=VALUE` each ended by a NUL, what every command gets; bytes names, each ended
+                             by a NUL: variables of an order that hold a key */
+    IPC_FORGET, /* S>K u32 credential: nobody has a lease of it any more: its secret is wiped, and it is unknown from now on */
     IPC_TYPES
 };
 

@@ -116,6 +116,10 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
+void tls_context_wipe(struct tls_context *context) {
+    SSL_CTX_set_options(context->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 /* The library's own words behind ours; until the next failure: it is logged and told at once. */
 static const char *say(const char *what, const char *words) {
     static char text[128];

@@ -32,6 +32,9 @@ int tls_init(void);
 int tls_context_new(struct slice pem, const char *directory, struct tls_context **ret);
 void tls_context_free(struct tls_context *context);
 
+/* What its peers say is wiped from the library's buffers as it is read: for one that says secrets. */
+void tls_context_wipe(struct tls_context *context);
+
 /*
  * Puts TLS on a connected plain stream. `host` is a name (sent as SNI and matched, RFC 6125, no partial wildcards) or,
  * with `is_address`, an IP address to be matched as such. `sessions` is where new sessions go and one to resume comes

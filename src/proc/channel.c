@@ -12,7 +12,6 @@
 #include "base/macros.h"
 #include "base/weaken.h"
 
-#define CHANNEL_QUEUE_MAX 4096
 #define CHANNEL_TURN 64 /* messages handled before others get their turn */
 #define CHANNEL_DRAIN_TURNS 64
 
@@ -66,7 +65,7 @@ static int enqueue(struct channel *c, const struct ipc_writer *w, int fd) {
     struct slice bytes = ipc_writer_bytes(w);
     struct queued *q;
 
-    if (c->queued >= CHANNEL_QUEUE_MAX)
+    if (c->queued >= c->max_queued)
         return -ENOBUFS;
     q = malloc(sizeof(*q) + bytes.n);
     if (!q)
@@ -152,6 +151,7 @@ int channel_init(struct channel *c, int fd, const struct ipc_permit *permits, si
     *c = (struct channel){
         .fd = fd, .permits = permits, .n_permits = n_permits, .phase = phase, .owner = owner, .on_closed = on_closed};
     c->queue_end = &c->queue;
+    c->max_queued = LIMIT_CHANNEL_QUEUE;
     r = watch_add(&c->watch, fd, channel_step);
     if (r < 0)
         channel_done(c);

@@ -24,7 +24,7 @@ struct channel {
     channel_closed *on_closed;
     bool may_wait;
     struct queued *queue, **queue_end; /* messages that did not fit yet */
-    size_t queued;
+    size_t queued, max_queued;         /* the latter the owner's to change, LIMIT_CHANNEL_QUEUE at first */
 };
 
 /* Takes `fd` over, even on failure. 0 or -errno. */

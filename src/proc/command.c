@@ -14,13 +14,14 @@
 #include "base/weaken.h"
 #include "proc/signals.h"
 
-/* Where it speaks: -EBADF is nowhere for its output, and for its words where we speak. */
-struct streams {
+/* Where it speaks: -EBADF is nowhere for its output, and for its words where we speak; and what it is told. */
+struct surroundings {
     int output, words;
+    char *const *environment;
 };
 
 /* Between fork and exec. Returns only when it could not become the command; errno says why. */
-static void become_command(char *const argv[], const struct streams *streams, pid_t parent) {
+static void become_command(char *const argv[], const struct surroundings *around, pid_t parent) {
     int null;
 
     (void)setpgid(0, 0);
@@ -30,13 +31,13 @@ static void become_command(char *const argv[], const struct streams *streams, pi
     signals_restore();
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-        dup2(streams->output >= 0 ? streams->output : null, STDOUT_FILENO) < 0 ||
-        (streams->words >= 0 && dup2(streams->words, STDERR_FILENO) < 0))
+        dup2(around->output >= 0 ? around->output : null, STDOUT_FILENO) < 0 ||
+        (around->words >= 0 && dup2(around->words, STDERR_FILENO) < 0))
         return;
     /* our own are close-on-exec from birth; whoever started credfd may have left others open */
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return;
-    (void)execvp(argv[0], argv);
+    (void)execvpe(argv[0], argv, around->environment);
 }
 
 static void forget_process(struct command *command) {
@@ -74,7 +75,7 @@ static int watch_exit(struct command *command) {
     return watch_add(&command->exit, command->pidfd, exited);
 }
 
-static int fork_command(struct command *command, char *const argv[], const struct streams *streams, int complaint) {
+static int fork_command(struct command *command, char *const argv[], const struct surroundings *around, int complaint) {
     pid_t parent = getpid();
 
     command->pid = fork();
@@ -83,7 +84,7 @@ static int fork_command(struct command *command, char *const argv[], const struc
     if (command->pid == 0) {
         int error;
 
-        become_command(argv, streams, parent);
+        become_command(argv, around, parent);
         error = errno;
         (void)fd_write_all(complaint, &error, sizeof(error));
         _exit(127);
@@ -103,12 +104,12 @@ static int open_pipe(int *ret_reader, int *ret_writer) {
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int run(struct command *command, char *const argv[], const struct streams *streams) {
+static int run(struct command *command, char *const argv[], const struct surroundings *around) {
     _cleanup_close_ int complaint = -EBADF;
     int r = open_pipe(&command->complaint, &complaint);
 
     if (r == 0)
-        r = fork_command(command, argv, streams, complaint);
+        r = fork_command(command, argv, around, complaint);
     if (r < 0) {
         forget_process(command);
         return r;
@@ -119,8 +120,8 @@ static int run(struct command *command, char *const argv[], const struct streams
     return r;
 }
 
-int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
-                  int *ret_output, int *ret_words) {
+int command_start_in(struct command *command, char *const argv[], char *const environment[],
+                     void (*on_exited)(struct command *command), int *ret_output, int *ret_words) {
     _cleanup_close_ int output = -EBADF, output_end = -EBADF, words = -EBADF, words_end = -EBADF;
     int r = 0;
 
@@ -130,7 +131,7 @@ int command_start(struct command *command, char *const argv[], void (*on_exited)
     if (r == 0 && ret_words)
         r = open_pipe(&words, &words_end);
     if (r == 0)
-        r = run(command, argv, &(struct streams){output_end, words_end});
+        r = run(command, argv, &(struct surroundings){output_end, words_end, environment});
     if (r < 0)
         return r;
     if (ret_output)
@@ -138,6 +139,11 @@ int command_start(struct command *command, char *const argv[], void (*on_exited)
     if (ret_words)
         *ret_words = fd_steal(&words);
     return 0;
+}
+
+int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
+                  int *ret_output, int *ret_words) {
+    return command_start_in(command, argv, environ, on_exited, ret_output, ret_words);
 }
 
 void command_kill(struct command *command) {

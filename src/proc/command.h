@@ -29,6 +29,10 @@ struct command {
 int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
                   int *ret_output, int *ret_words);
 
+/* The same with `environment`, which ends with NULL, instead of ours; it is looked for in our $PATH all the same. */
+int command_start_in(struct command *command, char *const argv[], char *const environment[],
+                     void (*on_exited)(struct command *command), int *ret_output, int *ret_words);
+
 /* Ends it now, with its group. It is reaped on the loop. Harmless when it is not running. */
 void command_kill(struct command *command);
 

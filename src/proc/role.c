@@ -35,6 +35,7 @@ const char *__asan_default_options(void) {
 #endif
 
 static struct channel channel;
+static void (*orphaned)(void);
 
 struct channel *role_channel(void) {
     return &channel;
@@ -42,7 +43,7 @@ struct channel *role_channel(void) {
 
 void role_send(const struct ipc_writer *w, int fd) {
     /* exit, not _exit: coverage and leak checks report on the way out */
-    if (channel_send(&channel, w, fd) < 0 && !WEAKENED(END))
+    if (channel_send(&channel, w, fd) < 0 && !orphaned && !WEAKENED(END))
         exit(EXIT_FAILURE);
 }
 
@@ -58,7 +59,9 @@ static void log_to_supervisor(enum log_level level, struct slice text) {
 static void on_closed(void *owner, int reason) {
     (void)owner;
     (void)reason;
-    if (!WEAKENED(END))
+    if (orphaned)
+        orphaned();
+    else if (!WEAKENED(END))
         loop_stop();
 }
 
@@ -70,9 +73,20 @@ static int adopt_channel(const struct role *role) {
 
     if (getsockopt(ROLE_CHANNEL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET)
         return -ENOTSOCK;
+    orphaned = role->on_orphaned;
     r = channel_init(&channel, ROLE_CHANNEL, role->permits, role->n_permits, role->phase, NULL, on_closed);
     channel.may_wait = true;
     return r;
+}
+
+/* A service is ended by signals to all of its processes. One that has to clean up hears of it from its supervisor. */
+static int ignore_ending(void) {
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        if (signal(signals[i], SIG_IGN) == SIG_ERR)
+            return -errno;
+    return 0;
 }
 
 static int detach_from_files(void) {
@@ -86,6 +100,8 @@ static int detach_from_files(void) {
             return -errno;
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
+    if (orphaned)
+        return ignore_ending();
     return !WEAKENED(END) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
 }
 
@@ -134,8 +150,8 @@ static int leave_watched_memory(void) {
     return 0;
 }
 
-static int harden(void) {
-    int r = harden_role();
+static int harden(const struct role *role) {
+    int r = role->is_plain ? harden_against_inspection() : harden_role();
 
     if (r == 0 && !WEAKENED(COPY))
         r = leave_watched_memory();
@@ -146,13 +162,16 @@ static int harden(void) {
                   "-Dseccomp_trace=true)");
         return -EPERM;
     }
-    return harden_drop_all_capabilities();
+    return role->is_plain ? 0 : harden_drop_all_capabilities();
 }
 
 static int close_sandbox(const struct role *role) {
-    int r = WEAKENED(SANDBOX) ? 0 : landlock_enter(&role->landlock);
+    int r;
 
-    if (r < 0 || WEAKENED(SANDBOX))
+    if (role->is_plain || WEAKENED(SANDBOX))
+        return 0;
+    r = landlock_enter(&role->landlock);
+    if (r < 0)
         return r;
     return seccomp_enter(role->seccomp);
 }
@@ -170,11 +189,12 @@ int role_main(const struct role *role) {
     if (r == 0)
         r = adopt_channel(role);
     if (r == 0)
-        step = "hardening", r = harden();
+        step = "hardening", r = harden(role);
     if (r == 0) {
         log_set_sink(log_to_supervisor);
         log_set_level(LOG_INFO); /* what of it is shown, the supervisor knows */
-        raise_descriptor_limit();
+        if (!role->is_plain)
+            raise_descriptor_limit(); /* its command gets the limits that it came with */
         keep_pages();
     }
     if (r == 0)

@@ -19,7 +19,16 @@ struct role {
     size_t n_permits;
     unsigned phase;       /* the first */
     int (*prepare)(void); /* what must be done before the sandbox closes; may be NULL. 0 or -errno */
-    void (*on_orphaned)(void); /* not NULL: it outlives its supervisor, to end its work; is called once the channel has ended */
+    /*
+     * Not NULL: it outlives its supervisor, to end its work. Is called once the channel has ended, and the loop goes on;
+     * the signals with which a service is ended do not reach it.
+     */
+    void (*on_orphaned)(void);
+    /*
+     * It becomes a stranger's program, which may need whatever the supervisor may do (sudo): nobody can look into it, and
+     * that is all; no sandbox, and capabilities stay. It parses nothing but frames of ours.
+     */
+    bool is_plain;
 };
 
 /* Runs the role until its channel ends. The exit status of the process. */
@@ -28,5 +37,8 @@ int role_main(const struct role *role);
 /* The channel to the supervisor, for sending and for changing its phase. */
 struct channel *role_channel(void);
 
-/* Sends to the supervisor what ipc_begin and ipc_put_ have put together. A role that cannot is of no use: it ends. */
+/*
+ * Sends to the supervisor what ipc_begin and ipc_put_ have put together. A role that cannot is of no use: it ends, unless
+ * it has on_orphaned.
+ */
 void role_send(const struct ipc_writer *w, int fd);

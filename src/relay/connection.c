@@ -103,18 +103,37 @@ static void finish_with_close(struct connection *c) {
     set_state(c, WAIT_FLUSH);
 }
 
-static void refuse(struct connection *c, unsigned status, struct slice reason) {
-    c->owner->refused(c, status, reason);
-    if (c->exchange.is_begun ||
-        exchange_write_refusal(&c->exchange, status, reason, c->owner->rules->lease, false, &c->out) < 0) {
+/* In the owner's words, where he has some. */
+static int write_refusal(struct connection *c, const struct refusal *refusal) {
+    const struct connection_owner *owner = c->owner;
+    struct exchange *x = &c->exchange;
+    struct exchange_words words;
+    int r = 0;
+
+    if (owner->explain)
+        r = owner->explain(c, refusal, &words);
+    else
+        owner->refused(c, refusal->status, slice_of_string(refusal->reason));
+    if (r < 0 || x->is_begun)
+        return r < 0 ? r : -EALREADY;
+    return owner->explain ? exchange_write_words(x, refusal->status, &words, false, &c->out)
+                          : exchange_write_refusal(x, refusal->status, slice_of_string(refusal->reason),
+                                                   owner->rules->lease, false, &c->out);
+}
+
+static void refuse(struct connection *c, const struct refusal *refusal) {
+    if (write_refusal(c, refusal) < 0)
         set_state(c, CLOSED); /* the client must see that it was cut */
-        return;
-    }
-    finish_with_close(c);
+    else
+        finish_with_close(c);
 }
 
 static void refuse_fault(struct connection *c, enum http_fault fault) {
-    refuse(c, http_fault_status(fault), slice_of_string(http_fault_reason(fault)));
+    _uninitialised_ struct refusal refusal;
+
+    /* behind a head that has gone on stands its body, which says nothing */
+    refusal_read(c->state == WAIT_REQUEST ? buf_slice(&c->in) : SLICE_EMPTY, fault, c->owner->rules, &refusal);
+    refuse(c, &refusal);
 }
 
 /* The request is broken after its head went on: its upstream must never take it for complete. */
@@ -165,12 +184,12 @@ static void drop_content(struct connection *c) {
 
 /* The far half did not take it. */
 static void refuse_unserved(struct connection *c, int error) {
-    static const struct slice words[][2] = {
-        [DOOR_LEASE] = {SLICE("the keeper is gone"), SLICE("the keeper is busy")},
-        [DOOR_LISTENER] = {SLICE("the request cannot be served now"), SLICE("too much is under way")},
+    static const char *const words[][2] = {
+        [DOOR_LEASE] = {"the keeper is gone", "the keeper is busy"},
+        [DOOR_LISTENER] = {"the request cannot be served now", "too much is under way"},
     };
 
-    refuse(c, 503, words[c->owner->rules->door][error == -EAGAIN]);
+    refuse(c, &(struct refusal){.status = 503, .reason = words[c->owner->rules->door][error == -EAGAIN]});
 }
 
 /* S 7.6.2: it goes no further. */
@@ -208,6 +227,7 @@ static bool begin_exchange(struct connection *c, size_t head_length) {
     /* the head's slices look into `in`: it stays until the head has gone on, and content is gathered behind it */
     c->in.start += head_length;
     if (!decode_body(c, &fault)) {
+        c->in.start -= head_length;
         refuse_fault(c, fault);
         return true;
     }

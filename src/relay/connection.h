@@ -7,6 +7,7 @@
 
 #include "net/stream.h"
 #include "relay/exchange.h"
+#include "relay/refusal.h"
 
 struct connection_timeouts {
     uint64_t head_ms, idle_ms, body_ms, write_ms;
@@ -18,10 +19,15 @@ struct connection_owner {
     const struct exchange_rules *rules;
     const struct connection_timeouts *timeouts;
     /*
-     * A request was refused before it reached the upstream, or was lost with it. `status` is what the client is told, or
-     * has been told already.
+     * Where `explain` is not set: a request was refused before it reached the upstream, or was lost with it. `status` is
+     * what the client is told, or has been told already.
      */
     void (*refused)(struct connection *c, unsigned status, struct slice reason);
+    /*
+     * In its place, where it is set: an owner who has words of his own for the client, valid until the next call. When
+     * the client has been told something already they are not sent. 0 or -errno: then the connection is cut.
+     */
+    int (*explain)(struct connection *c, const struct refusal *refusal, struct exchange_words *ret);
     /*
      * The connection is over: its client stream is closed. The owner frees it and its upstream. Called from the loop.
      */

@@ -68,7 +68,7 @@ static enum http_fault accept_fields(struct exchange *x, struct http_request *re
     enum http_fault fault = http_request_framing(request, &ret->body);
 
     if (fault == HTTP_OK && rules->door == DOOR_LISTENER && !WEAKENED(IDENTITY) &&
-        http_fields_have_alias(&request->fields, rules->protected_fields, rules->n_protected))
+        http_fields_find_alias(&request->fields, rules->protected_fields, rules->n_protected))
         fault = HTTP_ALIAS_FIELD;
     if (fault == HTTP_OK)
         fault = http_expect_check(request, &x->expects_continue);
@@ -222,43 +222,49 @@ int exchange_write_response(struct exchange *x, const struct response_head *resp
     return r == 0 ? http_write_head_end(out) : r;
 }
 
-/* What some statuses must say beside the words. */
-static size_t refusal_fields(unsigned status, struct http_field to[static 4]) {
-    to[0] = (struct http_field){SLICE("Content-Type"), SLICE("application/json")};
+/* What some statuses must say, whatever the words are. */
+static size_t due_fields(unsigned status, struct http_field to[static 3]) {
     switch (status) {
     case 405: /* S 15.5.6 */
-        to[1] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
-        return 2;
-    case 426: /* S 15.5.22, RFC 6455 §4.4 */
-        to[1] = (struct http_field){SLICE("Upgrade"), SLICE("websocket")};
-        to[2] = (struct http_field){SLICE("Connection"), SLICE("Upgrade")};
-        to[3] = (struct http_field){SLICE("Sec-WebSocket-Version"), SLICE("13")};
-        return 4;
-    case 503: /* S 10.2.3: what failed is started again */
-        to[1] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
-        return 2;
-    default:
+        to[0] = (struct http_field){SLICE("Allow"), SLICE(ALLOWED)};
         return 1;
+    case 426: /* S 15.5.22, RFC 6455 §4.4 */
+        to[0] = (struct http_field){SLICE("Upgrade"), SLICE("websocket")};
+        to[1] = (struct http_field){SLICE("Connection"), SLICE("Upgrade")};
+        to[2] = (struct http_field){SLICE("Sec-WebSocket-Version"), SLICE("13")};
+        return 3;
+    case 503: /* S 10.2.3: what failed is started again */
+        to[0] = (struct http_field){SLICE("Retry-After"), SLICE("1")};
+        return 1;
+    default:
+        return 0;
     }
+}
+
+int exchange_write_words(struct exchange *x, unsigned status, const struct exchange_words *words, bool keep,
+                         struct buf *out) {
+    struct http_field fields[EXCHANGE_WORDS_FIELDS + 3];
+    struct http_framing framing = {HTTP_BODY_LENGTH, words->body.n};
+    struct response_head response = {.status = status, .fields = fields, .body = framing, .declared = framing};
+    int r;
+
+    for (size_t i = 0; i < words->n_fields && i < EXCHANGE_WORDS_FIELDS; i++)
+        fields[response.n_fields++] = words->fields[i];
+    response.n_fields += due_fields(status, fields + response.n_fields);
+    x->must_close = x->must_close || !keep;
+    r = exchange_write_response(x, &response, out);
+    if (r == 0 && !x->is_head)
+        r = buf_append(out, words->body);
+    x->is_complete = true;
+    return r;
 }
 
 int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
                            struct buf *out) {
+    static const struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
     _uninitialised_ char body[PROBLEM_MAX];
     size_t n = problem_body(body, &(struct problem){.status = status, .lease = lease, .reason = reason});
-    struct http_field fields[4];
-    struct http_framing framing = {HTTP_BODY_LENGTH, n};
-    struct response_head response = {.status = status,
-                                     .fields = fields,
-                                     .n_fields = refusal_fields(status, fields),
-                                     .body = framing,
-                                     .declared = framing};
-    int r;
 
-    x->must_close = x->must_close || !keep;
-    r = exchange_write_response(x, &response, out);
-    if (r == 0 && !x->is_head)
-        r = buf_append(out, slice_of(body, n));
-    x->is_complete = true;
-    return r;
+    return exchange_write_words(
+        x, status, &(struct exchange_words){.fields = &type, .n_fields = 1, .body = slice_of(body, n)}, keep, out);
 }

@@ -64,6 +64,19 @@ int exchange_write_switch(struct exchange *x, const struct response_head *respon
 /* Appends the final response's head and fixes how its body is framed. */
 int exchange_write_response(struct exchange *x, const struct response_head *response, struct buf *out);
 
+/* What a refusal says in the place of our JSON: fields that go with the body, Content-Type among them. */
+struct exchange_words {
+    const struct http_field *fields;
+    size_t n_fields;
+    struct slice body;
+};
+
+#define EXCHANGE_WORDS_FIELDS 3 /* at most */
+
+/* Appends a whole answer with words of the caller's. As exchange_write_refusal. */
+int exchange_write_words(struct exchange *x, unsigned status, const struct exchange_words *words, bool keep,
+                         struct buf *out);
+
 /*
  * Appends a whole answer of our own, with a JSON body that says what and why: `status`, `reason` in a few plain words,
  * and the lease where there is one. Closes afterwards unless `keep` is true. For HEAD the body is left out.

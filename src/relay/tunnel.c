@@ -74,6 +74,9 @@ static void end_as(struct tunnel *t, enum tunnel_cause cause, enum tunnel_side s
         t->report.cause = TUNNEL_CAUSE_ENDED;
         return;
     }
+    /* who answers a close frame by breaking off has not begun it */
+    if (cause == TUNNEL_CAUSE_RESET && t->report.close_code > 0 && t->report.side == opposite(side))
+        cause = TUNNEL_CAUSE_CLOSED;
     t->report.cause = cause;
     if (cause != TUNNEL_CAUSE_CLOSED)
         t->report.side = side;

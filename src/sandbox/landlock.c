@@ -53,7 +53,24 @@ static size_t attr_size(int abi) {
     return abi >= 6 ? sizeof(struct ruleset_attr) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
 }
 
-static int permit_reading(int ruleset, const char *path) {
+/* What is done with files and directories: none is executed, and no device, socket or pipe is made. */
+static uint64_t writing(int abi) {
+    uint64_t access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                      LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                      LANDLOCK_ACCESS_FS_REMOVE_DIR;
+
+    if (abi >= 2)
+        access |= ACCESS_FS_REFER;
+    if (abi >= 3)
+        access |= ACCESS_FS_TRUNCATE;
+    return access;
+}
+
+/* A file takes the rights alone that are about files. */
+#define ACCESS_FS_FILE                                                                                                 \
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_FS_TRUNCATE)
+
+static int permit(int ruleset, const char *path, uint64_t access) {
     _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
     struct landlock_path_beneath_attr beneath;
     struct stat st;
@@ -62,14 +79,21 @@ static int permit_reading(int ruleset, const char *path) {
         return errno == ENOENT || errno == EACCES ? 0 : -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
-    beneath = (struct landlock_path_beneath_attr){.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE, .parent_fd = fd};
-    if (S_ISDIR(st.st_mode))
-        beneath.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
+    beneath = (struct landlock_path_beneath_attr){
+        .allowed_access = S_ISDIR(st.st_mode) ? access : access & ACCESS_FS_FILE, .parent_fd = fd};
     return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0 ? -errno : 0;
 }
 
+static int permit_all(int ruleset, const char *const *paths, size_t n, uint64_t access) {
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = permit(ruleset, paths[i], access);
+    return r;
+}
+
 int landlock_enter(const struct landlock_want *want) {
-    int abi = landlock_abi();
+    int abi = landlock_abi(), r;
     struct ruleset_attr attr = everything(abi, want->may_connect);
     _cleanup_close_ int ruleset = -EBADF;
 
@@ -78,10 +102,11 @@ int landlock_enter(const struct landlock_want *want) {
     ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, attr_size(abi), 0);
     if (ruleset < 0)
         return -errno;
-    for (size_t i = 0; i < want->n_readable; i++) {
-        int r = permit_reading(ruleset, want->readable[i]);
-        if (r < 0)
-            return r;
-    }
+    r = permit_all(ruleset, want->readable, want->n_readable,
+                   LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+    if (r == 0)
+        r = permit_all(ruleset, want->writable, want->n_writable, writing(abi));
+    if (r < 0)
+        return r;
     return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : abi;
 }

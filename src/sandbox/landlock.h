@@ -1,6 +1,6 @@
 /*
  * Landlock for roles: no file, no TCP, no abstract socket and no signal beyond the process itself, except reading
- * below the directories that are named. An older kernel gives what it has; one without Landlock gives nothing, and
+ * below the directories that are named, and making, changing and removing files and directories below others. An older kernel gives what it has; one without Landlock gives nothing, and
  * seccomp stands alone (`credfd doctor` says so).
  */
 #pragma once
@@ -10,6 +10,8 @@
 struct landlock_want {
     const char *const *readable; /* directories or files; ones that do not exist are passed over */
     size_t n_readable;
+    const char *const *writable; /* directories, likewise */
+    size_t n_writable;
     int may_connect; /* TCP out */
 };
 

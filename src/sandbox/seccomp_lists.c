@@ -52,8 +52,16 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* accepts TLS */
     [SECCOMP_DOORMAN] = {"accept4", "fcntl", "fstat", "getsockopt", "lseek", "newfstatat", "pread64", "setsockopt",
                          "shutdown", "socketpair", "stat", "getuid", "geteuid", "getgid", "getegid"},
-    [SECCOMP_LINK] = {"connect", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown"},
-    [SECCOMP_TASK] = {"fstat"},
+    /* connects to the hub, reads certificates and records, and seals orders and keys */
+    [SECCOMP_LINK] = {"connect", "fcntl", "fstat", "ftruncate", "getsockopt", "lseek", "memfd_create", "memfd_secret",
+                      "mlock", "newfstatat", "pread64", "setsockopt", "shutdown", "stat", "statx", "getuid", "geteuid",
+                      "getgid", "getegid"},
+    /* works on files beneath the directories that Landlock leaves it, and makes memory that it hands on */
+    [SECCOMP_TASK] = {"fchmod",     "fcntl",      "fdatasync", "flock",   "fstat",        "fstatfs",    "fsync",
+                      "ftruncate",  "getdents64", "lseek",     "linkat",  "memfd_create", "mkdirat",    "mlock",
+                      "newfstatat", "openat",     "openat2",   "pread64", "pwrite64",     "readlinkat", "renameat",
+                      "renameat2",  "statx",      "sysinfo",   "unlinkat"},
+    /* reads one descriptor */
     [SECCOMP_PROBE] = {"fstat"},
 };
 
@@ -132,7 +140,8 @@ static void add_rules(scmp_filter_ctx filter, enum seccomp_list list) {
     allow_if_masked(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     allow_if_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 #endif
-    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER || list == SECCOMP_DOORMAN)
+    if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER || list == SECCOMP_DOORMAN ||
+        list == SECCOMP_TASK || list == SECCOMP_PROBE)
         return;
     allow_socket(filter, AF_INET);
     allow_socket(filter, AF_INET6);

@@ -27,24 +27,25 @@ size_t base64_encode(struct slice bytes, char *to) {
     return n;
 }
 
-/* The six bits of a character of the alphabet, or -1. */
-static int six_bits(char c) {
+/* The six bits of a character of the alphabet whose last two are given, or -1. */
+static int six_bits(char c, const char last[static 2]) {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return c == last[0] ? 62 : c == last[1] ? 63 : -1;
 }
 
-ptrdiff_t base64url_decode(struct slice text, char *to) {
+/* Without padding. */
+static ptrdiff_t decode(struct slice text, const char last[static 2], char *to) {
     uint32_t group = 0;
     unsigned bits = 0;
     size_t n = 0;
 
     for (size_t i = 0; i < text.n; i++) {
-        int six = six_bits(text.p[i]);
+        int six = six_bits(text.p[i], last);
 
         if (six < 0)
             return -1;
@@ -57,4 +58,18 @@ ptrdiff_t base64url_decode(struct slice text, char *to) {
         }
     }
     return bits < 6 && group == 0 ? (ptrdiff_t)n : -1; /* six bits over are a character that ends no byte */
+}
+
+ptrdiff_t base64_decode(struct slice text, char *to) {
+    size_t n = text.n;
+
+    if (n % 4 != 0)
+        return -1;
+    for (unsigned i = 0; i < 2 && n > 0 && text.p[n - 1] == '='; i++)
+        n--;
+    return decode(slice_first(text, n), "+/", to);
+}
+
+ptrdiff_t base64url_decode(struct slice text, char *to) {
+    return decode(text, "-_", to);
 }

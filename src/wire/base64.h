@@ -1,6 +1,6 @@
 /*
- * Base64 (RFC 4648). With padding (§4) it is only encoded, as Basic authentication wants it (RFC 7617 §2); in the
- * alphabet of URLs without padding (§5) it is only decoded, as tokens and keys come (RFC 7515 §2). Pure.
+ * Base64 (RFC 4648): with padding (§4), as Basic authentication (RFC 7617 §2) and files in JSON have it; and in the
+ * alphabet of URLs without padding (§5), which is only decoded, as tokens and keys come (RFC 7515 §2). Pure.
  */
 #pragma once
 
@@ -19,6 +19,9 @@ size_t base64_encode(struct slice bytes, char *to);
 
 /*
  * Decodes `text` into `to`, which has room for `text.n`, or is where `text` stands. The length, or -1 for anything that
- * an encoder would not have written: padding, another alphabet, a blank, a single character over, bits left over.
+ * an encoder would not have written: another alphabet, a blank, padding that is missing or too much, bits left over.
  */
+ptrdiff_t base64_decode(struct slice text, char *to);
+
+/* As that, without padding and in the alphabet of URLs. */
 ptrdiff_t base64url_decode(struct slice text, char *to);

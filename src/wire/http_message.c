@@ -147,13 +147,14 @@ static bool is_alias(struct slice name, const struct name_set *trusted) {
     return false;
 }
 
-bool http_fields_have_alias(const struct http_fields *fields, const struct slice *trusted, size_t n_trusted) {
+const struct http_field *http_fields_find_alias(const struct http_fields *fields, const struct slice *trusted,
+                                                size_t n_trusted) {
     struct name_set set = name_set_of(trusted, n_trusted);
 
     for (size_t i = 0; i < fields->n; i++)
         if (is_alias(fields->at[i].name, &set))
-            return true;
-    return false;
+            return &fields->at[i];
+    return NULL;
 }
 
 /*

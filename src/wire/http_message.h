@@ -63,10 +63,11 @@ bool http_authority_equals(struct slice a, struct slice b, uint16_t default_port
 bool http_connection_has(const struct http_fields *fields, struct slice option);
 
 /*
- * Whether any field's name might be taken for another one: it has a `_` in it, or but for `.` and `-` it is one of
- * `trusted`. Gateways that make variables of names make the same one of such two.
+ * The first field whose name might be taken for another one: it has a `_` in it, or but for `.` and `-` it is one of
+ * `trusted`. Gateways that make variables of names make the same one of such two. NULL: there is none.
  */
-bool http_fields_have_alias(const struct http_fields *fields, const struct slice *trusted, size_t n_trusted);
+const struct http_field *http_fields_find_alias(const struct http_fields *fields, const struct slice *trusted,
+                                                size_t n_trusted);
 
 /*
  * Removes the hop-by-hop fields (S 7.6.1) in place: Connection and each field it names, Keep-Alive, Proxy-Connection,

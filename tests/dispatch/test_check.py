@@ -102,6 +102,7 @@ def test_a_mint_that_fails(check, alone, script):
     served.write_mint(script)
     status, out, _ = check(served, "alice")
     assert status == 1 and results(out)["mint"] == "FAIL"
+    assert "exit" not in script or f"{served.secrets}/mint: pairing mint failed: the mint command ended with 3" in out
 
 
 @pytest.mark.parametrize("path, result", [("/half", "FAIL"), ("/big", "ok"), ("/html", "ok")])

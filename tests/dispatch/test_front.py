@@ -3,8 +3,10 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -92,6 +94,17 @@ def with_file(start, keys, tmp_path):
     tmp_path.chmod(0o755)
     write(file, jwt.jwks(keys["one"], keys["curve"]))
     return start(trust=trust_of(file)).start(), file
+
+
+@pytest.mark.parametrize("text", ["dispatch: {}\n", '{"keys": []}', '{"keys": [{"kty": "oct", "k": "AA"}]}'])
+def test_a_file_without_a_key_is_found_by_check(with_file, session, text):
+    one, file = with_file
+    check = [session.path, "check", "-c", one.config]
+    assert subprocess.run(check, capture_output=True, timeout=procs.PATIENCE).returncode == 0
+    write(file, text)
+    done = subprocess.run(check, text=True, capture_output=True, timeout=procs.PATIENCE)
+    assert done.returncode == 125
+    assert f"dispatch.trust.jwt.jwks: {file}: there is no key in it that can be used" in done.stderr
 
 
 def test_an_assertion_names_the_person(with_file, keys, instance):
@@ -320,6 +333,23 @@ def test_nobody_else_enters(with_tls, fronts, instance, who, why):
     assert instance.requests == []
     with TlsClient(with_tls, fronts, fronts.front) as client:
         assert client.ask("GET", "/", NAMED).status == 200
+
+
+def test_a_front_of_another_name_is_told_and_counted(start, with_tls, fronts):
+    port = servers.free_port()
+    with_tls.write_config(top={"metrics": f"127.0.0.1:{port}"})
+    with_tls.stop()
+    with_tls.start()
+    assert is_turned_away(with_tls, fronts, fronts.nameless)
+    wait_until(lambda: "its certificate is of other.test, which dispatch.trust.mtls.names does not have" in
+               with_tls.stderr, lambda: with_tls.stderr)
+
+    def strangers():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=procs.PATIENCE) as answer:
+            return 'credfd_dispatch_refused_total{reason="stranger"} 1\n' in answer.read().decode()
+    wait_until(strangers, "the stranger is counted")
+    assert is_turned_away(with_tls, fronts, fronts.foreign)  # of nobody whom we know: no alarm
+    assert "foreign" not in with_tls.stderr
 
 
 def test_a_silent_crowd_keeps_nobody_out(with_tls, fronts):

@@ -62,6 +62,16 @@ def test_a_reload_drops_nothing(alice):
     assert askers.end() == []
 
 
+def test_a_configuration_that_is_mended_is_told(alice):
+    served, _ = alice
+    served.config.write_text("dispatch: [")
+    procs.kill(served.pid, signal.SIGHUP)
+    wait_until(lambda: "the configuration was not read again" in served.stderr, lambda: served.stderr)
+    served.write_config()
+    procs.kill(served.pid, signal.SIGHUP)
+    wait_until(lambda: "the configuration was read again and is in force" in served.stderr, lambda: served.stderr)
+
+
 def test_a_reload_takes_over_what_has_changed(alice):
     served, t3 = alice
     cookie = session_of(t3)
@@ -200,6 +210,10 @@ def test_a_successor_that_cannot_serve_changes_nothing(alice):
 
 # Sockets from the service manager.
 
+ACTIVATE = ('import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True); '
+            'os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])')
+
+
 def test_socket_activation(dispatch, instances):
     served = dispatch(listen=["systemd"])
     t3 = instances(served)
@@ -207,14 +221,27 @@ def test_socket_activation(dispatch, instances):
     listening = socket.create_server(("127.0.0.1", served.port), backlog=100)
     early = served.connect()  # before anybody accepts
     early.send_request("GET", "/x", served.fields(cookie=session_of(t3)))
-    script = ('import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True); '
-              'os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])')
-    served.start(["/usr/bin/python3", "-c", script, str(listening.fileno())], [listening.fileno()])
+    served.start(["/usr/bin/python3", "-c", ACTIVATE, str(listening.fileno())], [listening.fileno()])
     assert early.read_answer().status == 200
     served.terminate()
     assert served.wait() == 0
     later = served.connect()  # nobody was refused: the next one will accept it
     later.close()
+    listening.close()
+
+
+def test_a_configuration_without_a_place_takes_what_is_handed_over(dispatch, instances):
+    """`dispatch: {}` beside the shipped socket unit: that is the very port of the default."""
+    served = dispatch(listen=None)
+    t3 = instances(served)
+    served.write_table({"alice": {"os_user": "alice", "port": t3.port}})
+    listening = socket.create_server(("127.0.0.1", served.port), backlog=100)
+    served.start(["/usr/bin/python3", "-c", ACTIVATE, str(listening.fileno())], [listening.fileno()])
+    assert served.ask("/x", cookie=session_of(t3)).status == 200
+    assert f"listens at 127.0.0.1:{served.port} (from systemd); " in served.stderr
+    procs.kill(served.pid, signal.SIGUSR2)  # and hands it on
+    wait_until(lambda: served.successors, "a successor says that it serves")
+    assert served.ask("/x", cookie=session_of(t3)).status == 200
     listening.close()
 
 

@@ -158,6 +158,20 @@ def test_what_is_counted_is_told(watched):
     assert not any(name in key for key in told for name in ("alice", "bob", "mallory"))
 
 
+def test_connections_are_those_of_peoples_requests(watched):
+    """A pairing of its own asks the instance, too: that is nobody's request."""
+    served, t3, scrape = watched
+    for number in range(3):
+        assert served.ask("/", navigate=True, fields=[("User-Agent", f"browser {number}")]).status == 302
+    cookie = f"{t3.cookie_name}={t3.new_session()}"
+    for _ in range(2):
+        assert served.ask("/x", cookie=cookie).status == 200
+    kinds = [f'credfd_dispatch_upstream_connections_total{{connection="{kind}"}}' for kind in ("reused", "new")]
+    wait_until(lambda: scrape().get('credfd_dispatch_requests_total{status="2xx"}') == "2", "both are told", timeout=30)
+    told = scrape()
+    assert sum(int(told[kind]) for kind in kinds) == 2, told
+
+
 @pytest.fixture
 def app(dispatch, instances, tmp_path):
     """With a kind of instance that is an app."""

@@ -323,6 +323,25 @@ def test_a_browser_that_keeps_its_cookies_may_lose_them_often(serve):
         assert served.ask("/", cookie=answer.cookies, navigate=True).status == 200
 
 
+def test_an_instance_that_forgets_its_sessions_is_told_from_a_browser_that_does(serve):
+    served, t3 = serve()
+    t3.is_session = lambda cookies: False
+    cookies = None
+    for _ in range(2):
+        answer = served.ask("/", cookie=cookies, navigate=True)
+        assert answer.status == 302
+        cookies = answer.cookies
+    for _ in range(3):
+        page = served.ask("/", cookie=cookies, navigate=True)
+        assert page.status == 403 and "the instance denies the session that it has just made" in page.text
+    assert len(served.minted) == 2, "no credential is spent on who goes round"
+    assert served.access(3)[-1]["reason"] == "the instance denies the session that it has just made"
+    assert served.stderr.count("the instance denies it") == 1, served.stderr
+    lost = served.ask("/", cookie="theme=dark", navigate=True)
+    assert lost.status == 403 and "is not kept by the browser" in lost.text
+    assert served.stderr.count("the browser does not keep the cookie") == 1, served.stderr
+
+
 def test_several_workspaces_of_one_person_are_no_loop(serve):
     served, t3 = serve()
     for host in ("one.example.org", "two.example.org", "three.example.org"):

@@ -149,3 +149,12 @@ def test_a_hundred_thousand_names(serve):
                         "bob": {"os_user": "two", "port": two.port}})
     wait_until(lambda: who(served, "bob", two) == "two", "the new one counts")
     assert who(served, "person-99999") in (401, 502)
+
+
+def test_a_table_that_is_mended_is_told(serve):
+    served, one, _ = serve(lambda one, two: {"alice": {"os_user": "one", "port": one.port}})
+    served.write_table("{ not json")
+    wait_until(lambda: "the table that there was stays in force" in served.stderr, lambda: served.stderr)
+    served.write_table({"bob": {"os_user": "one", "port": one.port}})
+    wait_until(lambda: f"{served.table_file} is in order again and in force: 1 name\n" in served.stderr, lambda: served.stderr)
+    assert who(served, "bob", one) == "one"

@@ -1,4 +1,5 @@
 """`credfd lease`: the leases that live, what they have spent, and the end of one before its time."""
+import concurrent.futures
 import json
 import os
 import re
@@ -307,12 +308,12 @@ def false_supervisor(runtime):
 def test_one_that_does_not_answer_is_named_and_left_out(credfd, command, start, false_supervisor):
     run = start(ask_as_told)
     run.expect("running")
-    done = command("list")
-    assert done.returncode == 0
-    assert done.stderr.count(b"\n") == 1 and b"/credfd/1.sock" in done.stderr
-    assert f"{run.pid}-1".encode() in done.stdout
-    done = command("revoke", "1-1")
-    assert done.returncode == 125 and b"does not answer" in done.stderr
+    with concurrent.futures.ThreadPoolExecutor() as side_by_side:  # each waits for its answer
+        listed, revoked = side_by_side.map(lambda words: command(*words), [["list"], ["revoke", "1-1"]])
+    assert listed.returncode == 0
+    assert listed.stderr.count(b"\n") == 1 and b"/credfd/1.sock" in listed.stderr
+    assert f"{run.pid}-1".encode() in listed.stdout
+    assert revoked.returncode == 125 and b"does not answer" in revoked.stderr
     run.result()
 
 

@@ -172,6 +172,8 @@ def test_a_unit_holds_the_secret(credfd, keep):
 
 # What a command does wrong at the start.
 
+MUCH = "head -c 4000 /dev/zero | tr '\\0' k >$keep/much"  # so that 64 KiB are few processes
+
 WRONG = {
     "exits 1": ("cat $keep/key; exit 1", "the command ended with status 1; run it yourself to see why"),
     "exits 127": ("exit 127", "the command ended with status 127; run it yourself to see why"),
@@ -182,8 +184,8 @@ WRONG = {
     "prints a colour": (r"printf '\033[1m'; cat $keep/key", "the secret holds a control byte"),
     "prints a long line": ("head -c 17000 /dev/zero | tr '\\0' k", "the secret is longer than 16 KiB"),
     "prints too much": ("head -c 70000 /dev/zero | tr '\\0' k", "the command printed more than 64 KiB"),
-    "prints for ever": ("while cat $keep/key; do :; done", "the command printed more than 64 KiB"),
-    "prints for ever, whatever it is told": ("trap '' PIPE TERM; while :; do cat $keep/key 2>/dev/null; done",
+    "prints for ever": (f"{MUCH}; while cat $keep/much; do :; done", "the command printed more than 64 KiB"),
+    "prints for ever, whatever it is told": (f"{MUCH}; trap '' PIPE TERM; while :; do cat $keep/much 2>/dev/null; done",
                                              "the command printed more than 64 KiB"),
     "prints half of JSON": ("printf '{\"secret\":\"'; cat $keep/key", "no sound JSON"),
     "prints JSON and more": ("printf '{\"secret\":\"a\"}b'", "no sound JSON"),

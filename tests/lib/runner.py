@@ -83,7 +83,7 @@ class Runner(Service):
         def lines():
             text = self.audit_file.read_text() if self.audit_file.exists() else ""
             found = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
-            found = [line for line in found if line["event"] == event]
+            found = [line for line in found if line.get("event", "request") == event]
             return (found,) if len(found) >= count else None
         return wait_until(lines, f"{count} lines in the audit")[0]
 

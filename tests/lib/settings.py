@@ -21,18 +21,18 @@ def _lines(mapping, indent):
         if value is None:
             continue
         if isinstance(value, dict):
-            yield f"{indent}{key}:"
+            yield f"{indent}{scalar(key)}:"
             yield from _lines(value, indent + "  ")
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
-            yield f"{indent}{key}:"
+            yield f"{indent}{scalar(key)}:"
             for item in value:
                 first, *rest = _lines(item, indent + "    ")
                 yield f"{indent}  - {first.lstrip()}"
                 yield from rest
         elif isinstance(value, (list, tuple)):
-            yield f"{indent}{key}: [{', '.join(map(scalar, value))}]"
+            yield f"{indent}{scalar(key)}: [{', '.join(map(scalar, value))}]"
         else:
-            yield f"{indent}{key}: {scalar(value)}"
+            yield f"{indent}{scalar(key)}: {scalar(value)}"
 
 
 def dump(settings):

@@ -85,7 +85,7 @@ static void what_there_is_not_is_left_out(void **state) {
     access_write(&line);
     access_flush();
     assert_slice(behind_time(written()),
-                 ",\"event\":\"tunnel_end\",\"peer\":\"\",\"method\":\"\",\"host\":\"\",\"path\":\"\",\"status\":101,"
+                 ",\"event\":\"tunnel_end\",\"peer\":\"\",\"status\":101,"
                  "\"bytes_in\":0,\"bytes_out\":0,\"duration_ms\":0.000,\"close_code\":1001,\"reason\":\"drain\"}\n");
 }
 

@@ -28,9 +28,9 @@ static int make_keys(void **state) {
     char a[4096], b[4096], e[4096];
 
     (void)state;
-    rsa = rsa_key(2048);
-    rsa_b = rsa_key(3072);
-    rsa_stranger = rsa_key(2048);
+    rsa = rsa_key(RSA_2048);
+    rsa_b = rsa_key(RSA_3072);
+    rsa_stranger = rsa_key(RSA_2048_OTHER);
     ec = ec_key("P-256");
     ec_wide = ec_key("P-384");
     write_jwk(rsa, ",\"kid\":\"a\"", a, sizeof(a));

@@ -287,6 +287,9 @@ static void the_queue_is_bounded(void **state) {
         n++;
     assert_int_equal(r, -ENOBUFS);
     assert_true(channel.queued > 0 && channel_is_open(&channel));
+    channel.max_queued++; /* as its owner likes */
+    assert_int_equal(send_number(n, -EBADF), 0);
+    assert_int_equal(send_number(n, -EBADF), -ENOBUFS);
 }
 
 static void what_waits_is_dropped_with_the_channel(void **state) {

@@ -77,9 +77,25 @@ static void an_outcome_and_an_end_come_back(void **state) {
     assert_int_equal(again.type, IPC_LEASE_END);
 }
 
+static void a_part_of_a_status_comes_back(void **state) {
+    struct control_answer again;
+
+    (void)state;
+    for (unsigned is_end = 0; is_end < 2; is_end++) {
+        assert_int_equal(
+            decode_answer(
+                &(struct control_answer){.type = IPC_RUNNER_STATUS, .status = SLICE("{\"running\":"), .is_end = is_end},
+                &again),
+            0);
+        assert_slice(again.status, "{\"running\":");
+        assert_int_equal(again.is_end, is_end);
+    }
+}
+
 static void values_out_of_range_are_refused(void **state) {
-    char name[LIMIT_NAME + 1];
-    struct control_answer bad[5], again = {.type = IPC_INVALID};
+    static char part[LIMIT_READ + 1];
+    char name[LIMIT_IDENTITY + 1];
+    struct control_answer bad[6], again = {.type = IPC_INVALID};
 
     (void)state;
     memset(name, 'x', sizeof(name));
@@ -87,9 +103,10 @@ static void values_out_of_range_are_refused(void **state) {
         bad[i] = answer_of(&example);
     bad[0].info.number = 0;
     bad[1].info.ended = REFUSALS;
-    bad[2].info.lease = slice_of(name, sizeof(name));
+    bad[2].info.lease = slice_of(name, LIMIT_NAME + 1);
     bad[3].info.identity = slice_of(name, sizeof(name));
     bad[4] = (struct control_answer){.type = IPC_LEASE_REVOKED, .outcome = REVOCATIONS};
+    bad[5] = (struct control_answer){.type = IPC_RUNNER_STATUS, .status = slice_of(part, sizeof(part))};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(decode_answer(&bad[i], &again), -EPROTO);
     assert_int_equal(again.type, IPC_INVALID);
@@ -133,7 +150,8 @@ static void no_other_type_is_taken(void **state) {
         char byte = (char)type;
         struct ipc_message asked = ipc_message_of(slice_of(&byte, 1)), told = asked;
 
-        assert_int_equal(control_request_decode(&asked, &request), type == IPC_LEASE_LIST ? 0 : -EPROTO);
+        assert_int_equal(control_request_decode(&asked, &request),
+                         type == IPC_LEASE_LIST || type == IPC_RUNNER_ASK ? 0 : -EPROTO);
         assert_int_equal(control_answer_decode(&told, &answer), type == IPC_LEASE_END ? 0 : -EPROTO);
     }
 }
@@ -162,6 +180,7 @@ int main(void) {
         cmocka_unit_test(a_request_comes_back),
         cmocka_unit_test(a_lease_comes_back),
         cmocka_unit_test(an_outcome_and_an_end_come_back),
+        cmocka_unit_test(a_part_of_a_status_comes_back),
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(only_whole_messages_are_taken),
         cmocka_unit_test(no_other_type_is_taken),

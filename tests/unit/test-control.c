@@ -45,6 +45,18 @@ static int revoke_lease(void *owner, uint32_t number, pid_t by, uid_t by_uid) {
     return all->refuses;
 }
 
+static size_t status_size;
+
+static int write_status(void *of, struct buf *to) {
+    assert_ptr_equal(of, &leases);
+    for (size_t i = 0; i < status_size; i++) {
+        char byte = (char)('a' + i % 26);
+
+        assert_int_equal(buf_append(to, slice_of(&byte, 1)), 0);
+    }
+    return status_size > 0 ? 0 : -ENOMEM;
+}
+
 static const struct control_owner owner = {.next = next_lease, .revoke = revoke_lease, .owner = &leases};
 static char folder[64];
 static unsigned lines;
@@ -175,6 +187,54 @@ static void a_revocation_names_who_asked(void **state) {
     assert_true(hear(client, &answer));
     assert_int_equal(answer.outcome, REVOCATION_FAILED);
     control_stop(control);
+}
+
+/* Each byte at its place, in however many parts; and again, on the same socket. */
+static void a_status_comes_in_parts(void **state) {
+    static const size_t sizes[] = {1, LIMIT_READ - 1, LIMIT_READ, LIMIT_READ + 1, 8 * LIMIT_READ};
+    const struct control_owner with_status = {
+        .next = next_lease, .revoke = revoke_lease, .status = write_status, .owner = &leases};
+    struct control *control = control_start(&with_status);
+    _cleanup_close_ int client = client_new();
+    struct control_answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        size_t at = 0;
+
+        status_size = sizes[i];
+        say(client, IPC_RUNNER_ASK, 0);
+        do {
+            assert_true(hear(client, &answer));
+            assert_int_equal(answer.type, IPC_RUNNER_STATUS);
+            for (size_t j = 0; j < answer.status.n; j++)
+                assert_int_equal(answer.status.p[j], 'a' + (char)((at + j) % 26));
+            at += answer.status.n;
+        } while (!answer.is_end);
+        assert_int_equal(at, status_size);
+    }
+    control_stop(control);
+}
+
+static void whoever_has_no_status_says_so(void **state) {
+    const struct control_owner failing = {
+        .next = next_lease, .revoke = revoke_lease, .status = write_status, .owner = &leases};
+    const struct control_owner *const owners[] = {&owner, &failing};
+
+    (void)state;
+    status_size = 0;
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+        struct control *control = control_start(owners[i]);
+        _cleanup_close_ int client = client_new();
+        struct control_answer answer;
+
+        say(client, IPC_RUNNER_ASK, 0);
+        assert_true(hear(client, &answer));
+        assert_int_equal(answer.type, IPC_LEASE_END);
+        say(client, IPC_LEASE_LIST, 0); /* the client is heard on */
+        assert_int_equal(hear_list(client), 3);
+        control_stop(control);
+    }
 }
 
 /* More than a socket holds: the loop goes on meanwhile, and nothing is lost or told twice. */
@@ -434,6 +494,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(each_lease_is_told_and_then_the_end),
         TEST(a_revocation_names_who_asked),
+        TEST(a_status_comes_in_parts),
+        TEST(whoever_has_no_status_says_so),
         TEST(a_slow_reader_is_waited_for_and_blocks_nobody),
         TEST(garbage_drops_its_sender_alone_and_is_told_once),
         TEST(descriptors_that_come_along_are_closed),

@@ -91,7 +91,8 @@ static void has_a_default_for_everything(void **state) {
     assert_int_equal(s->listen[0].kind, LISTEN_TCP);
     assert_int_equal(ntohs(s->listen[0].address.in.sin_port), 3780);
     assert_int_equal(s->listen[1].address.any.sa_family, AF_INET6);
-    assert_string_equal(places, ":3780");
+    assert_string_equal(places, ":3780, or what systemd hands over");
+    assert_true(s->listens_by_default);
     assert_true(s->trust.is_default && s->trust.takes_all_uids && !s->trust.names_users);
     assert_int_equal(s->trust.n_peers, 2);
     assert_string_equal(trusted, "loopback and unix sockets");
@@ -310,6 +311,11 @@ static void refuses_doubtful_names(void **state) {
                           "credfd-instances(5)"},
         {"status_path: x", "status_path: must be a path from / on, of letters, digits and any of / . _ ~ -; write "
                            "/-/credfd"},
+        {"status_path: //x", "status_path: begins with //, which is a host to a browser; write /-/credfd"},
+        {"status_path: /healthz", "status_path: is a path that answers anybody, so that the page would never be seen; "
+                                  "write /-/credfd"},
+        {"status_path: /probe/ws", "status_path: is a path that answers anybody, so that the page would never be seen; "
+                                   "write /-/credfd"},
         {"status_path: \"/a?b\"", "status_path: must be a path from / on, of letters, digits and any of / . _ ~ -; "
                                   "write /-/credfd"},
         {"access_log: {}", "access_log.file: is missing; add file: PATH, or file: \"-\" for standard error"},

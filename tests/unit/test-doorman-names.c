@@ -51,6 +51,26 @@ static void nothing_near_a_name_is_it(void **state) {
     assert_string_equal(found("front.example", "DNS:front.example"), "");
 }
 
+static void the_names_that_it_has_are_told(void **state) {
+    static const struct {
+        const char *common_name, *alternatives, *told;
+    } rows[] = {{"x", "DNS:one.example,IP:10.0.0.1,DNS:two.example", "one.example, two.example"},
+                {"front \x1b[2J", NULL, "front??[2J"},
+                {"x", "IP:10.0.0.1", "no name"},
+                {NULL, NULL, "no name"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct identity client = identity_make(
+            NULL, &(struct identity_want){.common_name = rows[i].common_name, .alternatives = rows[i].alternatives});
+        char told[CERTIFICATE_NAMES_MAX];
+
+        doorman_names_describe(client.certificate, told);
+        assert_string_equal(told, rows[i].told);
+        identity_free(&client);
+    }
+}
+
 static X509 *with_bytes(struct identity *client, const char *name, int n) {
     GENERAL_NAMES *alternatives = GENERAL_NAMES_new();
     GENERAL_NAME *alternative = GENERAL_NAME_new();
@@ -99,6 +119,7 @@ int main(void) {
         cmocka_unit_test_setup(an_alternative_name_lets_in, set_names),
         cmocka_unit_test_setup(a_common_name_counts_where_there_is_no_other, set_names),
         cmocka_unit_test_setup(nothing_near_a_name_is_it, set_names),
+        cmocka_unit_test(the_names_that_it_has_are_told),
         cmocka_unit_test_setup(a_name_with_a_nul_in_it_is_another, set_names),
         cmocka_unit_test_setup(two_lists_of_names_are_none, set_names),
         cmocka_unit_test_setup(two_common_names_are_none, set_names),

@@ -142,7 +142,8 @@ static void tells_what_a_failed_one_says_as_a_warning(void **state) {
     (void)state;
     assert_int_equal(start(ERRAND_STEWARD, 1, "printf last >&2; exit 1", 10000, &none), 0);
     loop_until_set(&told.is_quiet);
-    assert_string_equal(logged(), "credfd: warning: /bin/sh for alice says: last\n");
+    assert_string_equal(logged(), "credfd: warning: /bin/sh for alice says: last\n"
+                                  "credfd: warning: /bin/sh for alice ended with 1\n");
 }
 
 static size_t count_lines(const char *text) {

@@ -70,6 +70,19 @@ static void drops_what_speaks_of_identity_and_origin(void **state) {
         "X-Original-URL",
         "X-Rewrite-URL",
         "X-Cluster-Client-IP",
+        "X-User",
+        "X-User-Name",
+        "X-Username",
+        "X-Auth-User",
+        "X-Auth-Username",
+        "X-Auth-Groups",
+        "Tailscale-User-Login",
+        "X-Goog-Authenticated-User-Email",
+        "X-Goog-IAP-JWT-Assertion",
+        "X-Token-Claims",
+        "X-Amzn-Oidc-Identity",
+        "X-MS-CLIENT-PRINCIPAL-NAME",
+        "x.user",
         "Fastly-Client-IP",
         "x_forwarded_for",
         "X.Forwarded.For",
@@ -111,6 +124,10 @@ static void keeps_all_others_as_they_came(void **state) {
         "TE",
         "Proxy-Status",
         "X-CSRF-Token",
+        "X-Auth-Token",
+        "X-User-Agent",
+        "X-Token",
+        "Tailscale",
         "X-XSRFToken",
         "X-Authenti",
         "Origin",
@@ -174,6 +191,19 @@ static void believes_nothing_of_a_stranger(void **state) {
     assert_made(forwarding, "X-Forwarded-Proto", "http");
     assert_made(forwarding, "Forwarded", "for=192.0.2.1;proto=http;host=box.example.org");
     assert_int_equal(forwarding->made.client.n, 0);
+}
+
+/* At a tls: place; a front may still know better. */
+static void the_connection_tells_the_scheme_where_nobody_does(void **state) {
+    _cleanup_free_ struct front *front = front_new();
+    struct peer peer = peer_at(front, "192.0.2.1");
+    const struct http_field field = FIELD("X-Forwarded-Proto", "http");
+
+    (void)state;
+    peer.kind = PEER_CERTIFICATE;
+    peer.is_trusted = true;
+    assert_made(forward(front, &peer, NULL, 0, NULL), "X-Forwarded-Proto", "https");
+    assert_made(forward(front, &peer, &field, 1, NULL), "X-Forwarded-Proto", "http");
 }
 
 static void drops_a_list_that_is_none_of_addresses(void **state) {
@@ -301,6 +331,7 @@ int main(void) {
         cmocka_unit_test(keeps_all_others_as_they_came),
         cmocka_unit_test(adds_the_peer_to_what_a_front_says),
         cmocka_unit_test(believes_nothing_of_a_stranger),
+        cmocka_unit_test(the_connection_tells_the_scheme_where_nobody_does),
         cmocka_unit_test(drops_a_list_that_is_none_of_addresses),
         cmocka_unit_test(two_fields_of_a_front_say_nothing),
         cmocka_unit_test(a_scheme_is_one_of_two_words),

@@ -9,9 +9,9 @@ static EVP_PKEY *rsa, *rsa_other, *rsa_small, *ec;
 
 static int make_keys(void **state) {
     (void)state;
-    rsa = rsa_key(2048);
-    rsa_other = rsa_key(2048);
-    rsa_small = rsa_key(1024);
+    rsa = rsa_key(RSA_2048);
+    rsa_other = rsa_key(RSA_2048_OTHER);
+    rsa_small = rsa_key(RSA_1024);
     ec = ec_key("P-256");
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "ingress/desk/listeners.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -220,6 +221,68 @@ static void needs_a_socket_where_systemd_is_to_give_one(void **state) {
                                "name an address to listen at");
 }
 
+/* Nothing is written, and :3780 is the very socket that the shipped unit hands over. */
+static void listens_at_what_is_handed_over_where_nothing_is_written(void **state) {
+    struct address a = free_address();
+    struct listen_place places[] = {place(LISTEN_TCP, a, NULL)};
+    struct dispatch_settings settings = {.listen = places, .n_listen = 1, .listens_by_default = true};
+    char expected[ADDRESS_TEXT_MAX + 32], text[ADDRESS_TEXT_MAX];
+    struct inherited inherited = {0};
+    struct listeners listeners;
+    int fd = open_socket(&a, false);
+    _cleanup_free_ char *said = NULL;
+    char *error;
+
+    (void)state;
+    inherit(&inherited, &fd, 1, "credfd-dispatch.socket");
+    assert_int_equal(listeners_open(&listeners, &settings, 2, &inherited, &error), 0);
+    inherited_done(&inherited);
+    assert_int_equal(listeners.n, 1);
+    assert_int_equal(listeners.items[0].fd, fd);
+    assert_true(count_for(&listeners, 0) == 1 && count_for(&listeners, 1) == 1);
+    said = listeners_describe(&listeners, &settings);
+    address_format(&a, text);
+    (void)snprintf(expected, sizeof(expected), "%s (from systemd)", text);
+    assert_string_equal(said, expected);
+    listeners_close(&listeners, false);
+}
+
+static void says_who_has_the_port(void **state) {
+    struct address handed = free_address(), all;
+    struct listen_place places[] = {place(LISTEN_TCP, handed, NULL)};
+    struct dispatch_settings settings = {.listen = places, .n_listen = 1};
+    _cleanup_free_ char *error = NULL;
+    struct inherited inherited = {0};
+    struct listeners listeners;
+    int fd = open_socket(&handed, false);
+
+    (void)state;
+    assert_int_equal(address_parse(SLICE("0.0.0.0"), ntohs(handed.in.sin_port), &all), 0);
+    places[0].address = all;
+    inherit(&inherited, &fd, 1, "credfd-dispatch.socket");
+    assert_int_equal(listeners_open(&listeners, &settings, 1, &inherited, &error), -EADDRINUSE);
+    inherited_done(&inherited);
+    assert_string_equal(error, "f.yaml:1: dispatch.listen[0]: place: cannot be listened at: Address already in use; "
+                               "systemd has handed over a socket of that port; write listen: [ systemd ], or stop the "
+                               "socket unit");
+}
+
+static void says_what_lies_where_a_socket_should(void **state) {
+    struct listen_place places[] = {place(LISTEN_UNIX, free_address(), path)};
+    struct dispatch_settings settings = {.listen = places, .n_listen = 1};
+    _cleanup_free_ char *error = NULL;
+    struct inherited none = {0};
+    struct listeners listeners;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    (void)state;
+    fd_close(&fd);
+    assert_int_equal(listeners_open(&listeners, &settings, 1, &none, &error), -EADDRINUSE);
+    assert_string_equal(error, "f.yaml:1: dispatch.listen[0]: place: cannot be listened at: Address already in use; "
+                               "what lies there is no socket; remove it, or name another place");
+    assert_int_equal(unlink(path), 0);
+}
+
 static unsigned mode_of(const char *name) {
     struct stat st;
 
@@ -311,6 +374,9 @@ int main(void) {
         cmocka_unit_test(matches_by_address_and_leaves_the_rest_to_systemd),
         cmocka_unit_test(closes_what_stands_nowhere),
         cmocka_unit_test(needs_a_socket_where_systemd_is_to_give_one),
+        cmocka_unit_test(listens_at_what_is_handed_over_where_nothing_is_written),
+        cmocka_unit_test(says_who_has_the_port),
+        cmocka_unit_test(says_what_lies_where_a_socket_should),
         cmocka_unit_test(opens_a_path_for_others_only_where_users_are_named),
         cmocka_unit_test(keeps_the_path_that_a_successor_serves),
         cmocka_unit_test(leaves_a_path_of_systemd_where_it_is),

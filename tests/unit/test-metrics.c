@@ -12,7 +12,7 @@ static int begin(void **state) {
     (void)state;
     memset(&metrics, 0, sizeof(metrics));
     buf_init(&text, LIMIT_METRICS);
-    metrics_name(&metrics, 0, "api");
+    assert_int_equal(metrics_label(&metrics, "api"), 0);
     return 0;
 }
 
@@ -151,16 +151,57 @@ static void refreshes_and_restarts_are_counted(void **state) {
 }
 
 static void each_lease_counts_for_itself(void **state) {
+    uint32_t second = metrics_label(&metrics, "second");
+
     (void)state;
-    metrics_name(&metrics, LIMIT_LEASES - 1, "other");
     exchange(0, record_of(200, CONNECTION_NEW, 1));
-    exchange(LIMIT_LEASES - 1, record_of(500, CONNECTION_NEW, 1));
-    metrics_name(&metrics, 0, "renamed"); /* after a reload: nothing starts again from nothing */
+    exchange(second, record_of(500, CONNECTION_NEW, 1));
     write_anew();
-    assert_line("credfd_requests_total{lease=\"renamed\",status=\"2xx\"} 1");
-    assert_line("credfd_requests_total{lease=\"renamed\",status=\"5xx\"} 0");
-    assert_line("credfd_requests_total{lease=\"other\",status=\"5xx\"} 1");
-    assert_false(has_text("\"api\""));
+    assert_line("credfd_requests_total{lease=\"api\",status=\"2xx\"} 1");
+    assert_line("credfd_requests_total{lease=\"api\",status=\"5xx\"} 0");
+    assert_line("credfd_requests_total{lease=\"second\",status=\"5xx\"} 1");
+}
+
+/* Leases of one name come and go: what they have done adds up. */
+static void a_name_has_one_label_for_good(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t label = metrics_label(&metrics, "lent");
+
+        metrics_lease_granted(&metrics, label);
+        exchange(label, record_of(200, CONNECTION_NEW, 1));
+        metrics_lease_ended(&metrics, label);
+    }
+    write_anew();
+    assert_line("credfd_requests_total{lease=\"lent\",status=\"2xx\"} 3");
+    assert_line("credfd_leases{lease=\"lent\"} 0");
+}
+
+static uint32_t label_of(unsigned number) {
+    char name[LIMIT_NAME + 1];
+
+    (void)snprintf(name, sizeof(name), "name-%u", number);
+    return metrics_label(&metrics, name);
+}
+
+/* Whoever chooses the names of what is lent cannot make the text grow. */
+static void too_many_names_are_counted_as_one(void **state) {
+    uint32_t others;
+
+    (void)state;
+    for (unsigned i = 1; i < LIMIT_LEASES; i++)
+        assert_int_equal(label_of(i), i);
+    others = label_of(LIMIT_LEASES);
+    assert_int_equal(others, LIMIT_LEASES);
+    for (unsigned i = LIMIT_LEASES; i < 1000; i++) {
+        assert_int_equal(label_of(i), others);
+        exchange(others, record_of(200, CONNECTION_NEW, 1));
+    }
+    assert_int_equal(label_of(7), 7);
+    assert_int_equal(metrics_label(&metrics, "api"), 0);
+    write_anew();
+    assert_line("credfd_requests_total{lease=\"" METRICS_OTHERS "\",status=\"2xx\"} 936");
+    assert_false(has_text("name-999"));
 }
 
 static void every_family_is_announced_once_before_its_values(void **state) {
@@ -188,14 +229,13 @@ static void every_family_is_announced_once_before_its_values(void **state) {
 
 /* As much as there can ever be fits. */
 static void the_longest_text_fits(void **state) {
-    char name[LIMIT_NAME + 1];
-
     (void)state;
     memset(&metrics, 0xff, sizeof(metrics));
-    memset(name, 'x', LIMIT_NAME);
-    name[LIMIT_NAME] = '\0';
-    for (uint32_t i = 0; i < LIMIT_LEASES; i++)
-        metrics_name(&metrics, i, name);
+    metrics.n_leases = LIMIT_LABELLED;
+    for (uint32_t i = 0; i < LIMIT_LABELLED; i++) {
+        memset(metrics.leases[i].name, 'x', LIMIT_NAME);
+        metrics.leases[i].name[LIMIT_NAME] = '\0';
+    }
     write_anew();
     assert_true(has_text("18446744073709551615"));
     assert_true(buf_length(&text) > LIMIT_METRICS / 4); /* nor is the limit far beyond */
@@ -222,6 +262,8 @@ int main(void) {
         TEST(leases_live_and_end),
         TEST(refreshes_and_restarts_are_counted),
         TEST(each_lease_counts_for_itself),
+        TEST(a_name_has_one_label_for_good),
+        TEST(too_many_names_are_counted_as_one),
         TEST(every_family_is_announced_once_before_its_values),
         TEST(the_longest_text_fits),
         TEST(a_text_that_does_not_fit_is_said_to),

@@ -178,9 +178,36 @@ static void who_asks_gets_what_can_be_read_there(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_row(rows[i].name, page_form_for(rows[i].fields, rows[i].fields[1].name.n > 0 ? 2 : 1) == rows[i].form);
     assert_int_equal(page_form_for(NULL, 0), PAGE_TEXT);
-    assert_slice(page_content_type(PAGE_HTML), "text/html; charset=utf-8");
-    assert_slice(page_content_type(PAGE_TEXT), "text/plain; charset=utf-8");
-    assert_slice(page_content_type(PAGE_JSON), "application/json");
+}
+
+static void a_page_goes_with_its_type_and_its_policy(void **state) {
+    static const char *const types[] = {
+        [PAGE_HTML] = "text/html; charset=utf-8",
+        [PAGE_TEXT] = "text/plain; charset=utf-8",
+        [PAGE_JSON] = "application/json",
+    };
+    struct http_field fields[PAGE_FIELDS];
+
+    (void)state;
+    for (enum page_form form = PAGE_HTML; form <= PAGE_JSON; form++) {
+        assert_int_equal(page_fields(form, fields), form == PAGE_HTML ? 3 : 2);
+        assert_slice(fields[0].value, types[form]);
+        assert_slice(fields[1].value, "no-store");
+    }
+    assert_int_equal(page_fields(PAGE_HTML, fields), 3);
+    assert_slice(fields[2].value, PAGE_POLICY);
+}
+
+/* It is a stranger's: it stands there escaped, and nothing else of theirs does. */
+static void the_field_at_fault_is_named(void **state) {
+    struct page page = page_for(400, "a field line is malformed");
+
+    (void)state;
+    page.field = SLICE("A<b>\"\n");
+    assert_int_equal(page_write(&page, PAGE_HTML, &text), 0);
+    assert_non_null(find_in(buf_slice(&text), "<footer>a field line is malformed: A&lt;b&gt;&quot;?</footer>"));
+    assert_int_equal(page_write(&page, PAGE_JSON, &text), 0);
+    assert_non_null(find_in(buf_slice(&text), "\"field\":\"A<b>\\\"\\u000a\""));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -195,6 +222,8 @@ int main(void) {
         TEST(a_status_without_words_of_ours_has_a_page_too),
         TEST(the_policy_is_that_of_its_style),
         TEST(who_asks_gets_what_can_be_read_there),
+        TEST(a_page_goes_with_its_type_and_its_policy),
+        TEST(the_field_at_fault_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,8 +260,9 @@ static void a_mint_that_fails(void **state) {
     (void)state;
     give_output();
     print(KEY);
-    pairing_mint_ended(pairing, COMMAND_EXITED, 1 << 8);
+    pairing_mint_ended(pairing, COMMAND_EXITED, 7 << 8);
     expect(PAIRING_MINT_FAILED);
+    assert_string_equal(told.reason, "the mint command ended with 7");
     assert_int_equal(instance_heard("POST"), 0);
 }
 

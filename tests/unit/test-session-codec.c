@@ -18,7 +18,6 @@ static struct session_question sound_question(void) {
 static struct session_answer sound_answer(void) {
     return (struct session_answer){.number = 7,
                                    .state = SESSION_PAIRED,
-                                   .recent = 1,
                                    .cookie_names = SLICE("t3_session_3773; key*"),
                                    .set_cookies = {SLICE("t3_session_3773=x; Path=/; HttpOnly"), SLICE("b=2")},
                                    .n_set_cookies = 2};
@@ -50,11 +49,25 @@ static void an_answer_arrives_as_it_was(void **state) {
 
     (void)state;
     assert_int_equal(session_answer_decode(&m, &got), 0);
-    assert_true(got.number == 7 && got.state == SESSION_PAIRED && got.fault == PAIRING_WORKED && got.recent == 1);
+    assert_true(got.number == 7 && got.state == SESSION_PAIRED && got.fault == PAIRING_WORKED);
     assert_slice(got.cookie_names, "t3_session_3773; key*");
     assert_int_equal(got.n_set_cookies, 2);
     assert_slice(got.set_cookies[0], "t3_session_3773=x; Path=/; HttpOnly");
     assert_slice(got.set_cookies[1], "b=2");
+}
+
+static void who_goes_round_is_told_why(void **state) {
+    struct session_answer sent = {.number = 7, .state = SESSION_ROUND, .is_denied = true}, got;
+    struct ipc_writer w = session_answer_encode(&sent);
+    struct ipc_message m = received(&w);
+
+    (void)state;
+    assert_int_equal(session_answer_decode(&m, &got), 0);
+    assert_true(got.state == SESSION_ROUND && got.is_denied);
+    sent.state = SESSION_DIED; /* of nobody else it makes sense */
+    w = session_answer_encode(&sent);
+    m = received(&w);
+    assert_int_equal(session_answer_decode(&m, &got), -EPROTO);
 }
 
 static void nothing_may_be_missing_or_left(void **state) {
@@ -149,9 +162,10 @@ static void words_are_the_contracts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_question_arrives_as_it_was),   cmocka_unit_test(an_answer_arrives_as_it_was),
-        cmocka_unit_test(nothing_may_be_missing_or_left), cmocka_unit_test(a_question_splits_no_request),
-        cmocka_unit_test(an_answer_makes_sense),          cmocka_unit_test(words_are_the_contracts),
+        cmocka_unit_test(a_question_arrives_as_it_was), cmocka_unit_test(an_answer_arrives_as_it_was),
+        cmocka_unit_test(who_goes_round_is_told_why),   cmocka_unit_test(nothing_may_be_missing_or_left),
+        cmocka_unit_test(a_question_splits_no_request), cmocka_unit_test(an_answer_makes_sense),
+        cmocka_unit_test(words_are_the_contracts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,8 @@ static char one, two; /* askers */
 static struct told {
     enum session_state state;
     enum pairing_fault fault;
-    uint32_t retry_s, recent;
+    uint32_t retry_s;
+    bool is_denied;
     char names[256], cookie[256];
     const void *asker;
     bool is_told;
@@ -34,6 +35,13 @@ static struct {
 } paired[MINTS_MAX];
 static size_t n_paired;
 
+static unsigned refused[PAIRING_REFUSALS];
+
+static void on_refused(const struct target *target, enum pairing_refusal refusal) {
+    assert_true(target->instance.os_user.n > 0);
+    refused[refusal]++;
+}
+
 static void on_answer(void *asker, const struct session_answer *answer) {
     struct told *t = &told[answer->number];
 
@@ -41,7 +49,7 @@ static void on_answer(void *asker, const struct session_answer *answer) {
     *t = (struct told){.state = answer->state,
                        .fault = answer->fault,
                        .retry_s = answer->retry_s,
-                       .recent = answer->recent,
+                       .is_denied = answer->is_denied,
                        .asker = asker,
                        .is_told = true};
     (void)snprintf(t->names, sizeof(t->names), "%.*s", SLICE_ARG(answer->cookie_names));
@@ -65,8 +73,8 @@ static void on_paired(const struct target *target, const struct pairing_result *
     paired[n_paired++].exchange = result->exchange;
 }
 
-static const struct session_desk_ops ops = {.answer = on_answer,
-                                            .queue = {.mint = on_mint, .mint_stop = on_stop, .paired = on_paired}};
+static const struct session_desk_ops ops = {
+    .answer = on_answer, .queue = {.mint = on_mint, .mint_stop = on_stop, .paired = on_paired, .refused = on_refused}};
 
 #define TABLE                                                                                                          \
     "{\"ann\":{\"os_user\":\"u_ann\",\"port\":PORT},\"bob\":{\"os_user\":\"u_bob\",\"port\":PORT},"                    \
@@ -94,6 +102,7 @@ static int begin(void **state) {
     (void)state;
     memset(told, 0, sizeof(told));
     memset(mints, 0, sizeof(mints));
+    memset(refused, 0, sizeof(refused));
     n_mints = n_paired = 0;
     instance_start();
     desk = session_desk_new(&ops);
@@ -226,13 +235,58 @@ static void no_session_is_made_into_one(void **state) {
     assert_int_equal(answer_to(1)->state, SESSION_PAIRED);
     assert_string_equal(told[1].cookie, "t3_session_1=fresh; Path=/; HttpOnly; SameSite=Lax");
     assert_string_equal(told[1].names, "t3_session_1");
-    assert_int_equal(told[1].recent, 1);
     assert_true(mints[0].table == 7 && mints[0].instance == ann.number);
     assert_true(n_paired == 1 && paired[0].fault == PAIRING_WORKED && paired[0].exchange == 1);
     ask(2, &ann, SESSION_PAIR, "t3_session_1=dead");
     mint(1, KEY);
     assert_int_equal(answer_to(2)->state, SESSION_PAIRED);
-    assert_int_equal(told[2].recent, 2); /* a browser that keeps no cookie is seen by that */
+}
+
+/* The third redirect would not be the last; and what it is that does not work is told by what came along. */
+static void who_goes_round_is_not_sent_round_again(void **state) {
+    static const struct {
+        const char *cookie;
+        bool is_denied;
+    } rows[] = {{"", false},
+                {"t3_session_1=dead; theme=dark", false},
+                {"theme=dark; t3_session_1=dead; t3_session_1=fresh", true},
+                {"t3_session_1=fresh", true}};
+
+    (void)state;
+    instance_says("GET /api/auth/session", SESSION_DIED_ANSWER);
+    instance_says("POST", EXCHANGED);
+    for (uint32_t i = 0; i < LOOP_PAIRINGS; i++) {
+        ask(i, &ann, SESSION_PAIR, "");
+        mint(i, KEY);
+        assert_int_equal(answer_to(i)->state, SESSION_PAIRED);
+    }
+    for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+        ask(10 + i, &ann, SESSION_PAIR, rows[i].cookie);
+        assert_int_equal(answer_to(10 + i)->state, SESSION_ROUND);
+        assert_int_equal(told[10 + i].is_denied, rows[i].is_denied);
+    }
+    assert_int_equal(n_mints, LOOP_PAIRINGS);                                    /* no credential is spent on it */
+    assert_true(refused[PAIRING_NOT_KEPT] == 1 && refused[PAIRING_DENIED] == 1); /* and the log is not filled by it */
+    ask(20, &bob, SESSION_PAIR, "");
+    mint(LOOP_PAIRINGS, KEY);
+    assert_int_equal(answer_to(20)->state, SESSION_PAIRED);
+}
+
+static void a_session_that_lives_ends_the_round(void **state) {
+    (void)state;
+    instance_says("GET /api/auth/session", SESSION_DIED_ANSWER);
+    instance_says("POST", EXCHANGED);
+    for (uint32_t i = 0; i < LOOP_PAIRINGS; i++) {
+        ask(i, &ann, SESSION_PAIR, "");
+        mint(i, KEY);
+        (void)answer_to(i);
+    }
+    instance.answers[0].answer = SESSION_LIVES_ANSWER;
+    ask(10, &ann, SESSION_LOOK, "t3_session_1=fresh");
+    assert_int_equal(answer_to(10)->state, SESSION_LIVES);
+    ask(11, &ann, SESSION_PAIR, "");
+    mint(LOOP_PAIRINGS, KEY);
+    assert_int_equal(answer_to(11)->state, SESSION_PAIRED);
 }
 
 static void one_mint_at_a_time_and_others_share_it(void **state) {
@@ -245,7 +299,6 @@ static void one_mint_at_a_time_and_others_share_it(void **state) {
     for (uint32_t i = 1; i <= 40; i++)
         assert_int_equal(answer_to(i)->state, SESSION_PAIRED);
     assert_int_equal(n_mints, 1);
-    assert_int_equal(told[40].recent, 1);
 }
 
 static void another_session_of_the_same_user_has_its_turn(void **state) {
@@ -295,6 +348,7 @@ static void so_many_and_no_more(void **state) {
     }
     ask(3, &ann, SESSION_PAIR, "");
     assert_int_equal(answer_to(3)->state, SESSION_LIMITED);
+    assert_int_equal(refused[PAIRING_TOO_MANY], 1);
     assert_true(told[3].retry_s > 0 && told[3].retry_s <= 30);
     ask(4, &bob, SESSION_PAIR, ""); /* he has his own */
     mint(2, "oops");
@@ -429,6 +483,16 @@ static void an_instance_that_hangs_costs_one_mint(void **state) {
     assert_int_equal(answer_to(13)->state, SESSION_PAIRED);
 }
 
+/* Whoever opens a page waits for one answer that does not come, and not for two. */
+static void an_instance_that_hangs_is_asked_once(void **state) {
+    (void)state;
+    session_desk_set_rules(desk, &(struct pairing_rules){.mint_ms = 9000, .times = {9000, 50}});
+    instance_says("GET /api/auth/session", NULL);
+    ask(1, &ann, SESSION_LOOK, "t3_session=a");
+    assert_int_equal(answer_to(1)->state, SESSION_UNKNOWN);
+    assert_int_equal(instance.n_visitors, 1);
+}
+
 static void tables_change(void **state) {
     struct session_question question;
 
@@ -517,6 +581,8 @@ int main(void) {
         TEST(a_dead_one_is_only_told_of),
         TEST(whatever_is_not_definite_fails_open),
         TEST(no_session_is_made_into_one),
+        TEST(who_goes_round_is_not_sent_round_again),
+        TEST(a_session_that_lives_ends_the_round),
         TEST(one_mint_at_a_time_and_others_share_it),
         TEST(another_session_of_the_same_user_has_its_turn),
         TEST(a_failure_is_shared_too),
@@ -527,6 +593,7 @@ int main(void) {
         TEST(so_many_mints_run_at_once),
         TEST(instances_that_hang_keep_nobody_from_minting),
         TEST(an_instance_that_hangs_costs_one_mint),
+        TEST(an_instance_that_hangs_is_asked_once),
         TEST(tables_change),
         TEST(who_is_gone_is_told_nothing),
         TEST(recipes_without_a_pairing_have_no_sessions),

@@ -20,7 +20,7 @@ static void an_entry_lives_until_both_sides_are_done(void **state) {
         id = entry->id;
         assert_int_not_equal(id, 0);
         assert_ptr_equal(entry->holder, &alice);
-        assert_int_equal(entry->lease, 3);
+        assert_int_equal(entry->door, 3);
         assert_ptr_equal(stream_table_find(&table, id), entry);
         if (order == 0)
             stream_table_keeper_done(&table, entry);
@@ -91,7 +91,7 @@ static void growth(void **state) {
     assert_int_equal(table.n_used, MANY);
     for (uint32_t i = 0; i < MANY; i++) {
         assert_ptr_equal(stream_table_find(&table, ids[i]), entries[i]);
-        assert_int_equal(entries[i]->lease, i);
+        assert_int_equal(entries[i]->door, i);
     }
     stream_table_keeper_done(&table, entries[40]);
     stream_table_relay_done(&table, entries[40]);
@@ -103,7 +103,8 @@ static void growth(void **state) {
 
 static void one_relay_is_gone(void **state) {
     struct stream_table table = {0};
-    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0), *his = stream_table_add(&table, &bob, "alice", 0);
+    struct stream_entry *hers = stream_table_add(&table, &alice, "alice", 0),
+                        *his = stream_table_add(&table, &bob, "alice", 0);
     uint64_t her_id = hers->id, his_id = his->id;
 
     (void)state;

@@ -80,7 +80,8 @@ static const struct {
     {SLICE("a: { os_user: u, unix: s }\n"), "f:1: a.unix: must be the path of a socket, from /"},
     {SLICE("a: { os_user: u, unix: \"/a\\0b\" }\n"), "f:1: a.unix: has a control character in it; remove it"},
     {SLICE("a: { os_user: u, port: 1, start: \"a b\" }\n"),
-     "f:1: a.start: is no unit's name, in which {os_user} alone is filled in; write one as t3@{os_user}.service"},
+     "f:1: a.start: is no unit's name, in which {os_user} alone is filled in; write one as "
+     "\"t3@{os_user}.service\", in quotes"},
     {SLICE("a: { os_user: u, port: 1, start: x.service }\nb: { os_user: u, port: 1 }\n"),
      "f:2: b.start: is not what line 1 says of the same instance; make them equal"},
     {SLICE("a: { os_user: u, port: 1, at: http://h/ }\n"),

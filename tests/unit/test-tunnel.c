@@ -335,6 +335,18 @@ static void a_side_that_breaks_off(void **state) {
     assert_true(is_at_end(upstream));
 }
 
+/* Who answers a close frame by breaking off has not begun it. */
+static void a_close_that_is_answered_by_a_reset(void **state) {
+    (void)state;
+    say(upstream, SLICE("\x88\x02\x0f\xa1"));
+    loop_settle();
+    fd_close(&client);
+    loop_until_set(&is_ended);
+    assert_int_equal(report.cause, TUNNEL_CAUSE_CLOSED);
+    assert_int_equal(report.side, TUNNEL_SIDE_UPSTREAM);
+    assert_int_equal(report.close_code, 4001);
+}
+
 #define CLOSE_1001 "\x88\x02\x03\xe9"
 #define MASKED_CLOSE_1001 "\x88\x82\0\0\0\0\x03\xe9"
 
@@ -474,6 +486,7 @@ int main(void) {
         tunnel_test(a_side_that_takes_nothing),
         tunnel_test(an_idle_tunnel_has_no_timer),
         tunnel_test(a_side_that_breaks_off),
+        tunnel_test(a_close_that_is_answered_by_a_reset),
         tunnel_test(goodbye_between_frames),
         tunnel_test(goodbye_inside_a_frame),
         tunnel_test(goodbye_to_nobody),

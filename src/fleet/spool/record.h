@@ -12,10 +12,11 @@
 struct record {
     uint64_t at_ms; /* since 1970: when it was made; results are sent in this order */
     enum operation operation;
-    struct slice task_id;   /* 1 to LIMIT_TASK_ID, of bytes from ! to ~ */
-    struct slice trace_id;  /* to LIMIT_TASK_ID, as the next */
+    struct slice task_id;  /* 1 to LIMIT_TASK_ID, of bytes from ! to ~ */
+    struct slice trace_id; /* to LIMIT_TASK_ID, as the next */
     struct slice source_id;
-    struct slice payload;   /* of task.result: an object of JSON, to LIMIT_RESULT; empty: it has begun, and no more is known */
+    struct slice
+        payload; /* of task.result: an object of JSON, to LIMIT_RESULT; empty: it has begun, and no more is known */
 };
 
 /* Writes it to `fd`, from its beginning, and syncs it to the disk. 0 or -errno (-ENOSPC). */
@@ -24,7 +25,10 @@ int record_write(int fd, const struct record *record);
 /* Slices look into `bytes`. 0; -EBADMSG: cut off, damaged, or no record. */
 int record_parse(struct slice bytes, struct record *ret);
 
-/* Maps the whole of a regular file, of LIMIT_RECORD at most, for record_parse. 0 or -errno. */
+/*
+ * Has the whole of a regular file, of LIMIT_RECORD at most, in memory for record_parse: a copy, which nobody can change
+ * or cut under a reader. 0, -EBADMSG (no such file, or empty), -EFBIG or -errno.
+ */
 int record_map(int fd, struct slice *ret);
 void record_unmap(struct slice *bytes);
 #define _cleanup_record_ _cleanup_(record_unmap)

@@ -29,7 +29,8 @@ struct spool_entry {
 
 /*
  * Opens it, made if it is not there (0700), and takes it for this process alone: a second runner on it is refused. What
- * was begun and has no result was interrupted, and gets a result that says so, for the hub. `max_bytes` is what
+ * was begun and has no result was interrupted, and gets a result that says so, for the hub, once nothing of its process is
+ * left (spool_retry). `max_bytes` is what
  * spool_is_full tells by. 0, or -errno with one line in `*ret_error`.
  */
 int spool_open(const char *path, uint64_t max_bytes, struct spool **ret, char **ret_error);
@@ -50,6 +51,11 @@ int spool_accept(struct spool *spool, const struct record *begun);
  */
 int spool_finish(struct spool *spool, struct slice task_id, const char *error);
 
+/*
+ * The same for a result that its task could not write: `record`, the spool's in every case, is memory that holds it.
+ */
+int spool_keep(struct spool *spool, struct slice task_id, int record);
+
 /* A result for a task that never ran. Accepts and finishes. 0 or -errno as above. */
 int spool_refuse(struct spool *spool, const struct record *begun, const char *error);
 
@@ -65,7 +71,11 @@ void spool_settle(struct spool *spool, uint64_t number, bool is_acknowledged);
 /* One that was settled and is asked for once more: it is sent again, if it is still kept. 0 or -ENOENT. */
 int spool_again(struct spool *spool, struct slice task_id);
 
-/* Tries again what could not be written. True when nothing is left of that. */
+/*
+ * Tries again what could not be written, and looks at tasks of a supervisor before this one that are about to end: their
+ * results come to be, or they were interrupted. True when nothing is left of either. To be called after spool_open too,
+ * and every SPOOL_RETRY until it is true.
+ */
 bool spool_retry(struct spool *spool);
 
 struct spool_counts {
@@ -78,8 +88,8 @@ struct spool_counts spool_counts(const struct spool *spool);
 bool spool_is_full(const struct spool *spool);
 
 /*
- * The other side, in a task's process, `directory` being the spool's. ID.begun: 0, -EEXIST (it was begun before) or
- * -errno.
+ * The other side, in a task's process, `directory` being the spool's. ID.begun: a descriptor that the task holds till
+ * its end, as its lock says that the task still lives; -EEXIST (it was begun before) or -errno.
  */
 int spool_write_begun(int directory, const struct record *begun);
 /* ID.result, whole or not at all, on the disk when it returns; ID.begun is gone. 0 or -errno (-ENOSPC). */

@@ -14,7 +14,7 @@
 
 static void say_line(const struct dispatch *dispatch) {
     const struct table *table = dispatch->table.table;
-    _cleanup_free_ char *places = listen_describe(dispatch->settings);
+    _cleanup_free_ char *places = listeners_describe(&dispatch->listeners, dispatch->settings);
     _cleanup_free_ char *trusted = trust_describe(&dispatch->settings->trust);
 
     /* at the level that is always shown: a dispatcher that believes the wrong front must not do so in silence */

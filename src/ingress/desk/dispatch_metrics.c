@@ -233,7 +233,7 @@ static const struct family {
     {"credfd_dispatch_refused_total", "counter", "Requests that were refused for who sent them, or whom they named.",
      write_refused},
     {"credfd_dispatch_upstream_connections_total", "counter",
-     "Requests to instances: on a warm connection, on a new one, and connections that could not be made.",
+     "People's requests to instances: on a warm connection, on a new one, and connections that could not be made.",
      write_upstreams},
     {"credfd_dispatch_pairings_total", "counter", "Pairings, by how they went.", write_pairings},
     {"credfd_dispatch_pairings_by_fallback_total", "counter",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -46,13 +47,24 @@ static void forget(struct errand *errand) {
     free(errand);
 }
 
+/* One that ends without a word leaves its status, at least. */
+static void log_end(const struct errand *errand) {
+    const struct command *command = &errand->command;
+
+    if (command->exec_error < 0)
+        log_error("%s cannot be executed: %s", errand->title, strerror(-command->exec_error));
+    else if (WIFSIGNALED(command->wait_status) && !errand->is_told)
+        log_warning("%s was ended by signal %d", errand->title, WTERMSIG(command->wait_status));
+    else if (WIFEXITED(command->wait_status) && WEXITSTATUS(command->wait_status) != 0)
+        log_warning("%s ended with %d", errand->title, WEXITSTATUS(command->wait_status));
+}
+
 static void exited(struct command *command) {
     struct errand *errand = container_of(command, struct errand, command);
     struct errands *errands = errand->errands;
 
-    if (command->exec_error < 0)
-        log_error("%s cannot be executed: %s", errand->title, strerror(-command->exec_error));
     command_words_tell(&errand->words, command->wait_status == 0 ? LOG_INFO : LOG_WARNING, errand->title);
+    log_end(errand);
     tell(errand, command->exec_error < 0 ? COMMAND_NOT_STARTED : COMMAND_EXITED);
     forget(errand);
     if (!errands->first)

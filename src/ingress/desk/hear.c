@@ -24,7 +24,9 @@ static int on_tally(void *owner, struct ipc_message *m) {
 
     if (tally_decode(m, &tally) < 0)
         return -EPROTO;
-    dispatch_metrics_tally(&seat->dispatch->metrics, seat->number, &tally);
+    /* the doorman, too, counts whom it refuses; it has nothing open that would be a dispatcher's */
+    dispatch_metrics_tally(&seat->dispatch->metrics, seat->role == PEER_DISPATCHER ? seat->number : LIMIT_WORKERS,
+                           &tally);
     return 0;
 }
 
@@ -248,7 +250,11 @@ static const struct ipc_permit steward_permits[] = {
     {IPC_COMMAND, 1, on_command},
     {IPC_HEALTH, 1, on_health},
 };
-static const struct ipc_permit doorman_permits[] = {EVERY_ROLE, {IPC_DRAINED, 1, on_drained}};
+static const struct ipc_permit doorman_permits[] = {
+    EVERY_ROLE,
+    {IPC_TALLY, 1, on_tally},
+    {IPC_DRAINED, 1, on_drained},
+};
 static const struct ipc_permit other_permits[] = {EVERY_ROLE};
 
 struct permits hear_permits(enum peer_role role) {

@@ -28,9 +28,34 @@ bool listener_is_for(const struct listener *listener, uint32_t worker) {
     return !listener->is_tls && (listener->is_shared || listener->worker == worker);
 }
 
-static const char *mend_for(int error) {
+static in_port_t port_of(const struct address *address) {
+    return address->any.sa_family == AF_INET ? address->in.sin_port : address->in6.sin6_port;
+}
+
+/* Whether the port is that of a socket that was handed over, and that no place has taken. */
+static bool is_handed_over(const struct opening *o, const struct listen_place *place) {
+    for (size_t i = 0; place->kind != LISTEN_UNIX && i < o->inherited->n; i++) {
+        const struct inherited_socket *socket = &o->inherited->sockets[i];
+
+        if (socket->fd >= 0 && !socket->is_unix && port_of(&socket->address) == port_of(&place->address))
+            return true;
+    }
+    return false;
+}
+
+static bool is_no_socket(const char *path) {
+    struct stat there;
+
+    return path && lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode);
+}
+
+static const char *mend_for(const struct opening *o, const struct listen_place *place, int error) {
     switch (-error) {
     case EADDRINUSE:
+        if (is_handed_over(o, place))
+            return "systemd has handed over a socket of that port; write listen: [ systemd ], or stop the socket unit";
+        if (is_no_socket(place->path))
+            return "what lies there is no socket; remove it, or name another place";
         return "another process listens there; end it, or name another place";
     case EACCES:
         return "let systemd open it (listen: [ systemd ]), or name another place";
@@ -45,7 +70,7 @@ static const char *mend_for(int error) {
 
 static int fail(const struct opening *o, const struct listen_place *place, int error) {
     if (asprintf(o->ret_error, "%s: %s: cannot be listened at: %s; %s", place->where, place->text, strerror(-error),
-                 mend_for(error)) < 0)
+                 mend_for(o, place, error)) < 0)
         *o->ret_error = NULL;
     return error;
 }
@@ -171,12 +196,22 @@ static int open_places(const struct opening *o) {
     return 0;
 }
 
+static void describe(const struct inherited_socket *socket, char to[static LISTENER_AT_MAX]) {
+    char address[ADDRESS_TEXT_MAX];
+
+    address_format(&socket->address, address);
+    if (socket->is_unix)
+        (void)snprintf(to, LISTENER_AT_MAX, "unix:%s", socket->path.sun_path);
+    else
+        (void)snprintf(to, LISTENER_AT_MAX, "%s", address);
+}
+
 static int take_rest(const struct opening *o, size_t place) {
     struct inherited_socket *socket;
     size_t n = 0;
 
     for (; (socket = inherited_next(o->inherited)); n++)
-        (void)add_inherited(o, place, socket);
+        describe(socket, add_inherited(o, place, socket)->at);
     if (n > 0)
         return 0;
     if (asprintf(o->ret_error,
@@ -196,10 +231,37 @@ static void drop_rest(const struct opening *o) {
     }
 }
 
+/* Sockets of a predecessor's own making stand for the places that it had; those of systemd are places themselves. */
+static bool has_handed_any(const struct inherited *inherited) {
+    for (size_t i = 0; i < inherited->n; i++)
+        if (strcmp(inherited->sockets[i].name, INHERITED_OWN) != 0)
+            return true;
+    return false;
+}
+
+static size_t find_systemd(const struct dispatch_settings *settings) {
+    size_t at = settings->n_listen;
+
+    for (size_t i = 0; i < settings->n_listen; i++)
+        if (settings->listen[i].kind == LISTEN_SYSTEMD)
+            at = i;
+    return at;
+}
+
+static int open_written(const struct opening *o) {
+    size_t rest = find_systemd(o->settings);
+    int r = open_places(o);
+
+    if (r == 0 && rest < o->settings->n_listen)
+        return take_rest(o, rest);
+    if (r == 0)
+        drop_rest(o);
+    return r;
+}
+
 int listeners_open(struct listeners *listeners, const struct dispatch_settings *settings, uint32_t n_workers,
                    struct inherited *inherited, char **ret_error) {
     const struct opening o = {listeners, settings, n_workers, inherited, ret_error};
-    size_t rest = settings->n_listen;
     int r;
 
     *ret_error = NULL;
@@ -207,19 +269,44 @@ int listeners_open(struct listeners *listeners, const struct dispatch_settings *
         (struct listeners){.items = calloc(settings->n_listen * n_workers + inherited->n, sizeof(listeners->items[0]))};
     if (!listeners->items)
         return -ENOMEM;
-    r = open_places(&o);
-    for (size_t i = 0; i < settings->n_listen; i++)
-        if (settings->listen[i].kind == LISTEN_SYSTEMD)
-            rest = i;
-    if (r == 0 && rest < settings->n_listen)
-        r = take_rest(&o, rest);
-    else if (r == 0)
-        drop_rest(&o);
+    r = settings->listens_by_default && has_handed_any(inherited) ? take_rest(&o, 0) : open_written(&o);
     if (r == 0 && listeners->n == 0)
         r = fail(&o, &settings->listen[0], -EADDRNOTAVAIL);
     if (r < 0)
         listeners_close(listeners, false);
     return r;
+}
+
+/* What was handed over at the place, in the place of its words. Returns whether there is any. */
+static bool print_handed(FILE *out, const struct listeners *listeners, size_t place) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < listeners->n; i++)
+        if (listeners->items[i].place == place && listeners->items[i].at[0])
+            fprintf(out, "%s%s", n++ > 0 ? ", " : "", listeners->items[i].at);
+    if (n > 0)
+        fprintf(out, " (from systemd)");
+    return n > 0;
+}
+
+char *listeners_describe(const struct listeners *listeners, const struct dispatch_settings *settings) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < settings->n_listen; i++) {
+        if (i > 0 && listen_is_second_half(&settings->listen[i]))
+            continue;
+        fprintf(out, "%s", i > 0 ? ", " : "");
+        if (!print_handed(out, listeners, i))
+            fprintf(out, "%s", settings->listen[i].text);
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 void listeners_close(struct listeners *listeners, bool is_handed_on) {

@@ -12,6 +12,8 @@
 #include "ingress/peer_role.h"
 #include "ingress/settings.h"
 
+#define LISTENER_AT_MAX (sizeof("unix:") + sizeof(((struct sockaddr_un *)NULL)->sun_path))
+
 struct listener {
     uint32_t place; /* in the settings: its number, for the roles */
     enum listener_kind kind;
@@ -20,6 +22,8 @@ struct listener {
     uint32_t worker; /* from 0 */
     char name[INHERITED_NAME_MAX];
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* of our own making, to be removed; else empty */
+    char
+        at[LISTENER_AT_MAX]; /* of one that was handed over and that no place names: its address in words; else empty */
     int fd;
 };
 
@@ -29,11 +33,14 @@ struct listeners {
 };
 
 /*
- * What `settings` say, of `inherited` what is there already. 0; or -errno with one line in `*ret_error`, the caller's
- * (NULL without memory): then nothing is left open.
+ * What `settings` say, of `inherited` what is there already; where they say nothing, what systemd has handed over. 0; or
+ * -errno with one line in `*ret_error`, the caller's (NULL without memory): then nothing is left open.
  */
 int listeners_open(struct listeners *listeners, const struct dispatch_settings *settings, uint32_t n_workers,
                    struct inherited *inherited, char **ret_error);
+
+/* Where it listens, for the line at the start: "127.0.0.1:3780 (from systemd)". The caller's; NULL without memory. */
+char *listeners_describe(const struct listeners *listeners, const struct dispatch_settings *settings);
 
 /* Whether that dispatcher accepts at it. */
 bool listener_is_for(const struct listener *listener, uint32_t worker);

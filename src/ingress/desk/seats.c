@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "ingress/desk/dispatch_state.h"
+#include "names/trust.h"
 
 /* Who speaks with whom, without us: each such pair gets a channel of its own. */
 static const struct {
@@ -229,13 +230,14 @@ static void add_seat(struct dispatch *dispatch, enum peer_role role, uint32_t nu
 }
 
 static int start_seat(struct seat *seat, char **ret_error) {
+    const char *argument = seat->role == PEER_VERIFIER ? trust_named_directory() : NULL;
     char path[PATH_MAX];
     int r = child_program_path(programs[seat->role], path, sizeof(path));
 
     if (r == 0 && access(path, X_OK) < 0)
         r = -errno;
     if (r == 0)
-        r = standing_start(&seat->standing, &plans[seat->role], NULL, seat);
+        r = standing_start(&seat->standing, &plans[seat->role], argument, seat);
     seat->is_used = r == 0;
     if (r < 0 && asprintf(ret_error, "%s cannot be started: %s; install all of credfd's programs beside each other",
                           path, strerror(-r)) < 0)

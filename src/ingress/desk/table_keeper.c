@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,14 +65,20 @@ static void complain(struct table_keeper *keeper, char **error) {
 
 static void read_anew(struct table_keeper *keeper) {
     _cleanup_free_ char *error = NULL;
+    bool was_astray = keeper->error != NULL;
+    uint32_t n;
     int fd = -EBADF, r = build(keeper, table_number(keeper->table) + 1, &fd, &error);
 
     if (r == 0)
         r = put_in_force(keeper, fd);
-    if (r < 0)
+    if (r < 0) {
         complain(keeper, &error);
-    else
-        keeper->changed(keeper);
+        return;
+    }
+    n = table_names(keeper->table);
+    log_line(was_astray ? LOG_WARNING : LOG_INFO, "%s %s: %" PRIu32 " name%s", keeper->path,
+             was_astray ? "is in order again and in force" : "is in force", n, n == 1 ? "" : "s");
+    keeper->changed(keeper);
 }
 
 /* Nobody is told of a table, or of a fault, that is the same as before. */

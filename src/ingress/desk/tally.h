@@ -1,7 +1,7 @@
 /*
  * What dispatchers count and tell the supervisor from time to time: IPC_TALLY, the process's totals since its last
  * tally, and IPC_SEEN, one person's. Counters, never anything that a stranger has written but the name of a person that
- * is in the table.
+ * is in the table. The doorman tells whom it has refused in the same way.
  */
 #pragma once
 
@@ -32,9 +32,10 @@ struct tally {
     uint64_t connections; /* accepted */
     uint64_t tunnels_opened, tunnels_ended[TUNNEL_ENDS];
     uint64_t refused[TALLY_REFUSALS];
-    uint64_t limited; /* people who were told that there were too many mints */
-    uint64_t upstream_reused, upstream_opened, upstream_failed;
-    int64_t open_connections, open_tunnels; /* now, not since the last */
+    uint64_t limited;                          /* people who were told that there were too many mints */
+    uint64_t upstream_reused, upstream_opened; /* people's requests, by the connection that they went on */
+    uint64_t upstream_failed;                  /* connections that could not be made */
+    int64_t open_connections, open_tunnels;    /* now, not since the last */
 };
 
 struct seen {

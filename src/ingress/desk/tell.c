@@ -14,6 +14,7 @@
 #include "ingress/desk/of_settings.h"
 #include "ingress/front/front_codec.h"
 #include "ingress/pairing/recipe_codec.h"
+#include "names/trust.h"
 
 static int say(struct seat *seat, const struct ipc_writer *w, int fd) {
     return channel_send(&seat->standing.child.channel, w, fd);
@@ -96,11 +97,24 @@ static int open_file(const char *path) {
 /* Without it the rules behind it still say that there is one: the system's certificates do not count then. */
 static int tell_ca_file(struct seat *seat) {
     const char *path = seat->dispatch->settings->trust.jwt.ca_file;
-    _cleanup_close_ int fd = path ? open_file(path) : -EBADF;
     struct ipc_writer w = ipc_begin(IPC_CA_FILE);
+    _cleanup_close_ int fd = -EBADF;
+    int r = path ? trust_copy(path, &fd) : 0;
 
+    if (r < 0)
+        log_error("%s: %s; what was there before stays in force", path, strerror(-r));
     ipc_put_u32(&w, 0);
     return fd < 0 ? 0 : say(seat, &w, fd);
+}
+
+/* $SSL_CERT_FILE, beside the system's. */
+static int tell_bundle(struct seat *seat) {
+    _cleanup_free_ char *error = NULL;
+    _cleanup_close_ int fd = -EBADF;
+
+    if (trust_copy_named(&fd, &error) < 0)
+        log_error("%s", error ? error : "out of memory");
+    return fd < 0 ? 0 : say_alone(seat, IPC_TRUST, fd);
 }
 
 static int tell_keys(struct seat *seat) {
@@ -117,7 +131,9 @@ int tell_assertions(struct seat *seat) {
 
     if (!seat->dispatch->settings->trust.jwt.header)
         return 0;
-    r = tell_ca_file(seat);
+    r = tell_bundle(seat);
+    if (r == 0)
+        r = tell_ca_file(seat);
     if (r < 0)
         return r;
     assertion_rules_of_settings(seat->dispatch->settings, &rules);

@@ -14,6 +14,7 @@
 #include "ingress/front/doorman_guest.h"
 #include "ingress/front/doorman_names.h"
 #include "ingress/front/doorman_part.h"
+#include "ingress/front/doorman_refusals.h"
 #include "ingress/front/handed_file.h"
 #include "ingress/peer_role.h"
 #include "net/tls.h"
@@ -49,8 +50,6 @@ static struct guests shaking, inside;
 static bool is_draining, has_drained;
 static struct timer drain;
 
-static struct { uint64_t since_ms, said, unsaid; } refusals;
-
 static void guests_add(struct guests *list, struct guest *guest) {
     guest->next = NULL;
     guest->before = list->last;
@@ -79,25 +78,6 @@ static void tell_when_drained(void) {
     timer_cancel(&drain);
     w = ipc_begin(IPC_DRAINED);
     role_send(&w, -EBADF);
-}
-
-/* Whoever knocks at random does not fill the log. */
-static void log_refusal(const struct address *address, const char *reason) {
-    char text[ADDRESS_TEXT_MAX];
-
-    if (refusals.since_ms == 0 || loop_now_ms() - refusals.since_ms >= GUEST_LINES_EVERY) {
-        if (refusals.unsaid > 0)
-            log_info("%llu more were refused", (unsigned long long)refusals.unsaid);
-        refusals.since_ms = loop_now_ms();
-        refusals.said = refusals.unsaid = 0;
-    }
-    if (refusals.said == LIMIT_GUEST_LINES) {
-        refusals.unsaid++;
-        return;
-    }
-    refusals.said++;
-    address_format(address, text);
-    log_info("%s is refused: %s", text, reason);
 }
 
 static struct slice address_bytes(const struct address *address) {
@@ -141,12 +121,15 @@ static const char *name_of(const struct guest *guest) {
 }
 
 static int admit(struct guest *guest, int *ret_fd, const char **ret_reason) {
+    const struct x509_st *certificate = tls_server_client(&guest->outer);
     const char *name = name_of(guest);
     _cleanup_close_ int here = -EBADF, there = -EBADF;
     int ends[2], r;
 
     if (!name) {
-        *ret_reason = "its certificate has no name of those that may enter";
+        *ret_reason = certificate ? NULL : "it shows no certificate";
+        if (certificate)
+            doorman_refused_name(&guest->address, certificate);
         return -EACCES;
     }
     r = fd_pair(SOCK_STREAM | SOCK_NONBLOCK, ends);
@@ -164,7 +147,7 @@ static int admit(struct guest *guest, int *ret_fd, const char **ret_reason) {
 }
 
 static void refused(struct guest *guest, const char *reason) {
-    log_refusal(&guest->address, reason);
+    doorman_refused(&guest->address, reason);
 }
 
 static void entered(struct guest *guest) {
@@ -213,7 +196,7 @@ static void take(const struct listener *listener, int fd, const struct address *
     int r = guest_new(fd, address, listener->number, tls, &host, &guest);
 
     if (r < 0)
-        log_refusal(address, strerror(-r));
+        doorman_refused(address, strerror(-r));
     else
         guests_add(&shaking, guest);
 }
@@ -274,7 +257,8 @@ static void use_parts(void) {
                                            .ca = buf_slice(&parts[TLS_PART_CA])};
 
     if (tls_server_new(&whole, &made, &fault) < 0) {
-        log_error("certificate, key and CA are not taken: %s%s", fault, tls ? "; those from before stay" : "");
+        log_error("dispatch.trust.mtls: certificate, key and CA are not taken: %s%s", fault,
+                  tls ? "; those from before stay" : "");
     } else {
         tls_server_free(tls);
         tls = made;
@@ -377,6 +361,7 @@ static int prepare(void) {
     if (r == 0)
         r = tls_init();
     retry.on_expiry = look_again;
+    doorman_refusals_init();
     drain.on_expiry = drain_late;
     buf_init(&parts[TLS_PART_CERTIFICATE], LIMIT_TLS_FILE);
     buf_init_secret(&parts[TLS_PART_KEY], LIMIT_TLS_FILE);

@@ -18,7 +18,7 @@ enum guest_state {
 struct guest_host {
     /*
      * Its certificate is in order: whether it may enter. 0 with the end that leads to a dispatcher; or -EACCES or
-     * -errno, with the reason, a constant.
+     * -errno, with the reason, a constant; NULL where that has been told already.
      */
     int (*admit)(struct guest *guest, int *ret_fd, const char **ret_reason);
     void (*refused)(struct guest *guest, const char *reason); /* it does not enter; `gone` follows */

@@ -1,6 +1,6 @@
 /*
- * Whether a client's certificate, which has been verified already, has one of the names of those who may enter. Pure.
- * Called by the doorman after each handshake.
+ * Whether a client's certificate, which has been verified already, has one of the names of those who may enter, and
+ * which it has. Pure. Called by the doorman after each handshake.
  */
 #pragma once
 
@@ -14,6 +14,14 @@ struct doorman_names {
     char at[LIMIT_TRUSTED_PEERS][LIMIT_HOST + 1]; /* lower case */
     size_t n;
 };
+
+#define CERTIFICATE_NAMES_MAX 256
+
+/*
+ * What names it has, for the log of one that may not enter: its DNS names, or its common name, what is not printable as
+ * `?`, and cut; "no name" where there is none.
+ */
+void doorman_names_describe(const struct x509_st *certificate, char to[static CERTIFICATE_NAMES_MAX]);
 
 /*
  * Compared are the certificate's DNS names, each as a whole, ASCII case not counting; a wildcard stands for nothing

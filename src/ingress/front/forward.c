@@ -24,15 +24,40 @@ static const struct row f_rows[] = {
 };
 static const struct row p_rows[] = {{{"proxy", 5}, false, DROPPED}}; /* a CGI's HTTP_PROXY */
 static const struct row r_rows[] = {{{"remote-", 7}, true, DROPPED}};
-static const struct row t_rows[] = {{{"true-client-ip", 14}, false, DROPPED}};
+static const struct row t_rows[] = {
+    {{"true-client-ip", 14}, false, DROPPED},
+    {{"tailscale-", 10}, true, DROPPED},
+};
 static const struct row x_rows[] = {
-    {{"x-forwarded-for", 15}, false, SAYS_FOR}, {{"x-forwarded-proto", 17}, false, SAYS_PROTO},
-    {{"x-forwarded", 11}, true, DROPPED},       {{"x-authentik-", 12}, true, DROPPED},
-    {{"x-auth-request-", 15}, true, DROPPED},   {{"x-webauth-", 10}, true, DROPPED},
-    {{"x-remote-", 9}, true, DROPPED},          {{"x-real-ip", 9}, false, DROPPED},
-    {{"x-client-ip", 11}, false, DROPPED},      {{"x-cluster-client-ip", 19}, false, DROPPED},
-    {{"x-original-url", 14}, false, DROPPED},   {{"x-original-forwarded-", 21}, true, DROPPED},
+    {{"x-forwarded-for", 15}, false, SAYS_FOR},
+    {{"x-forwarded-proto", 17}, false, SAYS_PROTO},
+    {{"x-forwarded", 11}, true, DROPPED},
+    {{"x-authentik-", 12}, true, DROPPED},
+    {{"x-auth-request-", 15}, true, DROPPED},
+    {{"x-webauth-", 10}, true, DROPPED},
+    {{"x-remote-", 9}, true, DROPPED},
+    {{"x-real-ip", 9}, false, DROPPED},
+    {{"x-client-ip", 11}, false, DROPPED},
+    {{"x-cluster-client-ip", 19}, false, DROPPED},
+    {{"x-original-url", 14}, false, DROPPED},
+    {{"x-original-forwarded-", 21}, true, DROPPED},
     {{"x-rewrite-url", 13}, false, DROPPED},
+    {{"x-user", 6}, false, DROPPED},
+    {{"x-user-name", 11}, false, DROPPED},
+    {{"x-user-email", 12}, false, DROPPED},
+    {{"x-username", 10}, false, DROPPED},
+    {{"x-auth-user", 11}, true, DROPPED},
+    {{"x-auth-email", 12}, false, DROPPED},
+    {{"x-auth-groups", 13}, false, DROPPED},
+    {{"x-auth-roles", 12}, false, DROPPED},
+    {{"x-auth-subject", 14}, false, DROPPED},
+    {{"x-token-", 8}, true, DROPPED},
+    {{"x-goog-authenticated-user-", 26}, true, DROPPED},
+    {{"x-goog-iap-", 11}, true, DROPPED},
+    {{"x-amzn-oidc-", 12}, true, DROPPED},
+    {{"x-ms-client-principal", 21}, true, DROPPED},
+    {{"x-vouch-", 8}, true, DROPPED},
+    {{"x-pomerium-", 11}, true, DROPPED},
 };
 
 /* Case does not count, and what a CGI takes for a dash counts as one: nothing is dropped that can look like it. */
@@ -244,7 +269,7 @@ void front_forward(const struct front *front, const struct peer *peer, const str
     struct way way = {.n = 0};
 
     ret->n = 0;
-    ret->proto = SLICE("http");
+    ret->proto = peer->kind == PEER_CERTIFICATE ? SLICE("https") : SLICE("http");
     ret->client = SLICE_EMPTY;
     sort_fields(&own, request, ret_kept, ret_n_kept, &said);
     if (peer->is_trusted && said.n_proto == 1 && is_scheme(said.proto))

@@ -20,6 +20,7 @@
 #include "ingress/front/verifier_queue.h"
 #include "ingress/peer_role.h"
 #include "names/lookup.h"
+#include "names/trust.h"
 #include "proc/role.h"
 
 static struct assertion_rules rules;
@@ -27,7 +28,8 @@ static bool has_rules;
 static struct verifier_keys keys;
 static struct verifier_queue queue;
 static struct buf ca; /* of the next rules */
-static const char *system_trust = "/etc/ssl/certs";
+static const char *system_trust = TRUST_DIRECTORY;
+static struct buf bundle; /* beside it, when the person who started credfd named one */
 static bool has_resolver; /* without one most names lead nowhere */
 
 /* By their numbers. They ask; an answer for one that reads nothing waits in a bounded queue. */
@@ -127,20 +129,36 @@ static int on_peer(void *owner, struct ipc_message *m) {
     return add_dispatcher(number, fd_steal(&fd));
 }
 
+/* What cannot be read is not trusted. */
+static void read_certificates(int fd, struct buf *to, const char *what) {
+    int r;
+
+    buf_release(to);
+    r = handed_file_read(fd, to);
+    if (r == 0)
+        return;
+    log_error("the file of %s cannot be read: %s", what, strerror(-r));
+    buf_release(to);
+}
+
+static int on_trust(void *owner, struct ipc_message *m) {
+    _cleanup_close_ int fd = ipc_get_fd(m);
+
+    (void)owner;
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    read_certificates(fd, &bundle, "further certificates to trust");
+    return 0;
+}
+
 static int on_ca_file(void *owner, struct ipc_message *m) {
     uint32_t nothing = ipc_get_u32(m);
     _cleanup_close_ int fd = ipc_get_fd(m);
-    int r;
 
     (void)owner;
     if (ipc_end(m) < 0 || nothing != 0)
         return -EPROTO;
-    buf_release(&ca);
-    r = handed_file_read(fd, &ca);
-    if (r < 0) {
-        log_error("the file of the certificates to trust for the keys cannot be read: %s", strerror(-r));
-        buf_release(&ca);
-    }
+    read_certificates(fd, &ca, "the certificates to trust for the keys");
     return 0;
 }
 
@@ -149,8 +167,10 @@ static struct tls_context *make_trust(void) {
     struct tls_context *context = NULL;
     int r = -EINVAL;
 
-    if (!rules.has_ca || !buf_is_empty(&ca))
-        r = tls_context_new(buf_slice(&ca), rules.has_ca ? NULL : system_trust, &context);
+    if (!rules.has_ca)
+        r = tls_context_new(buf_slice(&bundle), system_trust, &context);
+    else if (!buf_is_empty(&ca))
+        r = tls_context_new(buf_slice(&ca), NULL, &context);
     buf_release(&ca);
     if (r < 0)
         log_error("the certificates to trust for the keys cannot be used: %s; no keys are fetched",
@@ -187,7 +207,8 @@ static int on_keys(void *owner, struct ipc_message *m) {
         return -EPROTO;
     fault = verifier_keys_read(&keys, fd);
     if (fault)
-        log_error("the file of keys is not taken: %s%s", fault, keys.keys ? "; the keys from before stay" : "");
+        log_error("dispatch.trust.jwt.jwks: the file of keys is not taken: %s%s", fault,
+                  keys.keys ? "; the keys from before stay" : "");
     return 0;
 }
 
@@ -204,18 +225,21 @@ static int prepare(void) {
         return -EIO;
     json_object_seed(seed | 1); /* 0 would have it open a file */
     buf_init(&ca, LIMIT_CA_FILE);
+    buf_init(&bundle, LIMIT_CA_FILE);
     verifier_keys_init(&keys, keys_settled);
     return 0;
 }
 
-static const struct ipc_permit permits[] = {
-    {IPC_CA_FILE, 1, on_ca_file}, {IPC_VERIFIER, 1, on_verifier}, {IPC_KEYS, 1, on_keys}, {IPC_PEER, 1, on_peer}};
+static const struct ipc_permit permits[] = {{IPC_TRUST, 1, on_trust},
+                                            {IPC_CA_FILE, 1, on_ca_file},
+                                            {IPC_VERIFIER, 1, on_verifier},
+                                            {IPC_KEYS, 1, on_keys},
+                                            {IPC_PEER, 1, on_peer}};
 
 /* argv[1], if it is there, is the directory of certificates to trust instead of the system's. */
 int main(int argc, char **argv) {
     /* with Debian's, its hashed links and where they lead */
-    const char *const readable[] = {argc > 1 ? argv[1] : system_trust, "/usr/share/ca-certificates",
-                                    "/usr/local/share/ca-certificates"};
+    const char *const readable[] = {argc > 1 ? argv[1] : TRUST_DIRECTORY, TRUST_LINKED};
     const struct role verifier = {
         .name = "credfd-verifier",
         .seccomp = SECCOMP_VERIFIER,

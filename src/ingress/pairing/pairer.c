@@ -170,14 +170,32 @@ static void stop_mint(uint32_t mint) {
 static void log_pairing(const struct target *target, const struct pairing_result *result) {
     const struct instance *i = &target->instance;
 
-    if (result->fault != PAIRING_WORKED)
-        log_warning("%.*s (%.*s): %s: %s (exchange %zu, status %u)", SLICE_ARG(i->name), SLICE_ARG(i->os_user),
-                    pairing_fault_words(result->fault), result->reason, result->exchange + 1, result->status);
+    if (result->status > 0 && result->fault != PAIRING_WORKED)
+        log_warning("%.*s (%.*s): %s: %s (%s: %u)", SLICE_ARG(i->name), SLICE_ARG(i->os_user),
+                    pairing_fault_words(result->fault), result->reason,
+                    target->recipe->exchanges[result->exchange].path, result->status);
+    else if (result->fault != PAIRING_WORKED)
+        log_warning("%.*s (%.*s): %s: %s", SLICE_ARG(i->name), SLICE_ARG(i->os_user),
+                    pairing_fault_words(result->fault), result->reason);
     else if (result->exchange > 0)
         log_info("%.*s (%.*s): paired, at the older endpoint %s", SLICE_ARG(i->name), SLICE_ARG(i->os_user),
                  target->recipe->exchanges[result->exchange].path);
     else
         log_info("%.*s (%.*s): paired", SLICE_ARG(i->name), SLICE_ARG(i->os_user));
+}
+
+static void log_refusal(const struct target *target, enum pairing_refusal refusal) {
+    static const char *const words[PAIRING_REFUSALS] = {
+        [PAIRING_TOO_MANY] = "asks for a session more often than dispatch.mint.rate allows, and is told to wait",
+        [PAIRING_NOT_KEPT] = "was given a session twice just now and comes again without it: the browser does not keep "
+                             "the cookie, or does not get it",
+        [PAIRING_DENIED] = "was given a session twice just now and comes with it, and the instance denies it: it does "
+                           "not honour the sessions that it makes",
+    };
+    const struct instance *i = &target->instance;
+
+    log_warning("%.*s (%.*s), instance %.*s: %s", SLICE_ARG(i->name), SLICE_ARG(i->os_user), SLICE_ARG(i->key),
+                words[refusal]);
 }
 
 static void tell_pairing(const struct target *target, const struct pairing_result *result) {
@@ -195,7 +213,8 @@ static void tell_pairing(const struct target *target, const struct pairing_resul
 
 static int open_desk(void) {
     static const struct session_desk_ops ops = {
-        .answer = tell_answer, .queue = {.mint = ask_mint, .mint_stop = stop_mint, .paired = tell_pairing}};
+        .answer = tell_answer,
+        .queue = {.mint = ask_mint, .mint_stop = stop_mint, .paired = tell_pairing, .refused = log_refusal}};
 
     log_set_level(LOG_INFO); /* each pairing is told of; the supervisor drops what nobody wants to see */
     mint_json_init();

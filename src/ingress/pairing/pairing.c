@@ -1,6 +1,7 @@
 #include "ingress/pairing/pairing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -142,6 +143,17 @@ static void begin_exchange(struct pairing *pairing) {
         reject(pairing, 0, r == -ENOMEM ? "out of memory" : "the recipe's request cannot be made of that credential");
 }
 
+/* What a mint command ends with says why: credfd-mint(8) has a status for each fault. */
+static void fail_by_status(struct pairing *pairing) {
+    int status = pairing->wait_status;
+    char words[64];
+
+    (void)snprintf(words, sizeof(words),
+                   WIFEXITED(status) ? "the mint command ended with %d" : "signal %d ended the mint command",
+                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    fail(pairing, PAIRING_MINT_FAILED, words);
+}
+
 static void judge_mint(struct pairing *pairing) {
     timer_cancel(&pairing->deadline);
     stop_reading(pairing);
@@ -149,9 +161,10 @@ static void judge_mint(struct pairing *pairing) {
         fail(pairing, PAIRING_UNPARSEABLE, "the mint command printed too much");
     else if (pairing->end == COMMAND_TIMED_OUT)
         fail(pairing, PAIRING_MINT_FAILED, "the mint command took too long");
-    else if (pairing->end != COMMAND_EXITED || pairing->wait_status != 0)
-        fail(pairing, PAIRING_MINT_FAILED,
-             WIFEXITED(pairing->wait_status) ? "the mint command failed" : "the mint command was killed");
+    else if (pairing->end != COMMAND_EXITED)
+        fail(pairing, PAIRING_MINT_FAILED, "the mint command could not be run");
+    else if (pairing->wait_status != 0)
+        fail_by_status(pairing);
     else if (mint_output_parse(pairing->output, &pairing->credential) < 0)
         fail(pairing, PAIRING_UNPARSEABLE, "what the mint command printed is no JSON object with a credential");
     else

@@ -17,7 +17,7 @@ struct pairing;
 /* Valid during `done`. */
 struct pairing_result {
     enum pairing_fault fault;
-    const char *reason;   /* what went wrong, a constant, for the log; "" when it worked */
+    const char *reason;   /* what went wrong, for the log; "" when it worked */
     unsigned status;      /* of the instance's answer to the last exchange; 0 without one */
     size_t exchange;      /* index of the last one that was tried */
     bool was_not_started; /* with PAIRING_MINT_FAILED: there was no command at all */

@@ -8,10 +8,8 @@
 #include "base/fd.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "ingress/pairing/session_cache.h"
+#include "ingress/pairing/pairing_rounds.h"
 #include "net/loop.h"
-
-#define RECENT_MAX 16 /* sessions of one user: more in LOOP_LOOK no rate should allow */
 
 /* What a user's turn is waiting for. */
 enum turn {
@@ -31,13 +29,9 @@ struct pairing_user {
     uint64_t unreachable_ms; /* until then it is looked first whether somebody is there */
     uint64_t silent_ms;      /* until then the instance of the key `silent` gets no credential: it says nothing */
     char silent[LIMIT_INSTANCE_KEY + 1];
-    struct {
-        uint64_t browser;
-        uint64_t when_ms; /* 0: never */
-        uint64_t turn;    /* that brought it: many tabs of one browser are one */
-    } recent[RECENT_MAX];
-    size_t next_recent;
+    struct pairing_rounds rounds;
     uint64_t n_turns;
+    uint64_t refused_ms[PAIRING_REFUSALS]; /* when that was told last; 0: never */
     struct pairing_waiter *waiters, **waiters_end;
     size_t n_waiters;
     /* from WAIT_ANYBODY on */
@@ -134,26 +128,13 @@ static struct pairing_waiter *take_waiters(struct pairing_user *user, const stru
     return taken;
 }
 
-/* Notes a session that `browser` has got: how many that were lately. Who keeps no cookies is sent round and round. */
-static uint32_t note_recent(struct pairing_user *user, uint64_t browser) {
-    uint64_t now = loop_now_ms();
-    uint32_t n = 0;
-    bool is_noted = false;
+/* He has a session: where his browser does not keep it, or the instance denies it, he comes again at once. */
+static void note_round(struct pairing_user *user, const struct pairing_waiter *waiter,
+                       const struct pairing_result *result) {
+    struct session_digest cookie =
+        pairing_rounds_cookie(waiter->target, waiter->names, result->set_cookies, result->n_set_cookies);
 
-    for (size_t i = 0; i < RECENT_MAX; i++) {
-        if (user->recent[i].when_ms == 0 || user->recent[i].when_ms + LOOP_LOOK <= now ||
-            user->recent[i].browser != browser)
-            continue;
-        n++;
-        is_noted = is_noted || user->recent[i].turn == user->n_turns;
-    }
-    if (is_noted)
-        return n;
-    user->recent[user->next_recent].browser = browser;
-    user->recent[user->next_recent].when_ms = now;
-    user->recent[user->next_recent].turn = user->n_turns;
-    user->next_recent = (user->next_recent + 1) % RECENT_MAX;
-    return n + 1;
+    pairing_rounds_note(&user->rounds, waiter->browser, user->n_turns, &cookie, loop_now_ms());
 }
 
 /* Nobody's telling makes another of them go: each is its owner's to free, once it was told. */
@@ -162,16 +143,20 @@ static void tell(struct pairing_user *user, struct pairing_waiter *waiters, stru
         struct pairing_waiter *waiter = waiters;
 
         waiters = waiter->next;
-        outcome.recent =
-            outcome.result && outcome.result->fault == PAIRING_WORKED ? note_recent(user, waiter->browser) : 0;
+        if (outcome.result && outcome.result->fault == PAIRING_WORKED)
+            note_round(user, waiter, outcome.result);
         waiter->on_outcome(waiter, &outcome);
     }
 }
 
-static bool has_recent(const struct pairing_user *user) {
-    size_t last = (user->next_recent + RECENT_MAX - 1) % RECENT_MAX;
+/* Somebody who reloads and reloads does not fill the log. */
+static void log_refusal(struct pairing_user *user, const struct target *target, enum pairing_refusal refusal) {
+    uint64_t *told_ms = &user->refused_ms[refusal];
 
-    return user->recent[last].when_ms > 0 && user->recent[last].when_ms + LOOP_LOOK > loop_now_ms();
+    if (*told_ms > 0 && loop_now_ms() - *told_ms < LOOP_LOOK)
+        return;
+    *told_ms = loop_now_ms();
+    user->queue->ops->refused(target, refusal);
 }
 
 /* Who waits the longest: new ones stand at the front of the list. */
@@ -246,8 +231,9 @@ static void begin_pairing(struct pairing_user *user) {
 
     if (!pairing_rate_take(queue->rules.rate, loop_now_ms(), &user->next_us, &retry_s)) {
         struct pairing_waiter *told = take_waiters(user, NULL);
-        struct pairing_outcome outcome = {.retry_s = retry_s};
+        struct pairing_outcome outcome = {.refusal = PAIRING_TOO_MANY, .retry_s = retry_s};
 
+        log_refusal(user, user->target, PAIRING_TOO_MANY);
         target_unref(user->target);
         user->target = NULL;
         set_turn(user, WAIT_NOBODY);
@@ -320,7 +306,7 @@ static void take_turn(struct pairing_user *user) {
 
 static bool has_rested(const struct pairing_user *user, uint64_t now_ms) {
     return user->turn == WAIT_NOBODY && !user->waiters && user->unreachable_ms <= now_ms && user->silent_ms <= now_ms &&
-           !has_recent(user) && pairing_rate_is_rested(user->next_us, now_ms);
+           !pairing_rounds_have_any(&user->rounds, now_ms) && pairing_rate_is_rested(user->next_us, now_ms);
 }
 
 /* Nothing is remembered of users who have rested. */
@@ -348,9 +334,8 @@ static struct pairing_user *find_user(const struct pairing_queue *queue, struct 
 void pairing_settled(struct pairing_queue *queue, const struct target *target, uint64_t browser) {
     struct pairing_user *user = find_user(queue, target->instance.os_user);
 
-    for (size_t i = 0; user && i < RECENT_MAX; i++)
-        if (user->recent[i].browser == browser)
-            user->recent[i].when_ms = 0;
+    if (user)
+        pairing_rounds_end(&user->rounds, browser);
 }
 
 static int add_user(struct pairing_queue *queue, struct slice os_user, struct pairing_user **ret) {
@@ -371,6 +356,19 @@ static int add_user(struct pairing_queue *queue, struct slice os_user, struct pa
     return 0;
 }
 
+/* The third redirect would not be the last: no session is made for it. */
+static bool refuse_round(struct pairing_user *user, struct pairing_waiter *waiter) {
+    struct pairing_outcome outcome = {.refusal = PAIRING_NOT_KEPT};
+
+    if (WEAKENED(LOOP) || !pairing_rounds_are_full(&user->rounds, waiter->browser, loop_now_ms()))
+        return false;
+    if (pairing_rounds_came_back(&user->rounds, waiter->browser, waiter->target, waiter->denied, loop_now_ms()))
+        outcome.refusal = PAIRING_DENIED;
+    log_refusal(user, waiter->target, outcome.refusal);
+    waiter->on_outcome(waiter, &outcome);
+    return true;
+}
+
 int pairing_want(struct pairing_queue *queue, struct target *target, struct pairing_waiter *waiter) {
     struct pairing_user *user = find_user(queue, target->instance.os_user);
     int r = user ? 0 : add_user(queue, target->instance.os_user, &user);
@@ -380,6 +378,8 @@ int pairing_want(struct pairing_queue *queue, struct target *target, struct pair
     if (user->n_waiters >= LIMIT_PERSON_QUESTIONS)
         return -EBUSY;
     waiter->target = target;
+    if (refuse_round(user, waiter))
+        return 0;
     append(user, waiter);
     if (user->turn == WAIT_NOBODY)
         take_turn(user);

@@ -10,11 +10,19 @@
 
 struct pairing_queue;
 
+/* Why none is begun. */
+enum pairing_refusal {
+    PAIRING_TOO_MANY, /* of this user, in that time */
+    PAIRING_NOT_KEPT, /* the browser comes again and again, without the session that it was given */
+    PAIRING_DENIED,   /* it comes with it, and the instance denies that it is one */
+    PAIRING_REFUSALS
+};
+
 /* Valid during `on_outcome`. */
 struct pairing_outcome {
-    const struct pairing_result *result; /* NULL: too many mints; try again in `retry_s` */
-    uint32_t retry_s;
-    uint32_t recent; /* of one that has worked: so many in the last LOOP_LOOK for that browser, itself among them */
+    const struct pairing_result *result; /* NULL: no pairing was begun, for this: */
+    enum pairing_refusal refusal;
+    uint32_t retry_s; /* with PAIRING_TOO_MANY */
 };
 
 /* Somebody who wants a session; part of its owner's structure. */
@@ -23,6 +31,8 @@ struct pairing_waiter {
     struct pairing_user *user;   /* NULL: it waits for nothing */
     struct target *target;       /* the owner's, for as long as it waits */
     uint64_t browser;            /* session_codec.h */
+    struct slice names;          /* of the session's cookie, patterns joined by "; "; the owner's */
+    struct slice denied;         /* sessions that have come along, and that the instance denies; likewise */
     /* From the loop, or from inside pairing_want. */
     void (*on_outcome)(struct pairing_waiter *waiter, const struct pairing_outcome *outcome);
 };
@@ -32,6 +42,8 @@ struct pairing_queue_ops {
     void (*mint)(uint32_t mint, const struct target *target);
     void (*mint_stop)(uint32_t mint);
     void (*paired)(const struct target *target, const struct pairing_result *result); /* each that has ended */
+    /* For the log: once for each user and kind of refusal in LOOP_LOOK, however often it is refused. */
+    void (*refused)(const struct target *target, enum pairing_refusal refusal);
 };
 
 struct pairing_rules {

@@ -55,7 +55,7 @@ struct ipc_writer session_answer_encode(const struct session_answer *answer) {
     ipc_put_u8(&w, (uint8_t)answer->state);
     ipc_put_u8(&w, (uint8_t)answer->fault);
     ipc_put_u32(&w, answer->retry_s);
-    ipc_put_u32(&w, answer->recent);
+    ipc_put_u8(&w, answer->is_denied);
     ipc_put_bytes(&w, answer->cookie_names);
     ipc_put_u8(&w, (uint8_t)answer->n_set_cookies);
     for (size_t i = 0; i < answer->n_set_cookies; i++)
@@ -65,14 +65,15 @@ struct ipc_writer session_answer_encode(const struct session_answer *answer) {
 
 int session_answer_decode(struct ipc_message *m, struct session_answer *ret) {
     struct session_answer answer = {.number = ipc_get_u32(m)};
-    uint8_t state = ipc_get_u8(m), fault = ipc_get_u8(m);
+    uint8_t state = ipc_get_u8(m), fault = ipc_get_u8(m), is_denied;
     size_t left = LIMIT_COOKIE;
 
     answer.retry_s = ipc_get_u32(m);
-    answer.recent = ipc_get_u32(m);
+    is_denied = ipc_get_u8(m);
     answer.cookie_names = ipc_get_bytes(m, NAMES_MAX);
     answer.n_set_cookies = ipc_get_u8(m);
-    if (state > SESSION_STALE || fault >= PAIRING_FAULTS || answer.n_set_cookies > LIMIT_SET_COOKIES)
+    if (state > SESSION_STALE || fault >= PAIRING_FAULTS || answer.n_set_cookies > LIMIT_SET_COOKIES ||
+        is_denied > (state == SESSION_ROUND))
         ipc_fail(m);
     /* a paired one brings cookies, a failed one its fault, and no other anything of the kind */
     if ((state == SESSION_PAIRED) != (answer.n_set_cookies > 0) ||
@@ -90,6 +91,7 @@ int session_answer_decode(struct ipc_message *m, struct session_answer *ret) {
         return -EPROTO;
     answer.state = state;
     answer.fault = fault;
+    answer.is_denied = is_denied;
     *ret = answer;
     return 0;
 }

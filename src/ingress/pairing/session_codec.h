@@ -32,6 +32,7 @@ enum session_state {
     SESSION_PAIRED,  /* `set_cookies` are the browser's */
     SESSION_FAILED,  /* pairing did not work: `fault` */
     SESSION_LIMITED, /* too many mints: `retry_s` */
+    SESSION_ROUND,   /* it was made twice just now, and here he is again: another would not help */
     SESSION_STALE,   /* that table is not the pairer's any more: ask again with a new one */
 };
 
@@ -50,7 +51,7 @@ struct session_answer {
     enum session_state state;
     enum pairing_fault fault;
     uint32_t retry_s;
-    uint32_t recent; /* with SESSION_PAIRED: pairings of this browser in the last LOOP_LOOK, this one among them */
+    bool is_denied; /* with SESSION_ROUND: the browser has kept it, and the instance denies that it is one */
     struct slice
         cookie_names; /* of the instance's sessions, patterns of wire/glob.h joined by "; ": for the asker to cache */
     struct slice set_cookies[LIMIT_SET_COOKIES]; /* values of Set-Cookie, as the instance sent them */

@@ -26,7 +26,9 @@ struct question {
     struct session_question asked; /* its slices look into `text` */
     struct buf text;
     struct target *target;
-    struct buf names; /* of the session's cookies */
+    struct buf names;    /* of the session's cookies */
+    struct buf sessions; /* those of them that came along */
+    bool is_puzzled;     /* what the instance has said of itself is not understood: it is not asked a second time */
     struct look_waiter look;
     struct pairing_waiter pairing;
 };
@@ -64,6 +66,7 @@ static void question_free(struct question *q) {
     target_unref(q->target);
     buf_release(&q->text);
     buf_release(&q->names);
+    buf_release(&q->sessions);
     free(q);
 }
 
@@ -125,6 +128,11 @@ static void session_had(struct pairing_waiter *waiter, const struct pairing_outc
     const struct pairing_result *result = outcome->result;
     struct session_answer a = {.state = SESSION_LIMITED, .retry_s = outcome->retry_s};
 
+    if (!result && outcome->refusal != PAIRING_TOO_MANY) {
+        a.state = SESSION_ROUND;
+        a.is_denied = outcome->refusal == PAIRING_DENIED;
+    }
+
     if (result && result->was_not_started && is_of_older_table(q)) {
         a.state = SESSION_STALE; /* the supervisor, too, knows only the new one */
     } else if (result && result->fault != PAIRING_WORKED) {
@@ -132,7 +140,6 @@ static void session_had(struct pairing_waiter *waiter, const struct pairing_outc
         a.fault = result->fault;
     } else if (result) {
         a.state = SESSION_PAIRED;
-        a.recent = outcome->recent;
         a.n_set_cookies = MIN_OF(result->n_set_cookies, (size_t)LIMIT_SET_COOKIES);
         for (size_t i = 0; i < a.n_set_cookies; i++)
             a.set_cookies[i] = result->set_cookies[i];
@@ -151,6 +158,8 @@ static void lack_session(struct question *q, enum session_state state) {
     set_state(q, WAIT_SESSION);
     q->pairing.on_outcome = session_had;
     q->pairing.browser = q->asked.browser;
+    q->pairing.names = buf_slice(&q->names);
+    q->pairing.denied = state == SESSION_DIED ? buf_slice(&q->sessions) : SLICE_EMPTY;
     r = pairing_want(q->desk->queue, q->target, &q->pairing);
     if (r < 0)
         answer(q, (struct session_answer){.state = SESSION_LIMITED, .retry_s = 1});
@@ -178,19 +187,18 @@ static void verdict_known(struct look_waiter *waiter, enum session_verdict verdi
 /* Which cookies are sessions stands in `names`: whether one of them is there, and whether it lives. */
 static void look_at_cookies(struct question *q) {
     enum session_verdict verdict = VERDICT_UNKNOWN;
-    struct buf cookies;
     bool has_any;
     int r;
 
-    buf_init_secret(&cookies, LIMIT_COOKIE);
-    (void)cookie_select(q->asked.cookie, buf_slice(&q->names), &cookies); /* what does not fit was never asked for */
-    has_any = !buf_is_empty(&cookies);
+    buf_release(&q->sessions);
+    (void)cookie_select(q->asked.cookie, buf_slice(&q->names),
+                        &q->sessions); /* what does not fit was never asked for */
+    has_any = !buf_is_empty(&q->sessions);
     set_state(q, WAIT_VERDICT);
     q->look.on_answer = verdict_known;
-    r = has_any && q->target->recipe->session_path
-            ? look_start(q->desk->looks, q->target, buf_slice(&cookies), &q->look, &verdict)
+    r = has_any && q->target->recipe->session_path && !q->is_puzzled
+            ? look_start(q->desk->looks, q->target, buf_slice(&q->sessions), &q->look, &verdict)
             : 1;
-    buf_release(&cookies);
     if (!has_any)
         lack_session(q, SESSION_NONE);
     else if (!q->target->recipe->session_path)
@@ -227,8 +235,10 @@ static void go_on_with_names(struct question *q) {
 }
 
 static void name_known(struct look_waiter *waiter, enum session_verdict verdict) {
-    (void)verdict; /* of no session at all */
-    go_on_with_names(container_of(waiter, struct question, look));
+    struct question *q = container_of(waiter, struct question, look);
+
+    q->is_puzzled = verdict == VERDICT_UNKNOWN; /* of no session at all it says that there is none */
+    go_on_with_names(q);
 }
 
 static void ask_for_name(struct question *q) {
@@ -327,6 +337,7 @@ void session_desk_ask(struct session_desk *desk, void *asker, const struct sessi
     *q = (struct question){.next = desk->questions, .desk = desk, .asker = asker, .asked = *question};
     desk->questions = q;
     buf_init_secret(&q->text, LIMIT_AUTHORITY + sizeof("https") + LIMIT_COOKIE);
+    buf_init_secret(&q->sessions, LIMIT_COOKIE);
     buf_init(&q->names, LIMIT_RECIPE_COOKIES * (LIMIT_COOKIE_NAME + 2));
     if (copy_text(q) < 0)
         answer_state(q, SESSION_UNKNOWN);

@@ -21,6 +21,7 @@ struct bus_job {
     struct bus_job *next;
     sd_bus_slot *call; /* the answer to it is waited for; then for the end of the job of that path */
     char *path;
+    char *unit;
     bus_done *done;
     void *owner;
 };
@@ -38,27 +39,34 @@ void bus_forget(struct bus_job *job) {
             *at = job->next;
             sd_bus_slot_unref(job->call);
             free(job->path);
+            free(job->unit);
             free(job);
             return;
         }
 }
 
-static void job_over(struct bus_job *job, const char *fault, const char *detail) {
+/* `words` go on behind the unit's name; NULL: all is well. */
+static void job_over(struct bus_job *job, const char *words, const char *detail) {
     bus_done *done = job->done;
     void *owner = job->owner;
+    char fault[LIMIT_REASON + 1];
 
+    (void)snprintf(fault, sizeof(fault), "%s%s", job->unit, words ? words : "");
     bus_forget(job);
-    done(owner, fault, detail);
+    done(owner, words ? fault : NULL, detail);
 }
 
 static void disconnect(void) {
+    char words[STEWARD_BUS + 64];
+
     watch_remove(&watch);
     timer_cancel(&due);
     bus = sd_bus_close_unref(bus);
     retry_at_ms = loop_now_ms() + BUS_RETRY;
+    (void)snprintf(words, sizeof(words), ": the connection to systemd, by %s, was lost", place);
     /* whoever hears of it may not begin another: the bus is not tried again before then */
     while (jobs)
-        job_over(jobs, "the connection to systemd was lost", NULL);
+        job_over(jobs, words, NULL);
 }
 
 /* sd-bus tells what it waits for after each turn; edges are enough, because it was let go on until it had to wait. */
@@ -95,31 +103,32 @@ static void bus_due(struct timer *timer) {
     go_on();
 }
 
-/* What a job's end says (org.freedesktop.systemd1(5)). */
+/* What a job's end says (org.freedesktop.systemd1(5)), behind the unit's name. */
 static const char *fault_of_result(const char *result) {
     static const char *const faults[][2] = {
         {"done", NULL},
         {"skipped", NULL}, /* it does not apply: whether it listens will be seen */
-        {"canceled", "its start was cancelled"},
-        {"timeout", "its unit did not start in time"},
-        {"failed", "its unit failed"},
-        {"dependency", "what its unit needs failed"},
+        {"canceled", ": its job was cancelled"},
+        {"timeout", " took too long; see its status and the journal"},
+        {"failed", " failed; see its status and the journal"},
+        {"dependency", ": what it needs failed; see its status and the journal"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(faults); i++)
         if (strcmp(faults[i][0], result) == 0)
             return faults[i][1];
-    return "its unit was not started";
+    return ": its job did not work";
 }
 
 static const char *fault_of_error(const sd_bus_error *error) {
     if (sd_bus_error_has_name(error, MANAGER ".NoSuchUnit"))
-        return "there is no such unit";
+        return ": there is no such unit";
     if (sd_bus_error_has_names(error, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
-        return "the dispatcher's user may not start its unit";
+        return ": the dispatcher's user may neither start nor stop it; let polkit allow it, by a rule such as "
+               "/etc/polkit-1/rules.d/50-credfd.rules";
     if (sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-        return "there is no systemd on the bus";
-    return "systemd refused to start its unit";
+        return ": there is no systemd on the bus";
+    return ": systemd refused";
 }
 
 static int job_removed(sd_bus_message *m, void *owner, sd_bus_error *ret_error) {
@@ -148,9 +157,9 @@ static int replied(sd_bus_message *m, void *owner, sd_bus_error *ret_error) {
     if (error)
         job_over(job, fault_of_error(error), error->message);
     else if (sd_bus_message_read(m, "o", &path) < 0)
-        job_over(job, "systemd's answer makes no sense", NULL);
+        job_over(job, ": systemd's answer makes no sense", NULL);
     else if (!(job->path = strdup(path)))
-        job_over(job, "out of memory", NULL);
+        job_over(job, ": out of memory", NULL);
     return 0;
 }
 
@@ -195,7 +204,11 @@ int bus_begin(enum bus_verb verb, const char *unit, bus_done *done, void *owner,
     job = calloc(1, sizeof(*job));
     if (!job)
         return -ENOMEM;
-    *job = (struct bus_job){.next = jobs, .done = done, .owner = owner};
+    *job = (struct bus_job){.next = jobs, .unit = strdup(unit), .done = done, .owner = owner};
+    if (!job->unit) {
+        free(job);
+        return -ENOMEM;
+    }
     jobs = job;
     r = sd_bus_call_method_async(bus, &job->call, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
                                  verb == BUS_START ? "StartUnit" : "StopUnit", replied, job, "ss", unit, "replace");
@@ -206,6 +219,10 @@ int bus_begin(enum bus_verb verb, const char *unit, bus_done *done, void *owner,
     watch_again(&watch); /* what could not be sent yet, and the time that sd-bus waits for the answer */
     *ret = job;
     return 0;
+}
+
+const char *bus_address(void) {
+    return place;
 }
 
 void bus_set_address(const char *address) {

@@ -8,11 +8,15 @@ struct bus_job;
 
 enum bus_verb { BUS_START, BUS_STOP };
 
-/* `fault` is NULL when the job has done what it should; else a constant, and in `detail` more for the log, or NULL. */
+/*
+ * `fault` is NULL when the job has done what it should; else it says which unit has not and, as far as that is known,
+ * what is to be looked at. In `detail` is what systemd itself has said, or NULL. Both are valid during the call.
+ */
 typedef void bus_done(void *owner, const char *fault, const char *detail);
 
 /* Where the bus is, as D-Bus writes it; empty: the system's. Another one than before ends the connection and its jobs. */
 void bus_set_address(const char *address);
+const char *bus_address(void);
 
 /*
  * `done` is called later, from the loop, exactly once unless bus_forget comes first. 0 or -errno: -EHOSTDOWN while the

@@ -1,6 +1,7 @@
 #include "ingress/steward/wake.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -89,7 +90,7 @@ static void late(struct timer *timer) {
 
 static void failed(struct ward *ward, const char *fault) {
     log_warning("instance %.*s was not started: %s", SLICE_ARG(ward->key), fault);
-    ward->fault = fault;
+    (void)snprintf(ward->fault, sizeof(ward->fault), "%s", fault);
     ward->failed_at_ms = loop_now_ms();
     set_state(ward, AT_REST);
 }
@@ -145,17 +146,26 @@ static int carry_out(struct ward *ward, const struct start_plan *plan, enum bus_
     return 0;
 }
 
+/* Why nothing could be begun. */
+static const char *fault_of_begin(int error, const struct start_plan *plan, char to[static LIMIT_REASON + 1]) {
+    if (error != -EHOSTDOWN)
+        return "out of memory";
+    (void)snprintf(to, LIMIT_REASON + 1, "%s: systemd cannot be reached at %s", plan->unit, bus_address());
+    return to;
+}
+
 static void start(struct ward *ward, const struct start_plan *plan) {
+    char fault[LIMIT_REASON + 1];
     int r;
 
-    ward->fault = NULL;
+    ward->fault[0] = '\0';
     ward->is_wanted = false;
     ward->deadline.on_expiry = late;
     set_state(ward, WAIT_START);
     timer_set(&ward->deadline, rules.wait_ms);
     r = carry_out(ward, plan, BUS_START);
     if (r < 0)
-        failed(ward, r == -EHOSTDOWN ? "systemd cannot be reached" : "out of memory");
+        failed(ward, fault_of_begin(r, plan, fault));
 }
 
 static bool was_lately(uint64_t at_ms, uint64_t within_ms) {
@@ -165,11 +175,11 @@ static bool was_lately(uint64_t at_ms, uint64_t within_ms) {
 static enum wake_state wake_at_rest(struct ward *ward, const struct start_plan *plan, const char **ret_reason) {
     if (was_lately(ward->up_at_ms, WAKE_FRESH))
         return WAKE_UP; /* it was asked for before that, and came too late for the answer */
-    if (!ward->fault && was_lately(ward->up_at_ms, WAKE_RETRY)) {
-        ward->fault = "it was started, and ended again";
+    if (ward->fault[0] == '\0' && was_lately(ward->up_at_ms, WAKE_RETRY)) {
+        (void)snprintf(ward->fault, sizeof(ward->fault), "it was started, and ended again");
         ward->failed_at_ms = ward->up_at_ms;
     }
-    if (!ward->fault || !was_lately(ward->failed_at_ms, WAKE_RETRY))
+    if (ward->fault[0] == '\0' || !was_lately(ward->failed_at_ms, WAKE_RETRY))
         start(ward, plan);
     if (ward->state == AT_REST)
         *ret_reason = ward->fault;
@@ -216,6 +226,7 @@ static void stop_late(struct ward *ward) {
 /* It is not tried again before it was used or started anew: whoever mends what went wrong sees the line in the log. */
 static void stop(struct ward *ward) {
     struct start_plan plan = start_plan_of(&rules, &ward->instance);
+    char fault[LIMIT_REASON + 1];
     int r;
 
     set_state(ward, AT_REST);
@@ -229,7 +240,7 @@ static void stop(struct ward *ward) {
     timer_set(&ward->deadline, TIMEOUT_STOP);
     r = carry_out(ward, &plan, BUS_STOP);
     if (r < 0)
-        stop_done(ward, r == -EHOSTDOWN ? "systemd cannot be reached" : "out of memory");
+        stop_done(ward, fault_of_begin(r, &plan, fault));
 }
 
 static void idle_answered(struct ward *ward, const struct call_answer *answer) {
@@ -274,17 +285,23 @@ static void compare_command(struct ward *ward) {
         sought.ward = ward;
 }
 
-static const char *fault_of_command(enum command_end end, uint32_t wait_status) {
-    int status = (int)wait_status;
-
+/* NULL: it has done what it should. The supervisor has said which command it was, and what it wrote. */
+static const char *fault_of_command(enum command_end end, int status, char to[static LIMIT_REASON + 1]) {
     if (end == COMMAND_NOT_STARTED)
         return "its command could not be run";
     if (end == COMMAND_TIMED_OUT)
         return "its command took too long";
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL : "its command failed";
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return NULL;
+    (void)snprintf(to, LIMIT_REASON + 1,
+                   WIFEXITED(status) ? "its command ended with %d" : "signal %d ended its command",
+                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return to;
 }
 
 void wake_command_done(uint32_t number, enum command_end end, uint32_t wait_status) {
+    char fault[LIMIT_REASON + 1];
+
     sought.number = number;
     sought.ward = NULL;
     if (number != 0)
@@ -292,5 +309,5 @@ void wake_command_done(uint32_t number, enum command_end end, uint32_t wait_stat
     if (!sought.ward)
         return; /* of an instance that is gone by now, or that took too long */
     sought.ward->command = 0;
-    states[sought.ward->state].done(sought.ward, fault_of_command(end, wait_status));
+    states[sought.ward->state].done(sought.ward, fault_of_command(end, (int)wait_status, fault));
 }

@@ -13,7 +13,7 @@
 void wake_set_rules(const struct steward_rules *rules);
 const struct steward_rules *wake_rules(void);
 
-/* Somebody wants it, and it did not answer. With WAKE_FAILED `*ret_reason` is a constant. */
+/* Somebody wants it, and it did not answer. With WAKE_FAILED `*ret_reason` is valid until the next call. */
 enum wake_state wake(struct ward *ward, const char **ret_reason);
 
 /* The supervisor has run that command. */

@@ -32,12 +32,12 @@ struct ward {
     struct timer look;     /* when it is tried to be reached again */
     struct instance_call *ask;
     struct bus_job *job;
-    uint32_t command;      /* the number of the one that runs for it, or 0 */
-    bool is_wanted;        /* somebody has asked for it while it was being stopped */
-    const char *fault;     /* of its last start; NULL: none */
-    uint64_t failed_at_ms; /* then */
-    uint64_t up_at_ms;     /* when it was reached after a start */
-    uint64_t ask_again_ms; /* it has said that it is busy */
+    uint32_t command;             /* the number of the one that runs for it, or 0 */
+    bool is_wanted;               /* somebody has asked for it while it was being stopped */
+    char fault[LIMIT_REASON + 1]; /* of its last start; "": none */
+    uint64_t failed_at_ms;        /* then */
+    uint64_t up_at_ms;            /* when it was reached after a start */
+    uint64_t ask_again_ms;        /* it has said that it is busy */
 };
 
 struct ward *ward_find(struct slice key);

@@ -120,7 +120,8 @@ static const char *check_start(struct slice text) {
         rest = slice_from(rest, is_place ? place.n : 1);
     }
     return is_one ? NULL
-                  : "is no unit's name, in which {os_user} alone is filled in; write one as t3@{os_user}.service";
+                  : "is no unit's name, in which {os_user} alone is filled in; write one as \"t3@{os_user}.service\", "
+                    "in quotes";
 }
 
 static const char *check_profile(struct slice text) {
@@ -165,6 +166,8 @@ static const char *take_port(struct entry *entry, const struct event *value) {
 
     if (value->type != EVENT_SCALAR || !value->is_number || num_parse(value->text, UINT16_MAX, &port) < 0 || port == 0)
         return "must be a number from 1 to 65535, without quotes";
+    if (value->text.p[0] == '0')
+        return "begins with 0, which some read as an octal number; write it without";
     entry->port = (uint16_t)port;
     return NULL;
 }

@@ -18,7 +18,8 @@
 #define TEXT_MAX 512  /* of an address, a host, a key of an instance, a reason */
 #define FIXED_MAX 512 /* names, numbers and punctuation of a line */
 
-static_assert(FIXED_MAX + JSON_ESCAPED * (LIMIT_METHOD + LIMIT_PERSON + LIMIT_ACCESS_PATH + 6 * TEXT_MAX) <=
+static_assert(FIXED_MAX + JSON_ESCAPED *
+                              (LIMIT_METHOD + LIMIT_PERSON + LIMIT_ACCESS_PATH + LIMIT_FIELD_SHOWN + 6 * TEXT_MAX) <=
                   LIMIT_ACCESS_LINE,
               "a line holds every text at its longest, with each byte escaped");
 
@@ -184,9 +185,9 @@ static void put_line(struct json_line *w, const struct access_line *line) {
     put_optional(w, SLICE(",\"client\":"), line->client, TEXT_MAX);
     put_optional(w, SLICE(",\"name\":"), line->name, LIMIT_PERSON);
     put_optional(w, SLICE(",\"instance\":"), line->instance, TEXT_MAX);
-    json_put_member(w, SLICE(",\"method\":"), line->method, LIMIT_METHOD);
-    json_put_member(w, SLICE(",\"host\":"), line->host, TEXT_MAX);
-    json_put_member(w, SLICE(",\"path\":"), slice_first(line->path, slice_index(line->path, '?')), LIMIT_ACCESS_PATH);
+    put_optional(w, SLICE(",\"method\":"), line->method, LIMIT_METHOD);
+    put_optional(w, SLICE(",\"host\":"), line->host, TEXT_MAX);
+    put_optional(w, SLICE(",\"path\":"), slice_first(line->path, slice_index(line->path, '?')), LIMIT_ACCESS_PATH);
     json_put_number_member(w, SLICE(",\"status\":"), line->status);
     json_put_number_member(w, SLICE(",\"bytes_in\":"), line->bytes_in);
     json_put_number_member(w, SLICE(",\"bytes_out\":"), line->bytes_out);
@@ -199,6 +200,7 @@ static void put_line(struct json_line *w, const struct access_line *line) {
     if (line->close_code > 0)
         json_put_number_member(w, SLICE(",\"close_code\":"), line->close_code);
     put_optional(w, SLICE(",\"reason\":"), line->reason, TEXT_MAX);
+    put_optional(w, SLICE(",\"field\":"), line->field, LIMIT_FIELD_SHOWN);
     json_put(w, SLICE("}\n"));
 }
 
@@ -220,7 +222,8 @@ static size_t longest_of(const struct access_line *line) {
            JSON_ESCAPED * (MIN_OF(line->peer.n, (size_t)TEXT_MAX) + MIN_OF(line->client.n, (size_t)TEXT_MAX) +
                            MIN_OF(line->name.n, (size_t)LIMIT_PERSON) + MIN_OF(line->instance.n, (size_t)TEXT_MAX) +
                            MIN_OF(line->method.n, (size_t)LIMIT_METHOD) + MIN_OF(line->host.n, (size_t)TEXT_MAX) +
-                           MIN_OF(line->path.n, (size_t)LIMIT_ACCESS_PATH) + MIN_OF(line->reason.n, (size_t)TEXT_MAX));
+                           MIN_OF(line->path.n, (size_t)LIMIT_ACCESS_PATH) + MIN_OF(line->reason.n, (size_t)TEXT_MAX) +
+                           MIN_OF(line->field.n, (size_t)LIMIT_FIELD_SHOWN));
 }
 
 void access_write(const struct access_line *line) {

@@ -21,6 +21,7 @@ struct access_line {
     uint64_t duration_us;
     uint64_t upstream_us; /* from the request's last byte to the response's head; 0 where it was answered here */
     struct slice reason;  /* why it was refused, or who closed a tunnel; a constant, may be empty */
+    struct slice field;   /* the name of the one that a refusal is for; may be empty, and is as it was sent */
     unsigned close_code;  /* of a tunnel's end: the WebSocket close code that was seen first, or 0 */
 };
 

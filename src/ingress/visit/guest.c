@@ -91,8 +91,8 @@ static struct guest *guest_of(struct connection *c) {
     return container_of(c, struct guest, connection);
 }
 
-static void refused(struct connection *c, unsigned status, struct slice reason) {
-    visit_refused(&guest_of(c)->visit, status, reason);
+static int explain(struct connection *c, const struct refusal *refusal, struct exchange_words *ret) {
+    return visit_explain(&guest_of(c)->visit, refusal, ret);
 }
 
 static void closed(struct connection *c) {
@@ -140,7 +140,7 @@ static bool make_room(void) {
 
 void guests_admit(int fd, const struct peer *peer) {
     static const struct connection_owner owner = {
-        .rules = &world.rules, .timeouts = &world.timeouts, .refused = refused, .closed = closed, .switched = switched};
+        .rules = &world.rules, .timeouts = &world.timeouts, .explain = explain, .closed = closed, .switched = switched};
     struct guest *g = make_room() ? malloc(sizeof(*g)) : NULL;
     size_t n;
 

@@ -16,7 +16,9 @@ static const struct kind {
      "A new session for you could not be made. This is nothing that you have done.\n"
      "Try again in a minute. If it stays so, tell your administrator the words below."},
     {0, PAGE_UNPARSEABLE, "mint_unparseable", "Your workspace could not be opened",
-     "A new session for you was made, but its answer was not understood. This is nothing that you have done.\n"
+     "A new session for you could not be made: what should let you in was not understood. This is nothing that you "
+     "have "
+     "done.\n"
      "Tell your administrator the words below: the command that mints credentials prints something unexpected."},
     {0, PAGE_UNREACHABLE, "unreachable", "Your workspace does not answer",
      "It may be starting, or it may have stopped.\n"
@@ -28,6 +30,11 @@ static const struct kind {
      "You were given a session just now, and your browser came back without it.\n"
      "Allow cookies for this site, also in a private window; switch off what blocks them; and check that the clock of "
      "this device is right. Then try again."},
+    {0, PAGE_DENIED, "session_denied", "Your workspace forgets who you are",
+     "It was asked for a session and made one, and a moment later it did not know it any more. Your browser has kept "
+     "it; "
+     "this is nothing that you have done.\n"
+     "Try again in a minute. If it stays so, tell your administrator the words below."},
     {0, PAGE_LIMITED, "too_many_pairings", "That was too often",
      "Your workspace was asked for too many new sessions in a short time.\n"
      "Wait a moment and try again. If you have done nothing, close other windows that keep reloading."},
@@ -68,14 +75,29 @@ static const struct kind {
      "way is passed on."},
     {403, NULL, "forbidden", "This is not allowed", "Ask your administrator if you think that it should be."},
     {404, NULL, "not_found", "There is nothing here", "Check the address."},
+    {405, NULL, "method_not_allowed", "This cannot be done here",
+     "Go back, and try it in another way.\n"
+     "For administrators: TRACE, TRACK and CONNECT are not passed on."},
     {408, NULL, "request_timeout", "The request took too long", "Try again."},
+    {414, NULL, "target_too_long", "The address is too long",
+     "Go back, and ask for less at once.\n"
+     "For administrators: an address may have 8 KiB, its query among them."},
     {429, NULL, "too_many_requests", "That was too often", "Wait a moment and try again."},
+    {431, NULL, "head_too_large", "Your browser sends too many cookies",
+     "They are more than can be taken. Delete the cookies of this site, and of the one where you sign in. Then sign in "
+     "again.\n"
+     "For administrators: one field may have 16 KiB, all of them 64 KiB, and there may be 128. Let the sign-in keep "
+     "its "
+     "sessions at its server."},
     {500, NULL, "internal_error", "Something went wrong here", "Try again. If it stays so, tell your administrator."},
     {502, NULL, "instance_failed", "Your workspace gave no proper answer",
      "Try again in a minute. If it stays so, tell your administrator the words below."},
     {503, NULL, "unavailable", "One moment, please", "Try again in a moment."},
     {504, NULL, "instance_slow", "Your workspace takes too long", "Wait a little and try again."},
-    {0, NULL, "bad_request", "The request was not understood", "Go back, reload the page and try again."},
+    {0, NULL, "bad_request", "The request was not understood",
+     "Go back, reload the page and try again. If it stays so, tell your administrator the words below.\n"
+     "For administrators: only what can be read in one way is passed on. Mend what has sent it, or what stands "
+     "between."},
 };
 
 static const struct kind *kind_of(unsigned status, const char *reason) {
@@ -131,14 +153,17 @@ enum page_form page_form_for(const struct http_field *fields, size_t n) {
     return accepts(fields, n, SLICE("application/json")) ? PAGE_JSON : PAGE_TEXT;
 }
 
-struct slice page_content_type(enum page_form form) {
+size_t page_fields(enum page_form form, struct http_field to[static PAGE_FIELDS]) {
     static const struct slice types[] = {
         [PAGE_HTML] = SLICE("text/html; charset=utf-8"),
         [PAGE_TEXT] = SLICE("text/plain; charset=utf-8"),
         [PAGE_JSON] = SLICE("application/json"),
     };
 
-    return types[form];
+    to[0] = (struct http_field){SLICE("Content-Type"), types[form]};
+    to[1] = (struct http_field){SLICE("Cache-Control"), SLICE("no-store")};
+    to[2] = (struct http_field){SLICE("Content-Security-Policy"), SLICE(PAGE_POLICY)};
+    return form == PAGE_HTML ? 3 : 2;
 }
 
 /* Its hash stands in PAGE_POLICY: tests/unit/test-page.c says what it must be when this is changed. */
@@ -201,6 +226,10 @@ static int write_html(const struct page *page, struct buf *to) {
              page->refresh_s > 0 ? SLICE("<div class=\"wait\"></div>\n") : SLICE("<a href=\"\">Try again</a>\n"));
     text_put(&text, SLICE("<footer>"));
     put_string(&text, page->reason);
+    if (page->field.n > 0) {
+        text_put(&text, SLICE(": "));
+        text_put_html(&text, page->field);
+    }
     text_put(&text, SLICE("</footer>\n</main>\n</body>\n</html>\n"));
     return text.error;
 }
@@ -216,12 +245,14 @@ static int write_text(const struct page *page, struct buf *to) {
 #define JSON_TEXT 512 /* of each text: ours are shorter */
 
 static int write_json(const struct page *page, struct buf *to) {
-    char line[128 + 4 * JSON_ESCAPED * JSON_TEXT];
+    char line[128 + 5 * JSON_ESCAPED * JSON_TEXT];
     struct json_line w = {.p = line};
 
     json_put_member(&w, SLICE("{\"error\":"), slice_of_string(kind_of(page->status, page->reason)->code), JSON_TEXT);
     json_put_number_member(&w, SLICE(",\"status\":"), page->status);
     json_put_member(&w, SLICE(",\"reason\":"), slice_of_string(page->reason), JSON_TEXT);
+    if (page->field.n > 0)
+        json_put_member(&w, SLICE(",\"field\":"), page->field, JSON_TEXT);
     json_put_member(&w, SLICE(",\"hint\":"), slice_of_string(page->advice), JSON_TEXT);
     json_put(&w, SLICE("}\n"));
     return buf_append(to, slice_of(line, (size_t)(w.p - line)));

@@ -1,6 +1,6 @@
 /*
  * Our own answers to a person: a page that says what happened and what to do, or the same in plain text or JSON for a
- * program. Pure: makes bodies. Never holds anything that a stranger has sent.
+ * program. Pure: makes bodies. Never holds anything that a stranger has sent, but the name of a field that is at fault.
  */
 #pragma once
 
@@ -20,6 +20,7 @@
 #define PAGE_UNREACHABLE "bootstrap request failed"
 #define PAGE_REJECTED "bootstrap rejected"
 #define PAGE_LOOP "the session's cookie is not kept by the browser"
+#define PAGE_DENIED "the instance denies the session that it has just made"
 #define PAGE_LIMITED "too many pairings; try again later"
 #define PAGE_NO_SESSION "there is no session; open the page itself first"
 #define PAGE_DOWN "the instance does not answer"
@@ -42,13 +43,17 @@ struct page {
     const char *title;  /* a constant: "This workspace does not answer" */
     const char *reason; /* contract's words, a constant: "bootstrap rejected" */
     const char *advice; /* what to do, a constant; paragraphs are separated by a newline */
+    struct slice field; /* the name of the field that is at fault, as it was sent; empty: none */
     unsigned refresh_s; /* the page asks again after so long; 0: never */
 };
 
 /* What this request's client can read best: HTML for a document navigation, JSON where Accept says so, else text. */
 enum page_form page_form_for(const struct http_field *fields, size_t n);
 
-struct slice page_content_type(enum page_form form);
+#define PAGE_FIELDS 3
+
+/* The fields that go with it, constants; returns how many. */
+size_t page_fields(enum page_form form, struct http_field to[static PAGE_FIELDS]);
 
 /* Appends the body. 0 or -errno of buf_append. */
 int page_write(const struct page *page, enum page_form form, struct buf *to);

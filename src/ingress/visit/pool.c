@@ -72,10 +72,8 @@ struct client *pool_take(struct place *place, bool is_sure) {
 
         place->idle = warm->next;
         place->n_idle--;
-        if ((!is_sure && !stream_is_ready(&warm->client.stream, ANYTHING)) || !client_is_stale(&warm->client)) {
-            world_count()->upstream_reused++;
+        if ((!is_sure && !stream_is_ready(&warm->client.stream, ANYTHING)) || !client_is_stale(&warm->client))
             return &warm->client;
-        }
         pool_drop(&warm->client);
     }
     return NULL;
@@ -124,9 +122,7 @@ static void attempt_over(struct pool_attempt *attempt, struct client *client, in
     pool_connected *done = attempt->done;
     void *owner = attempt->owner;
 
-    if (client)
-        world_count()->upstream_opened++;
-    else
+    if (!client)
         world_count()->upstream_failed++;
     pool_cancel(attempt);
     done(owner, client, error);

@@ -71,17 +71,16 @@ static int add_due(struct reply *reply, unsigned again_s) {
 struct reply *reply_page(unsigned status, const char *reason, enum page_form form, unsigned again_s) {
     struct reply *reply = reply_new(status);
     struct page page = page_for(status, reason);
-    int r;
+    struct http_field fields[PAGE_FIELDS];
+    size_t n = page_fields(form, fields);
+    int r = 0;
 
     if (!reply)
         return NULL;
     page.refresh_s = again_s;
     reply->reason = reason;
-    r = reply_add(reply, SLICE("Content-Type"), page_content_type(form));
-    if (r == 0)
-        r = reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
-    if (r == 0 && form == PAGE_HTML)
-        r = reply_add(reply, SLICE("Content-Security-Policy"), SLICE(PAGE_POLICY));
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = reply_add(reply, fields[i].name, fields[i].value);
     if (r == 0)
         r = add_due(reply, again_s);
     if (r == 0)

@@ -38,7 +38,6 @@ static void reset(struct visit *v) {
                         .peer_text = v->peer_text,
                         .exchange = v->exchange,
                         .deadline = {.on_expiry = v->deadline.on_expiry},
-                        .was_abandoned = v->was_abandoned,
                         .active_ms = loop_now_ms()};
 }
 
@@ -49,8 +48,7 @@ static void drop_client(struct visit *v) {
     timer_cancel(&v->deadline);
 }
 
-/* The request is over: it stands in the log, and whatever it held goes back. */
-static void settle(struct visit *v, const char *event) {
+void visit_settle(struct visit *v, const char *event) {
     visit_account(v, event);
     way_stop(v);
     drop_client(v);
@@ -102,7 +100,6 @@ static void hold(struct visit *v) {
 static int visit_begin(struct upstream *upstream, const struct request_head *request, struct slice data, bool is_end) {
     struct visit *v = visit_of(upstream);
 
-    v->was_abandoned = false;
     v->line = visit_line_new(v, request);
     if (!v->line)
         return -ENOMEM;
@@ -180,6 +177,7 @@ void visit_begin_on(struct visit *v, struct client *client, bool is_warm) {
     struct slice bytes = buf_slice(&v->again);
     int r = 0;
 
+    (*(is_warm ? &world_count()->upstream_reused : &world_count()->upstream_opened))++;
     v->client = client;
     v->is_warm = is_warm;
     client_attach(client, v, client_ready);
@@ -241,12 +239,10 @@ static void visit_abandon(struct upstream *upstream, unsigned status, const char
         v->client->must_close = true;
     if (v->state != WAIT_END || !v->reason)
         v->reason = v->state == WAIT_END ? "" : reason;
-    if (v->status == 0)
-        v->status = status;
     if (world.is_draining)
         v->exchange->must_close = true;
-    settle(v, "request");
-    v->was_abandoned = status != 0;
+    if (status == 0) /* else the client is told so next: visit_explain */
+        visit_settle(v, "request");
 }
 
 static void visit_finish(struct upstream *upstream) {
@@ -254,7 +250,7 @@ static void visit_finish(struct upstream *upstream) {
 
     if (world.is_draining)
         v->exchange->must_close = true;
-    settle(v, "request");
+    visit_settle(v, "request");
 }
 
 static void late(struct timer *timer) {
@@ -282,7 +278,7 @@ void visit_switch(struct visit *v, struct connection *c) {
 
     if (v->is_probe) {
         (void)probe_start(&c->client, early, probe_over);
-        settle(v, "request");
+        visit_settle(v, "request");
         return;
     }
     way.host = line->host;
@@ -346,5 +342,5 @@ void visit_done(struct visit *v) {
         return;
     if (v->client)
         v->client->must_close = true;
-    settle(v, "request");
+    visit_settle(v, "request");
 }

@@ -43,7 +43,6 @@ struct visit {
     struct question question;
     struct timer deadline;
     enum visit_state state;
-    bool was_abandoned; /* the last request: it stands in the log */
     uint64_t active_ms; /* when the last request ended, or the connection came */
 
     /* from here on of one request: whom and what for */
@@ -85,6 +84,7 @@ struct visit {
     /* for the log */
     unsigned status;
     const char *reason;
+    struct slice field; /* the name of the one that a refusal is for */
     uint64_t bytes_in, bytes_out, began_us, sent_us, upstream_us;
 };
 
@@ -98,8 +98,11 @@ static inline bool visit_is_idle(const struct visit *v) {
     return v->state == WAIT_NOTHING;
 }
 
-/* The connection refused a request before, or instead of, handing it over. */
-void visit_refused(struct visit *v, unsigned status, struct slice reason);
+/*
+ * The connection refuses a request before it has handed it over, or one that breaks off: words for its sender, valid
+ * until the next call. 0 or -errno.
+ */
+int visit_explain(struct visit *v, const struct refusal *refusal, struct exchange_words *ret);
 
 /* The connection has become a tunnel, or a probe: its stream, and what stands in its buffer, go there. */
 void visit_switch(struct visit *v, struct connection *c);

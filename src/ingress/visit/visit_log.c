@@ -59,7 +59,8 @@ static struct access_line line_of(const struct visit *v, const char *event) {
                                .bytes_out = v->bytes_out,
                                .duration_us = world_now_us() - v->began_us,
                                .upstream_us = v->upstream_us,
-                               .reason = slice_of_string(v->reason ? v->reason : "")};
+                               .reason = slice_of_string(v->reason ? v->reason : ""),
+                               .field = v->field};
 
     if (v->line) {
         line.method = v->line->method;
@@ -85,18 +86,4 @@ void visit_account(struct visit *v, const char *event) {
     v->visitor->bytes_in += v->bytes_in;
     v->visitor->bytes_out += v->bytes_out;
     visitor_seen(v->visitor);
-}
-
-void visit_refused(struct visit *v, unsigned status, struct slice reason) {
-    struct access_line line;
-
-    if (v->was_abandoned || !visit_is_idle(v))
-        return;
-    v->began_us = world_now_us();
-    v->status = status;
-    line = line_of(v, "request");
-    line.reason = reason;
-    world_count_request(status, 0, 0, 0);
-    access_write(&line);
-    v->status = 0;
 }

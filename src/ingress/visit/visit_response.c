@@ -60,14 +60,17 @@ static void retry(struct visit *v) {
 /* The instance broke off. What has not begun is answered; the rest is cut, and visibly so. */
 static int fail(struct visit *v, struct upstream_event *ret) {
     bool is_answered = v->client->is_answered;
+    const char *fault = v->client->fault;
 
     v->client->must_close = true;
     if (v->status != 0) {
-        v->reason = v->client->fault ? v->client->fault : "the instance broke off";
+        v->reason = fault ? fault : "the instance broke off";
         visit_set_state(v, WAIT_END);
         return 1;
     }
     visit_refuse(v, 502, is_answered ? PAGE_GARBAGE : PAGE_DOWN, 0);
+    if (is_answered && fault)
+        v->reason = fault; /* the log tells which rule */
     return reply_receive_next(v, ret);
 }
 

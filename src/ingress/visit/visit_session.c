@@ -1,7 +1,6 @@
 #include "ingress/visit/visit_session.h"
 
 #include "base/macros.h"
-#include "base/weaken.h"
 #include "ingress/visit/key_hash.h"
 #include "ingress/visit/links.h"
 #include "ingress/visit/navigation.h"
@@ -82,6 +81,7 @@ static void looked(struct visit *v, const struct session_answer *answer) {
     case SESSION_PAIRED:
     case SESSION_FAILED:
     case SESSION_LIMITED:
+    case SESSION_ROUND:
     case SESSION_STALE:
         fail_open(v);
         break;
@@ -110,10 +110,10 @@ static void send_back(struct visit *v, const struct session_answer *answer) {
 static void paired(struct visit *v, const struct session_answer *answer) {
     switch (answer->state) {
     case SESSION_PAIRED:
-        if (answer->recent > LOOP_PAIRINGS && !WEAKENED(LOOP))
-            visit_refuse(v, 403, PAGE_LOOP, 0); /* the third redirect would not be the last */
-        else
-            send_back(v, answer);
+        send_back(v, answer);
+        break;
+    case SESSION_ROUND:
+        visit_refuse(v, 403, answer->is_denied ? PAGE_DENIED : PAGE_LOOP, 0);
         break;
     case SESSION_LIVES:
     case SESSION_UNKNOWN:

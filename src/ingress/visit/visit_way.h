@@ -1,6 +1,7 @@
 /*
  * The parts of a visit, for each other alone: visit.c begins and ends, visit_way.c is the way to the exchange,
- * visit_response.c what comes back, visit_log.c what is written down of it.
+ * visit_response.c what comes back, visit_refusal.c what is said where there is no way, visit_log.c what is written
+ * down of it.
  */
 #pragma once
 
@@ -14,6 +15,9 @@
 /* visit.c: */
 
 void visit_set_state(struct visit *v, enum visit_state state);
+
+/* The request is over: it stands in the log as `event`, and whatever it held goes back. */
+void visit_settle(struct visit *v, const char *event);
 
 /* The request goes no further: `reply`, taken over, is the answer. NULL: there is no memory for one. */
 void visit_answer(struct visit *v, struct reply *reply);

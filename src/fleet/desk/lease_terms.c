@@ -1,0 +1,73 @@
+#include "fleet/desk/lease_terms.h"
+
+#include <errno.h>
+
+#include "base/macros.h"
+#include "base/text.h"
+#include "egress/profile.h"
+
+/* A profile says everything but where the secret is, and so do these terms: this source is never looked at. */
+#define NO_SECRET "env:CREDFD_NO_SECRET"
+
+/* As docs/protocol.md tells a program of the lease channel; the upstream comes with each task. */
+static const char flashduty[] = "credentials:\n"
+                                "  - name: flashduty\n"
+                                "    secret: { env: CREDFD_NO_SECRET }\n"
+                                "    upstream: https://api.flashcat.cloud\n"
+                                "    inject: { query: app_key }\n"
+                                "    allow: all\n"
+                                "    env:\n"
+                                "      FLASHDUTY_CRED_FD: \"{fd}\"\n"
+                                "      FLASHDUTY_BASE_URL: \"http://flashduty.broker.local\"\n";
+
+int lease_terms_load(const char *profile, struct lease_terms *ret, char **ret_error) {
+    const struct profile_choice choice = {.name = profile, .secret = NO_SECRET};
+    struct settings *from = NULL;
+    int r = profile ? profile_load(&choice, 1, &from, ret_error)
+                    : settings_parse("flashduty", slice_of_string(flashduty), &from, ret_error);
+
+    if (r < 0)
+        return r;
+    *ret = (struct lease_terms){.from = from, .credential = &from->credentials[0]};
+    return 0;
+}
+
+void lease_terms_done(struct lease_terms *terms) {
+    settings_free(terms->from);
+    *terms = (struct lease_terms){0};
+}
+
+/* `/api` is within `/api` and `/`, and `/apis` is not within `/api`. Neither has a trailing slash. */
+static bool is_within(struct slice path, struct slice base) {
+    return slice_starts_with(path, base) && (path.n == base.n || path.p[base.n] == '/');
+}
+
+static bool is_at(const struct uri_upstream *place, const struct uri_upstream *allowed) {
+    return place->is_tls == allowed->is_tls && place->port == allowed->port &&
+           slice_equals_nocase(place->host, allowed->host) && is_within(place->base_path, allowed->base_path);
+}
+
+static bool is_listed(const struct runner_settings *settings, const struct uri_upstream *place) {
+    for (size_t i = 0; i < settings->n_upstreams; i++)
+        if (is_at(place, &settings->upstreams[i].place))
+            return true;
+    return settings->n_upstreams == 0;
+}
+
+int base_url_judge(const struct runner_settings *settings, struct slice base_url, struct buf *ret_fault) {
+    struct text text = {.to = ret_fault};
+    struct uri_upstream place;
+    const char *fault = uri_parse_upstream(base_url, &place);
+
+    if (!fault && !slice_starts_with(base_url, SLICE("http")))
+        fault = "it must start with https://";
+    if (fault)
+        text_add(&text, "credential.base_url is no server's: %s", fault);
+    else if (!place.is_tls && !uri_is_loopback(&place))
+        text_add(&text, "credential.base_url %.*s is not allowed by this runner (https only)", SLICE_ARG(place.host));
+    else if (!is_listed(settings, &place))
+        text_add(&text, "credential.base_url %.*s is not allowed by this runner (upstreams)", SLICE_ARG(place.host));
+    else
+        return 0;
+    return text.error < 0 ? -ENOMEM : -EACCES;
+}

@@ -1,0 +1,44 @@
+"""What the log of a step of tests/run says: how many tests passed, which failed, and what of it is to be shown."""
+import collections
+import re
+
+TAIL = 60  # lines of a log that are shown where it does not say itself what matters
+SHOWN = 200  # lines that are shown at most
+
+Outcome = collections.namedtuple("Outcome", "passed failed skipped")
+
+# As pytest and meson name them in what they print at the end, or as they go.
+FAILED = [r"^(?:FAILED|ERROR) (\S+\.py::[\w:]+(?:\[.*?\])?)(?= - |$)",
+          r"^ *\d+/\d+ \S+:\S+ / (\S+) +(?:FAIL|ERROR|TIMEOUT)\b"]
+
+# No chance, however seldom: what a test leaves behind, and what the sanitizers and valgrind find. (Of leaks valgrind
+# speaks wherever an assertion failed, too.)
+GRAVE = re.compile(r"ERROR at teardown of|ERROR: \w+Sanitizer|: runtime error: |^==\d+== (?:Inv|Cond|Use|Sys)", re.M)
+
+
+def count_tests(log, status):
+    """From the summary that pytest or meson prints."""
+    def number(*words):
+        """The last such number: the summary stands at the end."""
+        return sum(int(hits[-1]) for hits in (re.findall(word, log, re.M) for word in words) if hits)
+
+    passed = number(r"(\d+) passed.* in [\d.]+s", r"^Ok: +(\d+)")
+    failed = number(r"(\d+) failed.* in [\d.]+s", r"(\d+) errors?.* in [\d.]+s", r"^Fail: +(\d+)", r"^Timeout: +(\d+)")
+    skipped = number(r"(\d+) skipped.* in [\d.]+s", r"^Skipped: +(\d+)")
+    # A step that counted nothing tested nothing, whatever its exit status says.
+    if (status != 0 or passed == 0) and failed == 0:
+        failed = 1
+    return Outcome(passed, failed, skipped)
+
+
+def failed_tests(log, outcome):
+    """The names of those that failed, if that is all that went wrong and may have been chance."""
+    names = list(dict.fromkeys(name for pattern in FAILED for name in re.findall(pattern, log, re.M)))  # each once
+    return names if len(names) == outcome.failed and not GRAVE.search(log) else []
+
+
+def story(log):
+    """The failures, as pytest tells them; else the end."""
+    lines = log.splitlines()
+    begins = [number for number, line in enumerate(lines) if re.match(r"=+ (ERRORS|FAILURES) =+$", line)]
+    return lines[begins[0]:][-SHOWN:] if begins else lines[-TAIL:]
