@@ -124,15 +124,15 @@ def test_a_thousand_at_once(fleet, capsys):
     hub.result(hub.bash("true"))
     idle = measure(runner)
     gate = runner.folder / "gate"
-    tasks = [hub.bash(f"read -r line < {gate}", task_id=f"all-{i}") for i in range(1000)]
     os.mkfifo(gate)
+    tasks = [hub.bash(f"read -r line < {gate}", task_id=f"all-{i}") for i in range(1000)]
     wait_until(lambda: runner.status()["running"] == 1000, "all of them", 120)
     wait_until(lambda: len(runner.roles("task")) == 1000, "their processes", 120)
     pids = [runner.pid, *runner.processes]
     total = sum(procs.pss_kib(pid) for pid in pids)
     ours = sum(procs.pss_kib(pid) for pid in pids if procs.comm(pid).startswith("credfd"))
     deadline = time.monotonic() + 120
-    with open(gate, "wb", buffering=0) as file:
+    with open(gate, "r+b", buffering=0) as file:  # to be read as well: then there is always a reader
         while any(not task.results for task in tasks):
             assert time.monotonic() < deadline
             file.write(b"\n" * 100)
