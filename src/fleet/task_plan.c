@@ -114,8 +114,9 @@ struct ipc_writer command_rules_encode(const struct command_rules *rules) {
     return w;
 }
 
-/* A pattern with a NUL in it would be a shorter, and so another one. -EPROTO or -ENOMEM. */
-static int get_rule(struct ipc_message *m, struct command_rule *ret) {
+/* Appends one. A pattern with a NUL in it would be a shorter, and so another one. 0, -EPROTO or -ENOMEM. */
+static int get_rule(struct ipc_message *m, struct command_rules *rules) {
+    struct command_rule *rule = &rules->rules[rules->n];
     uint8_t allows = ipc_get_u8(m);
     uint32_t line = ipc_get_u32(m);
     struct slice pattern = ipc_get_bytes(m, LIMIT_COMMAND_PATTERN);
@@ -124,8 +125,13 @@ static int get_rule(struct ipc_message *m, struct command_rule *ret) {
         ipc_fail(m);
         return -EPROTO;
     }
-    *ret = (struct command_rule){.pattern = strndup(pattern.p, pattern.n), .allows = allows, .line = line};
-    return ret->pattern ? 0 : -ENOMEM;
+    rule->pattern = strndup(pattern.p, pattern.n);
+    if (!rule->pattern)
+        return -ENOMEM;
+    rule->allows = allows == 1;
+    rule->line = line;
+    rules->n++;
+    return 0;
 }
 
 int command_rules_decode(struct ipc_message *m, struct command_rules *ret) {
@@ -139,10 +145,8 @@ int command_rules_decode(struct ipc_message *m, struct command_rules *ret) {
     rules.rules = m->is_failed ? NULL : calloc(n + 1, sizeof(*rules.rules));
     if (!m->is_failed && !rules.rules)
         r = -ENOMEM;
-    while (rules.rules && r == 0 && rules.n < n) {
-        r = get_rule(m, &rules.rules[rules.n]);
-        rules.n += r == 0;
-    }
+    while (rules.rules && r == 0 && rules.n < n)
+        r = get_rule(m, &rules);
     if (ipc_end(m) < 0 && r == 0)
         r = -EPROTO;
     if (r < 0) {

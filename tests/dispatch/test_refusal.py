@@ -51,7 +51,8 @@ def test_who_has_too_many_cookies_is_told_to_delete_them(alice, cookies):
 
 
 @pytest.mark.parametrize("line, status, error", [("TRACE / HTTP/1.1", 405, "method_not_allowed"),
-                                                 (f"GET /{'x' * 9000} HTTP/1.1", 414, "target_too_long")])
+                                                 (f"GET /{'x' * 9000} HTTP/1.1", 414, "target_too_long")],
+                         ids=["TRACE", "a long target"])
 def test_each_status_has_a_hint_of_its_own(alice, line, status, error):
     served, _ = alice
     told = raw(served, line)

@@ -106,6 +106,18 @@ static void a_file_to_read(void **state) {
     assert_int_equal(files_of(tried(&one)), READ_OPEN);
 }
 
+static void a_folder_to_work_in(void **state) {
+    const char *const paths[] = {open_folder, "/there/is/no/such/folder"};
+    const struct landlock_want one = {.writable = paths, .n_writable = 2};
+    char made[80];
+
+    (void)state;
+    skip_without(1, "");
+    assert_int_equal(files_of(tried(&one)), READ_OPEN | LIST_OPEN | WRITE_OPEN | MAKE_IN_OPEN);
+    (void)snprintf(made, sizeof(made), "%s/made", open_folder);
+    assert_int_equal(unlink(made), 0);
+}
+
 static void connections(void **state) {
     const struct landlock_want without = {.may_connect = 0}, with = {.may_connect = 1};
 
@@ -193,10 +205,10 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_wanted), cmocka_unit_test(a_folder_to_read),
-        cmocka_unit_test(a_file_to_read),    cmocka_unit_test(connections),
-        cmocka_unit_test(nobody_may_bind),   cmocka_unit_test(nobody_may_send_signals),
-        cmocka_unit_test(the_abi_comes_back),
+        cmocka_unit_test(nothing_is_wanted),  cmocka_unit_test(a_folder_to_read),
+        cmocka_unit_test(a_file_to_read),     cmocka_unit_test(connections),
+        cmocka_unit_test(nobody_may_bind),    cmocka_unit_test(nobody_may_send_signals),
+        cmocka_unit_test(the_abi_comes_back), cmocka_unit_test(a_folder_to_work_in),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -77,6 +77,8 @@ static const struct {
      "f:1: a.host: is no host; write a name or an address, the port under `port`"},
     {SLICE("a: { os_user: u, host: \"a..b\", port: 1 }\n"),
      "f:1: a.host: is no host; write a name or an address, the port under `port`"},
+    {SLICE("a: { os_user: u, port: 08801 }\n"),
+     "f:1: a.port: begins with 0, which some read as an octal number; write it without"},
     {SLICE("a: { os_user: u, unix: s }\n"), "f:1: a.unix: must be the path of a socket, from /"},
     {SLICE("a: { os_user: u, unix: \"/a\\0b\" }\n"), "f:1: a.unix: has a control character in it; remove it"},
     {SLICE("a: { os_user: u, port: 1, start: \"a b\" }\n"),

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
-#include "unit.h"
+#include "unit_fd.h"
 
 /* Its path; a test has one at a time. */
 static char place_path[64];

@@ -221,8 +221,8 @@ static void hear(struct frames *f, struct slice piece) {
 
     if (f->state != WAIT_FRAME)
         return; /* its owner has closed it meanwhile */
-    if (verdict == FRAMES_REFUSED)
-        put_close(f, f->in.refusal);
+    if (verdict == FRAMES_END)
+        put_close(f, f->in.code);
     if (verdict != FRAMES_GO_ON)
         wait_goodbye(f, f->in.why);
     else

@@ -71,10 +71,10 @@ void frames_in_stop(struct frames_in *in) {
     wslay_event_shutdown_read(in->wslay);
 }
 
-/* What came is wrong: nothing of it counts any more. */
-static void refuse(struct frames_in *in, uint16_t code) {
-    if (in->refusal == 0)
-        in->refusal = code;
+/* What came is wrong, or the last: nothing counts any more. */
+static void end(struct frames_in *in, uint16_t code) {
+    if (in->code == 0)
+        in->code = code;
     frames_in_stop(in);
 }
 
@@ -83,62 +83,71 @@ static void on_frame_start(wslay_event_context_ptr wslay, const struct wslay_eve
     struct frames_in *in = user;
 
     (void)wslay;
-    in->is_control = wslay_is_ctrl_frame(frame->opcode);
+    in->opcode = frame->opcode;
     if (frame->opcode == WSLAY_BINARY_FRAME)
-        refuse(in, WSLAY_CODE_UNSUPPORTED_DATA);
-    else if (!in->is_control && frame->payload_length > buf_room(&in->message))
-        refuse(in, WSLAY_CODE_MESSAGE_TOO_BIG);
+        end(in, WSLAY_CODE_UNSUPPORTED_DATA);
+    else if (!wslay_is_ctrl_frame(frame->opcode) && frame->payload_length > buf_room(&in->message))
+        end(in, WSLAY_CODE_MESSAGE_TOO_BIG);
 }
 
 static void on_chunk(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_chunk_arg *chunk,
                      void *user) {
     struct frames_in *in = user;
+    size_t n = MIN_OF(chunk->data_length, sizeof(in->close) - in->n_close);
 
     (void)wslay;
-    if (!in->is_control && in->refusal == 0 && buf_append(&in->message, slice_of(chunk->data, chunk->data_length)) < 0)
-        refuse(in, WSLAY_CODE_INTERNAL_SERVER_ERROR);
+    if (in->opcode == WSLAY_CONNECTION_CLOSE && n > 0) {
+        memcpy(in->close + in->n_close, chunk->data, n);
+        in->n_close += n;
+    }
+    if (!wslay_is_ctrl_frame(in->opcode) && in->code == 0 &&
+        buf_append(&in->message, slice_of(chunk->data, chunk->data_length)) < 0)
+        end(in, WSLAY_CODE_INTERNAL_SERVER_ERROR);
+}
+
+/* RFC 6455 §7.4: those that may stand in a frame, with the registry's later ones, which libwslay does not know. */
+static bool is_close_code(unsigned code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+/* The hub closes, and is answered in its own words (RFC 6455 §5.5.1). */
+static void hear_close(struct frames_in *in) {
+    struct slice payload = slice_of(in->close, in->n_close), reason = slice_from(payload, 2);
+    unsigned code = WSLAY_CODE_NORMAL_CLOSURE;
+
+    if (payload.n >= 2)
+        code = (unsigned)(unsigned char)payload.p[0] << 8 | (unsigned char)payload.p[1];
+    if (payload.n == 1 || !is_close_code(code)) {
+        end(in, WSLAY_CODE_PROTOCOL_ERROR);
+        return;
+    }
+    (void)snprintf(in->why, sizeof(in->why), payload.n > 0 ? "the hub closed it: %u%s%.*s" : "the hub closed it", code,
+                   reason.n > 0 ? ", " : "", SLICE_ARG(reason));
+    end(in, (uint16_t)code);
 }
 
 static void on_frame_end(wslay_event_context_ptr wslay, void *user) {
     struct frames_in *in = user;
 
     (void)wslay;
-    if (in->refusal == 0)
-        in->events->frame(in->owner);
-}
-
-/* RFC 6455 §7.4: those that may stand in a frame, with the registry's later ones. */
-static bool is_close_code(unsigned code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
-static void hear_close(struct frames_in *in, const struct wslay_event_on_msg_recv_arg *message) {
-    struct slice payload = slice_of(message->msg, message->msg_length), reason = slice_from(payload, 2);
-    char number[16] = "without a code";
-
-    if (payload.n == 1 || (payload.n > 1 && !is_close_code(message->status_code))) {
-        refuse(in, WSLAY_CODE_PROTOCOL_ERROR);
+    if (in->code != 0)
         return;
-    }
-    if (payload.n > 1)
-        (void)snprintf(number, sizeof(number), "%u", message->status_code);
-    (void)snprintf(in->why, sizeof(in->why), "the hub closed it: %s%s%.*s", number, reason.n > 0 ? ", " : "",
-                   SLICE_ARG(reason));
+    in->events->frame(in->owner);
+    if (in->opcode == WSLAY_CONNECTION_CLOSE)
+        hear_close(in);
 }
 
 static void on_message(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_arg *message, void *user) {
     struct frames_in *in = user;
 
     (void)wslay;
-    if (in->refusal != 0)
+    if (in->code != 0)
         return;
     if (message->opcode == WSLAY_TEXT_FRAME) {
         in->events->text(in->owner, buf_slice(&in->message));
         buf_release(&in->message);
     } else if (message->opcode == WSLAY_PONG) {
         in->events->pong(in->owner, slice_of(message->msg, message->msg_length));
-    } else if (message->opcode == WSLAY_CONNECTION_CLOSE) {
-        hear_close(in, message);
     }
 }
 
@@ -153,6 +162,7 @@ int frames_in_init(struct frames_in *in, struct buf *answers, const struct frame
 
     *in = (struct frames_in){.answers = answers, .events = events, .owner = owner};
     buf_init_secret(&in->message, LIMIT_FRAME);
+    websocket_flow_init(&in->flow, false);
     if (wslay_event_context_client_init(&in->wslay, &callbacks, in) != 0)
         return -ENOMEM;
     wslay_event_config_set_no_buffering(in->wslay, 1); /* it would not wipe what it has gathered */
@@ -167,33 +177,35 @@ void frames_in_done(struct frames_in *in) {
     buf_release(&in->message);
 }
 
-static void note_refusal(struct frames_in *in) {
+static void explain(struct frames_in *in) {
     const char *what = "sent what is not allowed";
 
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
-        if (refusals[i].code == in->refusal)
+        if (refusals[i].code == in->code)
             what = refusals[i].what;
-    (void)snprintf(in->why, sizeof(in->why), "the hub %s, and was told so (%u)", what, in->refusal);
+    if (in->why[0] == '\0')
+        (void)snprintf(in->why, sizeof(in->why), "the hub %s, and was told so (%u)", what, in->code);
 }
 
 enum frames_verdict frames_in_take(struct frames_in *in, struct slice bytes) {
+    enum frames_verdict verdict = FRAMES_END;
     int r;
 
     in->piece = bytes;
     r = wslay_event_recv(in->wslay);
-    if (r == 0 && in->refusal == 0)
+    websocket_flow_pass(&in->flow, bytes);
+    if (r == 0 && !wslay_is_ctrl_frame(in->flow.opcode) && websocket_flow_to_border(&in->flow) > buf_room(&in->message))
+        end(in, WSLAY_CODE_MESSAGE_TOO_BIG); /* as it says itself, before it has come */
+    if (r == 0 && in->code == 0)
         r = wslay_event_send(in->wslay);
     if (r != 0) /* where a frame's head is wrong, libwslay goes away without a code */
-        refuse(in, r == WSLAY_ERR_NOMEM ? WSLAY_CODE_INTERNAL_SERVER_ERROR : WSLAY_CODE_PROTOCOL_ERROR);
-    if (in->refusal == 0 && wslay_event_get_close_received(in->wslay))
-        return FRAMES_ANSWERED;
-    if (in->refusal == 0 && wslay_event_get_close_sent(in->wslay)) {
-        in->refusal = wslay_event_get_status_code_sent(in->wslay); /* libwslay has refused something, and said so */
-        note_refusal(in);
-        return FRAMES_ANSWERED;
+        end(in, r == WSLAY_ERR_NOMEM ? WSLAY_CODE_INTERNAL_SERVER_ERROR : WSLAY_CODE_PROTOCOL_ERROR);
+    if (in->code == 0 && wslay_event_get_close_sent(in->wslay)) {
+        in->code = wslay_event_get_status_code_sent(in->wslay);
+        verdict = FRAMES_ANSWERED;
     }
-    if (in->refusal == 0)
+    if (in->code == 0)
         return FRAMES_GO_ON;
-    note_refusal(in);
-    return FRAMES_REFUSED;
+    explain(in);
+    return verdict;
 }

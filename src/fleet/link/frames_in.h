@@ -7,6 +7,7 @@
 #include <wslay/wslay.h>
 
 #include "base/buf.h"
+#include "wire/websocket.h"
 
 /* None may call frames_in_done. */
 struct frames_in_events {
@@ -17,11 +18,14 @@ struct frames_in_events {
 
 struct frames_in {
     wslay_event_context_ptr wslay;
-    struct slice piece; /* what of it libwslay has not had yet */
-    struct buf message; /* as far as it has come */
-    bool is_control;    /* the frame that comes */
-    uint16_t refusal;   /* what came is wrong: the code that says how */
-    char why[192];      /* no more is heard */
+    struct websocket_flow flow; /* libwslay tells of a frame only when the first of its payload has come */
+    struct slice piece;         /* what of it libwslay has not had yet */
+    struct buf message;         /* as far as it has come */
+    uint8_t opcode;             /* of the frame that comes */
+    char close[125];            /* the payload of a close frame, which is never longer */
+    size_t n_close;
+    uint16_t code; /* to be answered: what came is wrong, or the hub closes; 0 before */
+    char why[192]; /* no more is heard */
     struct buf *answers;
     const struct frames_in_events *events;
     void *owner;
@@ -33,8 +37,8 @@ void frames_in_done(struct frames_in *in);
 
 enum frames_verdict {
     FRAMES_GO_ON,
-    FRAMES_ANSWERED, /* it is closing, and the answer says so already: `why` */
-    FRAMES_REFUSED,  /* likewise, and the hub is to be told `refusal` */
+    FRAMES_END,      /* as `why` says: the hub is to be told `code` */
+    FRAMES_ANSWERED, /* likewise, and the answers say so already */
 };
 
 /* Hears the next bytes. Behind any verdict but the first, nothing is heard any more. */

@@ -1,5 +1,6 @@
 #include "fleet/shell/document.h"
 
+#include "base/limits.h"
 #include "fleet/shell/grammar.h"
 
 /* Delimiters of plain bytes, in one kind of quotes or none: who quotes half of one is up to something. */
@@ -36,8 +37,10 @@ bool document_open(struct reader *r, bool strips_tabs, struct document **ret) {
     document->at = r->at;
     if (!read_delimiter(r, document))
         return reader_fault(r, document->at, "a here-document's delimiter that is not plain");
-    while (*last)
-        last = &(*last)->next;
+    for (size_t n = 0; *last; last = &(*last)->next) {
+        if (++n == LIMIT_SHELL_DEPTH)
+            return reader_fault(r, document->at, "more than %d here-documents at once", LIMIT_SHELL_DEPTH);
+    }
     *last = document;
     *ret = document;
     return true;

@@ -132,8 +132,9 @@ bool redirection_read(struct reader *r, struct redirection *ret) {
     }
     if (!word_read(r, WORD_ARGUMENT, &ret->target))
         return false;
-    if (operation->copies && r->is_posix && !is_descriptor(&ret->target))
-        return reader_fault(r, at, "a redirection that not every sh knows");
+    if (operation->copies && operation->kind == REDIRECTION_TO && !is_descriptor(&ret->target) &&
+        (r->is_posix || !ret->target.is_plain))
+        return reader_fault(r, at, "bash expands what stands behind >& twice: use &>");
     ret->kind = kind_of(operation, &ret->target);
     return true;
 }

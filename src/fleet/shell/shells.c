@@ -150,7 +150,7 @@ bool eval_look(struct reader *r, const struct command *command) {
             return hidden(r, &command->words[i], "eval");
         if (i == 1 && word_is(&command->words[i], SLICE("--")))
             continue;
-        if (!builder_put(&b, command->words[i].seen) || !builder_put(&b, SLICE(" ")))
+        if ((!buf_is_empty(&b.seen) && !builder_put(&b, SLICE(" "))) || !builder_put(&b, command->words[i].seen))
             return false;
     }
     text = word_of(arena_copy(&r->shell->findings->memory, buf_slice(&b.seen)), command->at);

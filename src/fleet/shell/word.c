@@ -284,17 +284,25 @@ static bool read_bracket(struct builder *b) {
     return r->is_posix ? reader_fault(r, from, "a list is not known to every sh") : true;
 }
 
+/* Whether a byte may mean more than itself, somewhere in a word. */
+static bool is_special(char c) {
+    static const bool special[256] = {
+        [' '] = true, ['\t'] = true, ['\n'] = true, [';'] = true,  ['&'] = true,  ['|'] = true, ['('] = true,
+        [')'] = true, ['<'] = true,  ['>'] = true,  ['\\'] = true, ['\''] = true, ['"'] = true, ['`'] = true,
+        ['$'] = true, ['*'] = true,  ['?'] = true,  ['['] = true,  ['{'] = true,  ['~'] = true, ['='] = true,
+    };
+
+    return special[(unsigned char)c];
+}
+
 /* Bytes that mean nothing by themselves. */
 static bool read_run(struct builder *b) {
     struct reader *r = b->r;
-    size_t n = 1;
+    size_t from = r->at++;
 
-    while (r->at + n < r->text.n && !slice_has(SLICE(" \t\n;&|()<>\\'\"`$*?[{~="), r->text.p[r->at + n]))
-        n++;
-    if (!builder_put(b, slice_of(r->text.p + r->at, n)))
-        return false;
-    r->at += n;
-    return true;
+    while (!reader_is_at_end(r) && !is_special(r->text.p[r->at]))
+        r->at++;
+    return builder_put(b, reader_since(r, from));
 }
 
 /* The parentheses and bars of a regular expression. bash wants them closed, so they are counted. */

@@ -27,5 +27,8 @@ int spool_result_fail(struct spool *spool, struct spool_task *task, const char *
 /* The record in this memory, which may have been written by anybody, is its result. The same; -EBADMSG. */
 int spool_result_keep(struct spool *spool, struct spool_task *task, int memory);
 
+/* Of what was sent the oldest go, until the others are few and small enough to be remembered. */
+void spool_forget_old(struct spool *spool);
+
 /* Writes what is kept in memory. 0 or -errno. */
 int spool_result_write(struct spool *spool, struct spool_task *task);

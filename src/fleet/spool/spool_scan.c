@@ -196,5 +196,6 @@ int spool_scan(struct spool *spool) {
             : scan.files[i].ending == SPOOL_FILE_RESULT ? enter_result(spool, &scan.files[i])
                                                         : enter_begun(spool, &scan.files[i]);
     free(scan.files);
+    spool_forget_old(spool);
     return r;
 }

@@ -17,8 +17,7 @@ static void empty_sent(const struct spool *spool, struct slice task_id) {
     fd_close(&fd);
 }
 
-/* The oldest go until the others are few and small enough. */
-static void forget_old(struct spool *spool) {
+void spool_forget_old(struct spool *spool) {
     struct spool_task *oldest;
 
     while (spool->counts.remembered > LIMIT_REMEMBERED || spool->remembered_bytes > LIMIT_REMEMBERED_BYTES) {
@@ -42,7 +41,7 @@ void spool_settle(struct spool *spool, uint64_t number, bool is_acknowledged) {
         (void)spool_file_remove(spool->directory, task->task_id, SPOOL_FILE_BEGUN);
     }
     spool_task_set_state(spool, task, SPOOL_SENT, is_empty ? 0 : task->size);
-    forget_old(spool);
+    spool_forget_old(spool);
 }
 
 int spool_again(struct spool *spool, struct slice task_id) {

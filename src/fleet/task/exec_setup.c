@@ -31,7 +31,9 @@ static char *taken(const char *text) {
 static char **strings_of(struct slice bytes, size_t n) {
     char **list = calloc(n + 1, sizeof(*list));
 
-    for (size_t i = 0; list && i < n; i++) {
+    if (!list)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
         list[i] = taken(bytes.p);
         bytes = slice_from(bytes, slice_index(bytes, '\0') + 1);
     }

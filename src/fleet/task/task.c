@@ -41,35 +41,35 @@ static void (*const at_deadline[TASK_WAITS])(struct task *task) = {
     [WAIT_STOP] = at_end_of_patience,
 };
 
-static struct task task = {.workspace = -EBADF,
+static struct task self = {.workspace = -EBADF,
                            .spool = -EBADF,
                            .begun = -EBADF,
                            .pipes = {-EBADF, -EBADF},
                            .wait_status = -1,
                            .order.operation = OPERATION_UNKNOWN};
 
-void task_set_wait(struct task *of, enum task_wait wait, uint64_t deadline_ms) {
-    of->wait = wait;
-    timer_cancel(&of->deadline);
+void task_set_wait(struct task *task, enum task_wait wait, uint64_t deadline_ms) {
+    task->wait = wait;
+    timer_cancel(&task->deadline);
     if (deadline_ms > 0)
-        timer_set(&of->deadline, deadline_ms);
+        timer_set(&task->deadline, deadline_ms);
 }
 
 static void deadline_expired(struct timer *timer) {
-    struct task *of = container_of(timer, struct task, deadline);
+    struct task *task = container_of(timer, struct task, deadline);
 
-    if (at_deadline[of->wait])
-        at_deadline[of->wait](of);
+    if (at_deadline[task->wait])
+        at_deadline[task->wait](task);
 }
 
-static void at_end_of_time(struct task *of) {
-    task_stop(of, TASK_TIMED_OUT, TIMEOUT_TASK_TERM);
+static void at_end_of_time(struct task *task) {
+    task_stop(task, TASK_TIMED_OUT, TIMEOUT_TASK_TERM);
 }
 
 /* credfd-exec does not answer: whatever it was, it is not waited for any more. */
-static void at_end_of_patience(struct task *of) {
+static void at_end_of_patience(struct task *task) {
     log_error("credfd-exec does not end its command");
-    task_finish_stopped(of);
+    task_finish_stopped(task);
 }
 
 static void put_seconds(struct text *text, uint64_t ms) {
@@ -79,94 +79,94 @@ static void put_seconds(struct text *text, uint64_t ms) {
     text_add(text, " s");
 }
 
-int task_describe_stop(const struct task *of, struct buf *to) {
+int task_describe_stop(const struct task *task, struct buf *to) {
     struct text text = {.to = to};
 
-    if (of->stopping == TASK_TIMED_OUT)
-        put_seconds(&text, of->timeout_ms);
-    else if (of->stopping == TASK_INTERRUPTED)
+    if (task->stopping == TASK_TIMED_OUT)
+        put_seconds(&text, task->timeout_ms);
+    else if (task->stopping == TASK_INTERRUPTED)
         text_put(&text, SLICE("task interrupted: the runner ended"));
-    else if (of->stopping == TASK_CANCELLED)
+    else if (task->stopping == TASK_CANCELLED)
         text_put(&text,
-                 of->is_runner_ending ? SLICE("task cancelled: the runner is stopping") : SLICE("task cancelled"));
+                 task->is_runner_ending ? SLICE("task cancelled: the runner is stopping") : SLICE("task cancelled"));
     else
         text_put(&text, SLICE("task failed: no memory for what it prints"));
     return text.error;
 }
 
-void task_stop(struct task *of, enum task_outcome why, uint64_t term_ms) {
+void task_stop(struct task *task, enum task_outcome why, uint64_t term_ms) {
     struct ipc_writer w = ipc_begin(IPC_EXEC_STOP);
     uint64_t patience_ms = term_ms + TIMEOUT_TASK_KILL + 1000;
 
-    if (of->stopping == TASK_RAN)
-        of->stopping = why;
-    if (of->wait != WAIT_START && of->wait != WAIT_EXIT && of->wait != WAIT_STOP)
+    if (task->stopping == TASK_RAN)
+        task->stopping = why;
+    if (task->wait != WAIT_START && task->wait != WAIT_EXIT && task->wait != WAIT_STOP)
         return; /* whoever begins something, or does it, looks */
-    if (of->wait != WAIT_STOP)
-        (void)channel_send(&of->exec, &w, -EBADF); /* it may just have ended */
-    if (of->wait != WAIT_STOP || of->deadline.deadline_ms > loop_now_ms() + patience_ms)
-        task_set_wait(of, WAIT_STOP, patience_ms);
+    if (task->wait != WAIT_STOP)
+        (void)channel_send(&task->exec, &w, -EBADF); /* it may just have ended */
+    if (task->wait != WAIT_STOP || task->deadline.deadline_ms > loop_now_ms() + patience_ms)
+        task_set_wait(task, WAIT_STOP, patience_ms);
 }
 
 /* Nobody is left to tell; what came of it is for the next supervisor. */
 static void on_orphaned(void) {
-    if (task.wait < WAIT_FILES)
+    if (self.wait < WAIT_FILES)
         loop_stop(); /* nothing has begun */
     else
-        task_stop(&task, TASK_INTERRUPTED, 0);
+        task_stop(&self, TASK_INTERRUPTED, 0);
 }
 
 /* While files are worked on nobody turns the loop: it is asked here what has been said. */
 static bool is_stopped(void *owner) {
-    struct task *of = owner;
+    struct task *task = owner;
 
     channel_drain(role_channel());
-    return of->stopping != TASK_RAN;
+    return task->stopping != TASK_RAN;
 }
 
-static void finish_files(struct task *of, int r, struct slice result, const char *error) {
+static void finish_files(struct task *task, int r, struct slice result, const char *error) {
     if (r == -ETIMEDOUT)
-        of->stopping = TASK_TIMED_OUT;
+        task->stopping = TASK_TIMED_OUT;
     if (r == -ETIMEDOUT || r == -ECANCELED)
-        task_finish_stopped(of);
+        task_finish_stopped(task);
     else if (r < 0)
-        task_finish(of, TASK_FAILED, error ? slice_of_string(error) : SLICE("task failed: no memory"), SLICE_EMPTY);
+        task_finish(task, TASK_FAILED, error ? slice_of_string(error) : SLICE("task failed: no memory"), SLICE_EMPTY);
     else
-        task_finish(of, TASK_RAN, SLICE_EMPTY, result);
+        task_finish(task, TASK_RAN, SLICE_EMPTY, result);
 }
 
-static void do_files(struct task *of) {
-    struct files files = {.workspace = of->workspace, .is_cancelled = is_stopped, .owner = of};
+static void do_files(struct task *task) {
+    struct files files = {.workspace = task->workspace, .is_cancelled = is_stopped, .owner = task};
     _cleanup_free_ char *error = NULL;
     struct buf result;
     int r;
 
-    of->timeout_ms = MIN_OF(of->limits.timeout_ms, (uint64_t)TIMEOUT_FILES);
-    files.deadline_ms = clock_now_ms() + of->timeout_ms;
-    task_set_wait(of, WAIT_FILES, 0);
+    task->timeout_ms = MIN_OF(task->limits.timeout_ms, (uint64_t)TIMEOUT_FILES);
+    files.deadline_ms = clock_now_ms() + task->timeout_ms;
+    task_set_wait(task, WAIT_FILES, 0);
     buf_init(&result, LIMIT_RESULT - 4096);
-    r = files_run(&files, &of->order, &result, &error);
-    finish_files(of, r, buf_slice(&result), error);
+    r = files_run(&files, &task->order, &result, &error);
+    finish_files(task, r, buf_slice(&result), error);
     buf_release(&result);
 }
 
 /* Everything is there. Not from within a message's handler, so that messages can be heard while it works. */
 static void begin(struct timer *timer) {
-    struct task *of = container_of(timer, struct task, begin);
-    int r = task_write_begun(of);
+    struct task *task = container_of(timer, struct task, begin);
+    int r = task_write_begun(task);
 
-    of->began_ms = loop_now_ms();
+    task->began_ms = loop_now_ms();
     if (r < 0)
-        task_finish_saying(of, TASK_FAILED, "task failed: the spool: %s",
+        task_finish_saying(task, TASK_FAILED, "task failed: the spool: %s",
                            r == -EEXIST ? "it has begun before" : strerror(-r));
-    else if (of->stopping != TASK_RAN)
-        task_finish_stopped(of);
-    else if (of->workspace < 0)
-        task_finish_saying(of, TASK_FAILED, "task failed: the workspace: %s", strerror(-of->workspace));
-    else if (of->operation == OPERATION_BASH)
-        bash_begin(of);
+    else if (task->stopping != TASK_RAN)
+        task_finish_stopped(task);
+    else if (task->workspace < 0)
+        task_finish_saying(task, TASK_FAILED, "task failed: the workspace: %s", strerror(-task->workspace));
+    else if (task->operation == OPERATION_BASH)
+        bash_begin(task);
     else
-        do_files(of);
+        do_files(task);
 }
 
 static void copy_id(char to[static LIMIT_TASK_ID + 1], struct slice id) {
@@ -180,17 +180,17 @@ static int on_plan(void *owner, struct ipc_message *m) {
     (void)owner;
     if (task_plan_decode(m, &plan) < 0)
         return -EPROTO;
-    copy_id(task.task_id, plan.task_id);
-    copy_id(task.trace_id, plan.trace_id);
-    copy_id(task.source_id, plan.source_id);
-    task.operation = plan.operation;
-    task.limits = plan.limits;
-    memcpy(task.workspace_path, plan.workspace.p, plan.workspace.n);
-    task.base_url = plan.base_url.n > 0 ? strndup(plan.base_url.p, plan.base_url.n) : NULL;
-    if (plan.base_url.n > 0 && !task.base_url)
+    copy_id(self.task_id, plan.task_id);
+    copy_id(self.trace_id, plan.trace_id);
+    copy_id(self.source_id, plan.source_id);
+    self.operation = plan.operation;
+    self.limits = plan.limits;
+    memcpy(self.workspace_path, plan.workspace.p, plan.workspace.n);
+    self.base_url = plan.base_url.n > 0 ? strndup(plan.base_url.p, plan.base_url.n) : NULL;
+    if (plan.base_url.n > 0 && !self.base_url)
         return -ENOMEM;
     role_channel()->phase = PHASE_ORDER;
-    task_set_wait(&task, WAIT_ORDER, 0);
+    task_set_wait(&self, WAIT_ORDER, 0);
     return 0;
 }
 
@@ -198,9 +198,9 @@ static int on_spool(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
 
     (void)owner;
-    if (ipc_end(m) < 0 || task.spool >= 0)
+    if (ipc_end(m) < 0 || self.spool >= 0)
         return -EPROTO;
-    task.spool = fd_steal(&fd);
+    self.spool = fd_steal(&fd);
     return 0;
 }
 
@@ -218,36 +218,36 @@ static int on_environment(void *owner, struct ipc_message *m) {
     (void)owner;
     if (ipc_end(m) < 0)
         return -EPROTO;
-    r = keep(&task.base, base);
-    return r == 0 ? keep(&task.key_names, names) : r;
+    r = keep(&self.base, base);
+    return r == 0 ? keep(&self.key_names, names) : r;
 }
 
 static int on_lease(void *owner, struct ipc_message *m) {
     struct slice variables = ipc_get_bytes(m, LIMIT_DATAGRAM);
 
     (void)owner;
-    return ipc_end(m) < 0 ? -EPROTO : keep(&task.lease, variables);
+    return ipc_end(m) < 0 ? -EPROTO : keep(&self.lease, variables);
 }
 
 static int on_secret(void *owner, struct ipc_message *m) {
     int fd = ipc_get_fd(m);
 
     (void)owner;
-    if (ipc_end(m) < 0 || task.key) {
+    if (ipc_end(m) < 0 || self.key) {
         fd_close(&fd);
         return -EPROTO;
     }
-    return secret_open(fd, &task.key);
+    return secret_open(fd, &self.key);
 }
 
 static int on_rules(void *owner, struct ipc_message *m) {
     int r;
 
     (void)owner;
-    if (task.has_rules)
+    if (self.has_rules)
         return -EPROTO;
-    r = command_rules_decode(m, &task.rules);
-    task.has_rules = r == 0;
+    r = command_rules_decode(m, &self.rules);
+    self.has_rules = r == 0;
     return r;
 }
 
@@ -257,9 +257,9 @@ static int on_peer(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
 
     (void)owner;
-    if (ipc_end(m) < 0 || role != 0 || number != 0 || channel_is_open(&task.exec))
+    if (ipc_end(m) < 0 || role != 0 || number != 0 || channel_is_open(&self.exec))
         return -EPROTO;
-    return bash_set_exec(&task, fd_steal(&fd));
+    return bash_set_exec(&self, fd_steal(&fd));
 }
 
 /* Without rules nothing is permitted, as with rules of which none matches. */
@@ -268,18 +268,18 @@ static int on_order(void *owner, struct ipc_message *m) {
     int r;
 
     (void)owner;
-    if (ipc_end(m) < 0 || task.spool < 0)
+    if (ipc_end(m) < 0 || self.spool < 0)
         return -EPROTO;
     role_channel()->phase = PHASE_WORK;
-    r = sealed_map(fd, 2 * (size_t)LIMIT_FRAME, &task.order_bytes);
+    r = sealed_map(fd, 2 * (size_t)LIMIT_FRAME, &self.order_bytes);
     if (r == 0)
-        r = order_parse(task.order_bytes, &task.order);
-    if (r == 0 && task.order.operation != task.operation)
+        r = order_parse(self.order_bytes, &self.order);
+    if (r == 0 && self.order.operation != self.operation)
         r = -EBADMSG;
     if (r == -EBADMSG)
         return -EPROTO;
     if (r == 0)
-        timer_set(&task.begin, 1);
+        timer_set(&self.begin, 1);
     return r;
 }
 
@@ -289,10 +289,10 @@ static int on_cancel(void *owner, struct ipc_message *m) {
     (void)owner;
     if (ipc_end(m) < 0 || reason >= CANCEL_REASONS)
         return -EPROTO;
-    if (task.stopping == TASK_RAN)
-        task.is_runner_ending = reason != CANCEL_ASKED;
+    if (self.stopping == TASK_RAN)
+        self.is_runner_ending = reason != CANCEL_ASKED;
     /* how fast it goes credfd-exec is told too */
-    task_stop(&task, TASK_CANCELLED, reason == CANCEL_NOW ? 0 : TIMEOUT_TASK_TERM);
+    task_stop(&self, TASK_CANCELLED, reason == CANCEL_NOW ? 0 : TIMEOUT_TASK_TERM);
     return 0;
 }
 
@@ -310,11 +310,11 @@ static const struct ipc_permit permits[] = {
 
 /* Before the sandbox closes; a workspace that is not there is the result of the task. */
 static int prepare(void) {
-    task.workspace = open(task.workspace_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (task.workspace < 0)
-        task.workspace = -errno;
-    task.deadline.on_expiry = deadline_expired;
-    task.begin.on_expiry = begin;
+    self.workspace = open(self.workspace_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self.workspace < 0)
+        self.workspace = -errno;
+    self.deadline.on_expiry = deadline_expired;
+    self.begin.on_expiry = begin;
     return 0;
 }
 
@@ -353,7 +353,7 @@ int main(int argc, char **argv) {
     if (r == 0) {
         memcpy(workspace, place.workspace.p, place.workspace.n);
         memcpy(spool, place.spool.p, place.spool.n);
-        memcpy(task.workspace_path, workspace, sizeof(workspace));
+        memcpy(self.workspace_path, workspace, sizeof(workspace));
         r = become_user(&place);
     }
     if (r < 0) {

@@ -13,7 +13,7 @@
 #include "fleet/task/task_environment.h"
 #include "proc/role.h"
 
-#define WHY_MAX (LIMIT_RESULT / 8) /* a denied command with words before it: escaped it still fits into a result */
+#define WHY_MAX (LIMIT_RESULT / 2) /* a denied command, with words before it */
 #define READS_A_TURN 8
 #define READS_AT_END 64 /* of a pipe that somebody we could not end holds open: more than it holds */
 

@@ -12,7 +12,7 @@
 /* In the order in which they were first named. */
 struct variables {
     struct order_variable *list;
-    size_t n, size;
+    size_t n;
 };
 
 static size_t count_strings(struct slice bytes) {
@@ -107,29 +107,40 @@ static int write_all(const struct variables *variables, struct task_environment 
     return r;
 }
 
+/* In the order in which the one outdoes the other. */
+static int gather(const struct task_environment_parts *parts, struct variables *variables, const char **ret_fault,
+                  struct slice *ret_name) {
+    int r;
+
+    set_strings(variables, parts->base);
+    r = set_orders(variables, parts->order, ret_fault, ret_name);
+    if (r < 0)
+        return r;
+    set_strings(variables, parts->lease);
+    if (parts->key.n > 0)
+        set(variables, SLICE(TASK_KEY_VARIABLE), parts->key);
+    if (parts->key.n > 0 && parts->url.n > 0)
+        set(variables, SLICE(TASK_URL_VARIABLE), parts->url);
+    return 0;
+}
+
 int task_environment_make(const struct task_environment_parts *parts, struct task_environment *ret,
                           const char **ret_fault, struct slice *ret_name) {
-    struct variables variables = {.size = count_strings(parts->base) + count_strings(parts->lease) +
-                                          parts->order->n_variables + 2};
-    _cleanup_free_ struct order_variable *list = calloc(variables.size, sizeof(*list));
+    size_t most = count_strings(parts->base) + count_strings(parts->lease) + parts->order->n_variables + 2;
+    struct variables variables = {.list = calloc(most, sizeof(*variables.list))};
     int r;
 
     *ret = (struct task_environment){0};
     buf_init_secret(&ret->text, ENVIRONMENT_MAX);
-    if (!list)
+    if (!variables.list)
         return -ENOMEM;
-    variables.list = list;
-    set_strings(&variables, parts->base);
-    r = set_orders(&variables, parts->order, ret_fault, ret_name);
-    if (r < 0)
-        return r;
-    set_strings(&variables, parts->lease);
-    if (parts->key.n > 0)
-        set(&variables, SLICE(TASK_KEY_VARIABLE), parts->key);
-    if (parts->key.n > 0 && parts->url.n > 0)
-        set(&variables, SLICE(TASK_URL_VARIABLE), parts->url);
-    r = find_keys(&variables, parts, ret, ret_fault, ret_name);
-    return r == 0 ? write_all(&variables, ret) : r;
+    r = gather(parts, &variables, ret_fault, ret_name);
+    if (r == 0)
+        r = find_keys(&variables, parts, ret, ret_fault, ret_name);
+    if (r == 0)
+        r = write_all(&variables, ret);
+    free(variables.list);
+    return r;
 }
 
 void task_environment_done(struct task_environment *environment) {
