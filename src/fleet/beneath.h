@@ -1,7 +1,8 @@
 /*
- * Opening by a path that cannot leave a directory: the kernel resolves it (openat2(2), RESOLVE_BENEATH), so that neither
- * `..` nor a link nor somebody who moves directories meanwhile leads out, and no magic link of /proc is followed. Every
- * descriptor is close-on-exec. Used by credfd-task for the workspace and the spool, and by the supervisor for the spool.
+ * Opening by a path that cannot leave a directory: the kernel resolves it (openat2(2), RESOLVE_BENEATH), so that
+ * neither `..` nor a link nor somebody who moves directories meanwhile leads out, and no magic link of /proc is
+ * followed. Every descriptor is close-on-exec. Used by credfd-task for the workspace and the spool, and by the
+ * supervisor for the spool.
  */
 #pragma once
 
@@ -9,8 +10,8 @@
 #include <sys/stat.h>
 
 /*
- * As openat(2). A descriptor, or -errno: -EXDEV for a path that leads out, and for an absolute one. It never waits for a
- * FIFO's other end, and never makes a terminal ours.
+ * As openat(2). A descriptor, or -errno: -EXDEV for a path that leads out, and for an absolute one. It never waits for
+ * a FIFO's other end, and never makes a terminal ours.
  */
 int beneath_open(int directory, const char *path, int flags, mode_t mode);
 

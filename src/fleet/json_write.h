@@ -1,8 +1,8 @@
 /*
  * JSON as it is put together for the hub, in a buffer with a cap: results of tasks, payloads, messages. Text passes
- * through as UTF-8; what is none becomes U+FFFD, since a file's name or a line of output may hold any byte. Commas are put
- * where they belong; that the braces match is the writer's business. After the first failure nothing is added any more:
- * whoever began it looks at `error` at the end. Used by the spool, the operations on files, a task and the link.
+ * through as UTF-8; what is none becomes U+FFFD, since a file's name or a line of output may hold any byte. Commas are
+ * put where they belong; that the braces match is the writer's business. After the first failure nothing is added any
+ * more: whoever began it looks at `error` at the end. Used by the spool, the operations on files, a task and the link.
  */
 #pragma once
 

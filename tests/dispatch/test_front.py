@@ -1,5 +1,6 @@
 """Who is believed to name a person: by an assertion, which the verifier judges; by a certificate: the doorman."""
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -200,6 +201,23 @@ def test_the_systems_certificates_are_trusted_without_ca_file(start, serve, keys
     one = start(trust=trust_of(provider.url)).start()
     wait_until(lambda: "its certificate: " in one.stderr, "the fault is told")
     assert ask(one, keys["one"].sign()) == 403 and provider.asked == 0
+
+
+def test_certificates_that_the_environment_names_are_trusted_beside_the_systems(start, serve, keys, authority):
+    provider = Provider(serve, host="localhost")
+    provider.keys = jwt.jwks(keys["one"])
+    one = start(trust=trust_of(provider.url), env={"SSL_CERT_FILE": str(authority.ca_file)}).start()
+    assert ask(one, keys["one"].sign()) == 200
+
+
+def test_a_directory_of_certificates_in_place_of_the_systems(start, serve, keys, authority, tmp_path):
+    tmp_path.chmod(0o755)
+    shutil.copy(authority.ca_file, tmp_path / "ca.pem")
+    subprocess.run(["openssl", "rehash", tmp_path], check=True)
+    provider = Provider(serve, host="localhost")
+    provider.keys = jwt.jwks(keys["one"])
+    one = start(trust=trust_of(provider.url), env={"SSL_CERT_DIR": str(tmp_path)}).start()
+    assert ask(one, keys["one"].sign()) == 200
 
 
 @pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_text("")],

@@ -1,6 +1,7 @@
 /*
- * An expression for grep and, behind the first newline, a line. What is no expression is fixed text, which is found where
- * it stands; what is one, and finds a line, finds it with more around it, if it does not ask where the line begins or ends.
+ * An expression for grep and, behind the first newline, a line. What is no expression is fixed text, which is found
+ * where it stands; what is one, and finds a line, finds it with more around it, if it does not ask where the line
+ * begins or ends.
  */
 #include "fleet/files/expression.h"
 

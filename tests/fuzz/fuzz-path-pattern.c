@@ -1,6 +1,6 @@
 /*
- * A pattern and, behind the first newline, a path: matched a name at a time, and never where the pattern had led nowhere
- * before. One without anything special matches itself alone.
+ * A pattern and, behind the first newline, a path: matched a name at a time, and never where the pattern had led
+ * nowhere before. One without anything special matches itself alone.
  */
 #include "fleet/files/path_pattern.h"
 

@@ -33,6 +33,7 @@ def test_it_goes_on_without_a_welcome(fleet):
 @pytest.mark.parametrize("how", ["drop", "end"])
 def test_it_comes_back(fleet, how):
     runner, hub = fleet.start()
+    hub.wait(lambda: hub.heartbeats, "a heartbeat")
     getattr(hub, how)()
     hub.wait_connected(2)
     assert hub.result(hub.bash("echo again"))["result"]["stdout"] == "again\n"

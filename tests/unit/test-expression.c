@@ -164,7 +164,10 @@ static void what_is_repeated_too_often_is_refused(void **state) {
     expression_program_done(&program);
 }
 
-/* What takes other engines longer than anybody waits: with as many steps as there may be, on a line as long as it may be. */
+/*
+ * What takes other engines longer than anybody waits: with as many steps as there may be, on a line as long as it may
+ * be.
+ */
 static void no_expression_takes_long(void **state) {
     static const char *const patterns[] = {"^(a|b)*a(a|b){800}c", "(a*)*(a+b*)+c",         "(a?){900}a{900}c",
                                            "(a|aa)+$c",           "((((((a+)+)+)+)+)+)+c", "(.*)(.*)(.*)(.*)(.*)(.*)c"};

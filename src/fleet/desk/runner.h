@@ -23,15 +23,21 @@ struct runner_ability {
     const char *why_not; /* a constant, or NULL */
 };
 
-/* `settings` and `common` (of the same file, or settings_new) are borrowed for its life. 0, or -errno with `*ret_error`. */
+/*
+ * `settings` are borrowed for its life, `common` (of the same file, or settings_new) until it is read again. 0, or -errno
+ * with one line in `*ret_error`, the caller's (NULL without memory): then the caller ends, and with it what was started.
+ */
 int runner_start(const struct runner_settings *settings, const struct settings *common,
                  const struct runner_ability *ability, const struct runner_owner *owner, struct runner **ret,
                  char **ret_error);
 
-/* Read again: permission, upstreams, limits, the profile and the log level of tasks that begin from now on, the token. */
+/*
+ * Read again: permission, upstreams, limits, the profile of tasks that begin from now on, the token, the log level. What
+ * cannot change is named in the log. Both are borrowed until the next time.
+ */
 void runner_reload(struct runner *runner, const struct runner_settings *settings, const struct settings *common);
 
-/* No new tasks; running ones get `grace`, then are cancelled; results are sent; then `stopped`. */
+/* No task begins any more; running ones get `grace`, then are cancelled; results are sent; then `stopped`. */
 void runner_drain(struct runner *runner);
 
 /* Ends now; what is not sent stays in the spool. */

@@ -279,8 +279,8 @@ static int take_bounds(struct parse *parse, uint64_t *ret_least, uint64_t *ret_m
 }
 
 /*
- * What begins at `from` so often: written out. Of what may be missing each copy has a split before it, and of any number
- * the last has one behind it, back to its beginning.
+ * What begins at `from` so often: written out. Of what may be missing each copy has a split before it, and of any
+ * number the last has one behind it, back to its beginning.
  */
 static int repeat(struct parse *parse, size_t from, uint64_t least, uint64_t most) {
     size_t n = parse->program->n_steps - from;

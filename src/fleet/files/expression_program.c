@@ -120,9 +120,9 @@ static bool holds(enum expression_step_type type, const struct border *at) {
 }
 
 /*
- * Numbers of steps. `waiting` are those that are to be followed at a place, `taking` those that are found there and take
- * a character; `seen` holds for each step the place at which it was followed last, so that it is followed once. One
- * piece of memory for a program: no list is longer than it, as each of its steps leads to two more at most.
+ * Numbers of steps. `waiting` are those that are to be followed at a place, `taking` those that are found there and
+ * take a character; `seen` holds for each step the place at which it was followed last, so that it is followed once.
+ * One piece of memory for a program: no list is longer than it, as each of its steps leads to two more at most.
  */
 struct run {
     uint32_t *waiting, *taking, *seen;

@@ -1,6 +1,6 @@
 /*
- * An expression as the steps in which a line is looked at, and going through a line with them. Parts of a program can be
- * moved and copied, as jumps in it are relative. Pure. The inside of fleet/files.
+ * An expression as the steps in which a line is looked at, and going through a line with them. Parts of a program can
+ * be moved and copied, as jumps in it are relative. Pure. The inside of fleet/files.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
  * The operations on files that a task does itself: read, write, list, glob and grep. Every path is the workspace's: the
- * kernel resolves it beneath (fleet/beneath.h), a `/` in front means the workspace, and a link is followed only where it
- * stays inside. Nothing here waits for a pipe or a device, and everything is bounded: results by the room in the buffer,
- * walks by LIMIT_WALK, all of it by a deadline. Never starts anything. Used by credfd-task.
+ * kernel resolves it beneath (fleet/beneath.h), a `/` in front means the workspace, and a link is followed only where
+ * it stays inside. Nothing here waits for a pipe or a device, and everything is bounded: results by the room in the
+ * buffer, walks by LIMIT_WALK, all of it by a deadline. Never starts anything. Used by credfd-task.
  */
 #pragma once
 

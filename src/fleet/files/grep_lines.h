@@ -1,6 +1,6 @@
 /*
- * The lines of one file, for grep: read in pieces, each line bounded by LIMIT_GREP_LINE (the rest of a longer one is passed
- * over), nothing at all of a file with a NUL near its beginning. The inside of fleet/files.
+ * The lines of one file, for grep: read in pieces, each line bounded by LIMIT_GREP_LINE (the rest of a longer one is
+ * passed over), nothing at all of a file with a NUL near its beginning. The inside of fleet/files.
  */
 #pragma once
 

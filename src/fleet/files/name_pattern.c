@@ -28,8 +28,8 @@ static bool take_member(struct slice *from, bool is_first, uint32_t *ret) {
 }
 
 /*
- * `*from` begins with `[`; afterwards it begins behind the `]`. Whether `code` is of the set is in `*ret`; false where the
- * set does not end, and then `*from` is as it was.
+ * `*from` begins with `[`; afterwards it begins behind the `]`. Whether `code` is of the set is in `*ret`; false where
+ * the set does not end, and then `*from` is as it was.
  */
 static bool take_set(struct slice *from, uint32_t code, bool *ret) {
     struct slice rest = slice_from(*from, 1);

@@ -1,6 +1,6 @@
 /*
- * Where an output goes that is too large for a result: a file below .work/outputs/ in the workspace, whole, and a preview
- * of it in the result. Of a command's output and of grep's. Nobody removes them: they are the workspace's.
+ * Where an output goes that is too large for a result: a file below .work/outputs/ in the workspace, whole, and a
+ * preview of it in the result. Of a command's output and of grep's. Nobody removes them: they are the workspace's.
  */
 #pragma once
 

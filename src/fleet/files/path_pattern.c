@@ -48,7 +48,9 @@ static int add_plain(struct path_patterns *patterns, char *text) {
     return split(pattern);
 }
 
-/* Of the `{` at `open`: where the comma or brace stands that ends what begins at `from`. `text.n` when there is none. */
+/*
+ * Of the `{` at `open`: where the comma or brace stands that ends what begins at `from`. `text.n` when there is none.
+ */
 static size_t find_end(struct slice text, size_t from) {
     size_t depth = 0;
 
@@ -76,8 +78,8 @@ static char *join(struct slice before, struct slice middle, struct slice after) 
 }
 
 /*
- * Takes `text` over. The first brace is written out, once for each of its alternatives, and so on with each of those: as
- * many are made as there are patterns in the end, and each time there is one brace less.
+ * Takes `text` over. The first brace is written out, once for each of its alternatives, and so on with each of those:
+ * as many are made as there are patterns in the end, and each time there is one brace less.
  */
 static int add_braced(struct path_patterns *patterns, char *memory) {
     _cleanup_free_ char *owned = memory;

@@ -1,8 +1,8 @@
 /*
- * Patterns of paths, as hubs write them (and doublestar reads them): `*` is any characters within a name, `?` one of them,
- * `[a-z]` and `[^a-z]` one of a set, `{a,b/c}` one or the other, a `**` that stands alone between slashes any number of
- * directories, none as well, and a backslash takes its meaning from what follows. Matched a name at a time, so that a
- * walk knows which directories lead nowhere. Polynomial in time. Pure. The inside of fleet/files.
+ * Patterns of paths, as hubs write them (and doublestar reads them): `*` is any characters within a name, `?` one of
+ * them, `[a-z]` and `[^a-z]` one of a set, `{a,b/c}` one or the other, a `**` that stands alone between slashes any
+ * number of directories, none as well, and a backslash takes its meaning from what follows. Matched a name at a time,
+ * so that a walk knows which directories lead nowhere. Polynomial in time. Pure. The inside of fleet/files.
  */
 #pragma once
 

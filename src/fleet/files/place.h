@@ -1,6 +1,6 @@
 /*
- * Where in the workspace something is, of a path that the hub named: what every operation on files begins with. The inside
- * of fleet/files; its files alone use it.
+ * Where in the workspace something is, of a path that the hub named: what every operation on files begins with. The
+ * inside of fleet/files; its files alone use it.
  */
 #pragma once
 
@@ -23,7 +23,9 @@ int place_open_parent(int workspace, const char *path, bool makes, char name[sta
 /* 0, -ETIMEDOUT or -ECANCELED: to be asked again and again. */
 int place_pulse(const struct files *files);
 
-/* Returns `r`, with what it means for `path` in `*ret_error`. `action` is what failed if it is nothing known: "read". */
+/*
+ * Returns `r`, with what it means for `path` in `*ret_error`. `action` is what failed if it is nothing known: "read".
+ */
 int place_fail(int r, const char *action, struct slice path, char **ret_error);
 
 /* `text: PATH` in `*ret_error`. */

@@ -28,7 +28,7 @@ enum walk_step {
 typedef int walk_visit(void *owner, const struct walk_entry *entry);
 
 /*
- * `base` is as place_take left it. 0, or -errno: of the base, of the visitor, -ETIMEDOUT, -ECANCELED. `*ret_is_cut`: it did
- * not see everything, for one of its bounds.
+ * `base` is as place_take left it. 0, or -errno: of the base, of the visitor, -ETIMEDOUT, -ECANCELED. `*ret_is_cut`: it
+ * did not see everything, for one of its bounds.
  */
 int walk_run(const struct files *files, const char *base, walk_visit *visit, void *owner, bool *ret_is_cut);

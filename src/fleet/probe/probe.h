@@ -1,6 +1,6 @@
 /*
- * Whether a CLI knows the lease channel (contract 2): runs `CLI version --json` for a moment, with nothing to read and an
- * environment of its own, in a group that ends with it, and has what it prints parsed by a role (credfd-probe). The
+ * Whether a CLI knows the lease channel (contract 2): runs `CLI version --json` for a moment, with nothing to read and
+ * an environment of its own, in a group that ends with it, and has what it prints parsed by a role (credfd-probe). The
  * supervisor reads no byte of it. Whatever fails means no. Used by fleet/desk.
  */
 #pragma once

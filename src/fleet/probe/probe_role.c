@@ -1,6 +1,6 @@
 /*
- * The probe: reads what one CLI prints, says whether that CLI knows the lease channel, and is gone. It opens nothing and
- * starts nothing: the supervisor runs the CLI (probe.c) and never sees these bytes.
+ * The probe: reads what one CLI prints, says whether that CLI knows the lease channel, and is gone. It opens nothing
+ * and starts nothing: the supervisor runs the CLI (probe.c) and never sees these bytes.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -43,7 +43,9 @@ static void read_more(struct watch *watch) {
     answer(n < 0 && errno != EAGAIN ? "cannot be read" : probe_output_judge(slice_of(reading.bytes, reading.n)));
 }
 
-/* First where to read; then, when the CLI has ended, that there will be no more: what it left behind may hold the pipe. */
+/*
+ * First where to read; then, when the CLI has ended, that there will be no more: what it left behind may hold the pipe.
+ */
 static int on_probe(void *owner, struct ipc_message *m) {
     bool is_first = ipc_has_fd(m);
 

@@ -23,6 +23,14 @@ static bool read_attributes(struct reader *r, const struct word *word, bool *are
     return true;
 }
 
+/*
+ * Where bash sees a declaration it takes `A=$x` for one word. It does not where the command's name is quoted or another
+ * command runs it, nor does every sh: then x may bring names of its own.
+ */
+static bool splits_declared(const struct reader *r, const struct command *command) {
+    return r->is_posix || command->is_given || !is_declaration(&command->words[0]);
+}
+
 static bool declare_name(struct reader *r, const struct word *word, bool is_list) {
     struct slice name = slice_first(word->seen, word->name_n > 0 ? word->name_n : word->seen.n);
 
@@ -43,6 +51,8 @@ bool declare_look(struct reader *r, const struct command *command) {
         const struct word *word = &command->words[i];
         bool is_option = word->is_known && word->seen.n > 0 && slice_has(SLICE("+-"), word->seen.p[0]);
 
+        if (!word->is_single && splits_declared(r, command))
+            return hidden(r, word, "a declaration");
         if (is_option ? !read_attributes(r, word, &are_lists) : !declare_name(r, word, are_lists))
             return false;
     }
@@ -192,8 +202,10 @@ bool wait_look(struct reader *r, const struct command *command) {
     for (size_t i = 1; i < command->n_words; i++) {
         const struct word *word = &command->words[i];
 
-        if (has_letter(word, 'p') && i + 1 < command->n_words) {
-            if (!set_by_word(r, &command->words[++i], "wait"))
+        if (has_letter(word, 'p')) {
+            if (word->seen.p[word->seen.n - 1] != 'p' || ++i == command->n_words)
+                return hidden(r, word, "wait");
+            if (!set_by_word(r, &command->words[i], "wait"))
                 return false;
         } else if (word->variable.n > 0) {
             if (!name_note(r, word->variable, NAME_IS_COUNTED, word->at))

@@ -237,6 +237,8 @@ static bool read_subshell(struct reader *r) {
 bool function_read(struct reader *r, struct slice name, size_t at) {
     const char *within = r->within;
 
+    if (slice_equals(name, SLICE("command_not_found_handle")))
+        return reader_fault(r, at, "a function that bash calls in the place of others");
     if (!skip_blanks(r))
         return false;
     if (reader_peek(r, 0) == '(') {

@@ -47,6 +47,7 @@ bool foreign_look(struct reader *r, const struct command *command); /* zsh and o
 bool eval_look(struct reader *r, const struct command *command);
 bool trap_look(struct reader *r, const struct command *command);
 bool watch_look(struct reader *r, const struct command *command);
+bool runuser_look(struct reader *r, const struct command *command);
 bool string_option_look(struct reader *r, const struct command *command); /* su -c, script -c */
 
 bool never_look(struct reader *r, const struct command *command); /* builtins.c */

@@ -20,7 +20,7 @@ static const struct {
 } conflicts[] = {
     {NAME_IS_COUNTED | NAME_IS_TEXT, "is calculated with, and what it holds may be no number: bash could run it"},
     {NAME_IS_ARRAY | NAME_IS_DECLARED, "is a list, and bash would read the declared value as shell text again"},
-    {NAME_IS_FUNCTION | NAME_IS_COUNTER, "is a function here, and its output is calculated with"},
+    {NAME_IS_FUNCTION | NAME_IS_COUNTER, "prints a number, but not where a function or a trap may print as well"},
 };
 
 bool is_name_start(char c) {
@@ -78,10 +78,10 @@ static struct name *find_or_add(struct reader *r, struct slice text) {
 }
 
 /* What bash itself does with a name. */
-static unsigned facts_of_kind(enum variable_kind kind) {
-    switch (kind) {
+static unsigned facts_of(struct slice name) {
+    switch (variable_kind(name)) {
     case VARIABLE_INTEGER:
-        return NAME_IS_COUNTED;
+        return NAME_IS_COUNTED | NAME_IS_ARRAY;
     case VARIABLE_FILLED:
         return NAME_IS_TEXT | NAME_IS_ARRAY;
     case VARIABLE_STEERS:
@@ -100,7 +100,7 @@ bool name_note(struct reader *r, struct slice text, enum name_fact fact, size_t 
     if (!name)
         return false;
     if (name->facts == 0)
-        name->facts = facts_of_kind(variable_kind(text));
+        name->facts = facts_of(text);
     name->facts |= fact;
     for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
         if ((name->facts & conflicts[i].facts) == conflicts[i].facts)

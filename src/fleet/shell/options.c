@@ -43,10 +43,12 @@ bool set_look(struct reader *r, const struct command *command) {
         if (word->seen.n == 0 || !slice_has(SLICE("+-"), word->seen.p[0]))
             return true;
         for (size_t k = 1; k < word->seen.n; k++) {
-            if (!slice_has(SLICE("abefhmnptuvxBCEoPT"), word->seen.p[k]))
+            bool is_name_next = word->seen.p[k] == 'o' && k + 1 == word->seen.n;
+
+            if (!slice_has(SLICE("abefhmnptuvxBCEPT"), word->seen.p[k]) && !is_name_next)
                 return reader_fault(r, word->at, "an option of set that changes how bash reads, or is not known here");
         }
-        if (!slice_has(word->seen, 'o') || i + 1 == command->n_words)
+        if (!slice_ends_with(word->seen, SLICE("o")) || i + 1 == command->n_words)
             continue;
         word = &command->words[++i];
         if (!word->is_known || !set_option_is_harmless(word->seen))

@@ -164,9 +164,8 @@ static bool read_body(struct reader *r, struct parameter *p) {
 }
 
 static enum piece piece_of(const struct parameter *p) {
-    enum piece number = p->is_length || (p->is_whole && p->special != '\0' && slice_has(SLICE("#?$!"), p->special))
-                            ? PIECE_NUMBER
-                            : 0;
+    enum piece number =
+        p->is_length || (p->is_whole && p->special != '\0' && slice_has(SLICE("#?$!"), p->special)) ? PIECE_NUMBER : 0;
     bool is_certain = number && p->special != '!';
 
     return number | (is_certain || (p->quoting != QUOTED_NOT && !p->is_list) ? PIECE_SINGLE : 0);

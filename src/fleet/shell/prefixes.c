@@ -34,6 +34,8 @@ static const struct prefix {
     {"ionice", "t", "cnpPu", "", " ignore ", " class classdata pid pgid uid ", "", 0, false, false},
     {"nice", "0123456789", "n", "", "", " adjustment ", "", 0, false, false},
     {"nohup", "", "", "", "", "", "", 0, false, false},
+    {"runuser", "lmpP", "gGsuw", "", " fast login pty preserve-environment ",
+     " group shell supp-group user whitelist-environment ", "", 0, false, false},
     {"setsid", "cfw", "", "", " ctty fork wait ", "", "", 0, false, false},
     {"stdbuf", "", "ioe", "", "", " input output error ", "", 0, false, false},
     {"sudo", "AbBeEHiKklNnPSsVv", "CDgpRrTtUu", "",
@@ -187,7 +189,7 @@ static bool skip_operands(struct reader *r, const struct command *command, const
 static bool take_assignment(struct word *word) {
     size_t n = slice_index(word->seen, '=');
 
-    if (n == 0 || n == word->seen.n || slice_has(slice_first(word->seen, n), SEEN_ANY))
+    if (n == word->seen.n || slice_has(slice_first(word->seen, n), SEEN_ANY))
         return false;
     word->name_n = n;
     word->value_at = n + 1;
@@ -198,7 +200,7 @@ static bool take_assignments(struct reader *r, const struct command *command, co
                              struct reading *reading, size_t *ret_n) {
     *ret_n = 0;
     while (prefix->assigns && reading->next < command->n_words && take_assignment(&command->words[reading->next])) {
-        if (!command->words[reading->next].is_single)
+        if (!command->words[reading->next].is_single || command->words[reading->next].name_n == 0)
             return hidden(r, &command->words[reading->next], prefix->name);
         reading->next++;
         ++*ret_n;

@@ -23,7 +23,7 @@ struct invocation {
     size_t next;
     bool has_text;  /* -c */
     bool has_input; /* -s */
-    bool is_over;  /* nothing is run: --version */
+    bool is_over;   /* nothing is run: --version */
 };
 
 static bool unknown_option(const struct reader *r, const struct word *word) {
@@ -157,6 +157,26 @@ bool eval_look(struct reader *r, const struct command *command) {
     return text.seen.p ? shell_text_found(r, &text, "eval", r->is_posix) : reader_short(r);
 }
 
+/* What prints numbers may print more where one of these is set: `set -E` takes it into substitutions. */
+static bool note_trap(struct reader *r, const struct command *command, size_t first) {
+    static const struct slice counters[] = {SLICE("date"), SLICE("wc"), SLICE("nproc"), SLICE("seq")};
+    bool is_plain = true;
+
+    for (size_t i = first; i < command->n_words; i++) {
+        struct slice name = command->words[i].seen;
+
+        if (slice_starts_with(name, SLICE("SIG")))
+            name = slice_from(name, 3);
+        is_plain = is_plain && command->words[i].is_known && !slice_equals_nocase(name, SLICE("ERR")) &&
+                   !slice_equals_nocase(name, SLICE("DEBUG")) && !slice_equals_nocase(name, SLICE("RETURN"));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(counters) && !is_plain; i++) {
+        if (!name_note(r, counters[i], NAME_IS_FUNCTION, command->at))
+            return false;
+    }
+    return true;
+}
+
 /* `trap ACTION SIGNAL...`: a single word, a number or a dash takes an action back. */
 bool trap_look(struct reader *r, const struct command *command) {
     size_t at = 1;
@@ -169,7 +189,7 @@ bool trap_look(struct reader *r, const struct command *command) {
         return true;
     if (word_is(&command->words[at], SLICE("-")))
         return true;
-    return shell_text_found(r, &command->words[at], "trap", r->is_posix);
+    return note_trap(r, command, at + 1) && shell_text_found(r, &command->words[at], "trap", r->is_posix);
 }
 
 /* watch hands its words to sh, with blanks between them. */
@@ -195,6 +215,17 @@ bool watch_look(struct reader *r, const struct command *command) {
     rest.words += at - 1;
     rest.n_words -= at - 1;
     return eval_look(r, &rest);
+}
+
+/* `runuser -u USER COMMAND`, or else as su. */
+bool runuser_look(struct reader *r, const struct command *command) {
+    for (size_t i = 1; i < command->n_words; i++) {
+        const struct word *word = &command->words[i];
+
+        if (has_letter(word, 'u') || slice_starts_with(word->seen, SLICE("--user")))
+            return prefix_look(r, command);
+    }
+    return string_option_look(r, command);
 }
 
 /* `su USER -c TEXT`, wherever the option stands: -c, -lc, --command=TEXT. */

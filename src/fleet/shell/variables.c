@@ -20,7 +20,7 @@ static const struct {
     {"LANG", VARIABLE_LOCALE},
     {"LC_*", VARIABLE_LOCALE},
 
-    /* bash gives them the attribute of an integer, or treats them so */
+    /* numbers that bash keeps itself: it calculates with what they are set to, or others do without a thought */
     {"SECONDS", VARIABLE_INTEGER},
     {"RANDOM", VARIABLE_INTEGER},
     {"SRANDOM", VARIABLE_INTEGER},
@@ -35,6 +35,7 @@ static const struct {
     {"UID", VARIABLE_INTEGER},
     {"EUID", VARIABLE_INTEGER},
     {"SHLVL", VARIABLE_INTEGER},
+    {"PIPESTATUS", VARIABLE_INTEGER},
 
     /* bash itself sets them: to words of the command, lines of input, names of directories */
     {"_", VARIABLE_FILLED},
@@ -46,7 +47,6 @@ static const struct {
     {"DIRSTACK", VARIABLE_FILLED},
     {"FUNCNAME", VARIABLE_FILLED},
     {"GROUPS", VARIABLE_FILLED},
-    {"PIPESTATUS", VARIABLE_FILLED},
     {"HOST*", VARIABLE_FILLED},
     {"MACHTYPE", VARIABLE_FILLED},
     {"OSTYPE", VARIABLE_FILLED},

@@ -12,7 +12,7 @@ enum variable_kind {
     VARIABLE_STEERS,  /* what is run, where it is found, or with which settings: needs a rule of its own */
     VARIABLE_READS,   /* how bash reads what follows: not understood */
     VARIABLE_LOCALE,  /* as that, but for UTF-8 and plain bytes */
-    VARIABLE_INTEGER, /* bash calculates with whatever it is set to */
+    VARIABLE_INTEGER, /* a number that bash keeps: to be set to nothing else */
     VARIABLE_FILLED,  /* bash sets it, to text, or to a list */
 };
 

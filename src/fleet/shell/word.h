@@ -58,7 +58,7 @@ struct mark {
     size_t at, seen, shown;
 };
 
-/* A word, or a part of one, on its way. */
+/* A word, or a part of one, on its way. In builder.c, with what stands in quotes. */
 struct builder {
     struct reader *r;
     enum word_kind kind;
@@ -95,6 +95,10 @@ bool builder_put_unknown(struct builder *b, size_t from, enum piece piece, struc
 
 /* What is written since `from` becomes the name of a pipe. */
 bool builder_put_pipe(struct builder *b, size_t from);
+
+/* Where it stands now, unless that was set before; and that what was put since then is not known after all. */
+void builder_mark(struct builder *b, struct mark *mark);
+bool builder_forget(struct builder *b, const struct mark *mark);
 
 /* From a `"` to its end. */
 bool read_double_quoted(struct builder *b);

@@ -128,7 +128,9 @@ int record_parse(struct slice bytes, struct record *ret) {
     return 0;
 }
 
-/* All that was there when it was asked for its size: a file that is cut off meanwhile is a short record, not a SIGBUS. */
+/*
+ * All that was there when it was asked for its size: a file that is cut off meanwhile is a short record, not a SIGBUS.
+ */
 static int read_whole(int fd, char *to, size_t size) {
     size_t done = 0;
 

@@ -29,9 +29,8 @@ struct spool_entry {
 
 /*
  * Opens it, made if it is not there (0700), and takes it for this process alone: a second runner on it is refused. What
- * was begun and has no result was interrupted, and gets a result that says so, for the hub, once nothing of its process is
- * left (spool_retry). `max_bytes` is what
- * spool_is_full tells by. 0, or -errno with one line in `*ret_error`.
+ * was begun and has no result was interrupted, and gets a result that says so, for the hub, once nothing of its process
+ * is left (spool_retry). `max_bytes` is what spool_is_full tells by. 0, or -errno with one line in `*ret_error`.
  */
 int spool_open(const char *path, uint64_t max_bytes, struct spool **ret, char **ret_error);
 void spool_close(struct spool *spool);
@@ -72,9 +71,9 @@ void spool_settle(struct spool *spool, uint64_t number, bool is_acknowledged);
 int spool_again(struct spool *spool, struct slice task_id);
 
 /*
- * Tries again what could not be written, and looks at tasks of a supervisor before this one that are about to end: their
- * results come to be, or they were interrupted. True when nothing is left of either. To be called after spool_open too,
- * and every SPOOL_RETRY until it is true.
+ * Tries again what could not be written, and looks at tasks of a supervisor before this one that are about to end:
+ * their results come to be, or they were interrupted. True when nothing is left of either. To be called after
+ * spool_open too, and every SPOOL_RETRY until it is true.
  */
 bool spool_retry(struct spool *spool);
 

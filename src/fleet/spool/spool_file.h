@@ -1,6 +1,7 @@
 /*
- * The files of the spool by their names: a task's id in which every byte but letters, digits, `-` and `_` is %XX, and an
- * ending. So no id makes a name with a dot or a slash in it, and none begins with a dot. Used by both sides of the spool.
+ * The files of the spool by their names: a task's id in which every byte but letters, digits, `-` and `_` is %XX, and
+ * an ending. So no id makes a name with a dot or a slash in it, and none begins with a dot. Used by both sides of the
+ * spool.
  */
 #pragma once
 

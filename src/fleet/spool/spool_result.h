@@ -1,7 +1,7 @@
 /*
  * How a task of the spool comes to its result on the disk: the one that it wrote is looked at, and what is damaged is
- * set aside; or one that says why there is none is written in its place, and kept in memory while the disk takes nothing.
- * The inside of the spool; used by its files alone.
+ * set aside; or one that says why there is none is written in its place, and kept in memory while the disk takes
+ * nothing. The inside of the spool; used by its files alone.
  */
 #pragma once
 

@@ -42,7 +42,10 @@ static int remember(struct scan *scan, const struct found *file) {
     return 0;
 }
 
-/* When it was made: a result says so itself, and a whole look at it belongs to it. What is none becomes SPOOL_FILE_DAMAGED. */
+/*
+ * When it was made: a result says so itself, and a whole look at it belongs to it. What is none becomes
+ * SPOOL_FILE_DAMAGED.
+ */
 static int date_result(struct spool *spool, struct found *file) {
     _cleanup_record_ struct slice bytes = SLICE_EMPTY;
     struct record record;
