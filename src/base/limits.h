@@ -221,7 +221,8 @@
 #define LIMIT_GLOB_SEGMENTS 60      /* between slashes */
 #define LIMIT_EXPRESSION 4096       /* of grep */
 #define LIMIT_EXPRESSION_SIZE 5000  /* steps that it becomes, with what is repeated written out */
-#define LIMIT_GREP_LINE (64 * 1024) /* of a line that is searched; the rest of it is passed over */
+#define LIMIT_GREP_LINE (1024 * 1024) /* of a line that is searched; the rest of it is passed over, and that is said */
+#define LIMIT_GREP_OUTPUT (256 * 1024 * 1024) /* of all that one grep finds */
 #define LIMIT_GREP_SHOWN 2000       /* of a line that matches */
 #define LIMIT_PROBE_OUTPUT (64 * 1024)
 #define LIMIT_RUNNER_STATUS (1024 * 1024)

@@ -68,6 +68,13 @@ enum weakened_defence {
     WEAKEN_PERMIT,      /* a role that breaks the rules of its channel is ended */
     WEAKEN_SANDBOX,     /* a role can do what its work needs, and nothing else */
     WEAKEN_FOREIGN,     /* another site's page does nothing in a person's name */
+    WEAKEN_RULES,       /* a command that no rule allows does not run */
+    WEAKEN_BENEATH,     /* no path of the hub's leads out of the workspace */
+    WEAKEN_PRINTED,     /* what a command prints does not say the key in its environment */
+    WEAKEN_TWICE,       /* a task that comes twice runs once */
+    WEAKEN_UPSTREAMS,   /* a hub sends keys only where the runner lets it */
+    WEAKEN_TREE,        /* a task ends with all that it started */
+    WEAKEN_LENT,        /* a task's lease ends with it, whoever holds it */
 };
 
 #ifdef CREDFD_WEAKEN

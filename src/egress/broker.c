@@ -167,10 +167,10 @@ static void stream_freed(struct stream_entry *entry) {
 int broker_start(const struct settings *settings, const char *const *names, size_t n_names,
                  const struct broker_owner *owner, struct broker **ret, char **ret_error) {
     struct broker *broker = calloc(1, sizeof(*broker));
-    int r = broker ? 0 : -ENOMEM;
+    int r = 0;
 
-    if (r < 0)
-        return r;
+    if (!broker)
+        return -ENOMEM;
     broker->settings = settings;
     broker->owner = *owner;
     broker->bundle = -EBADF;

@@ -148,11 +148,11 @@ static void warn_of_misfit(const struct held *held, const struct secret *secret)
 
 int held_renew(struct held *held, int fd, uint64_t expires_in_ms) {
     struct held_secret *fresh = calloc(1, sizeof(*fresh));
-    int r = fresh ? 0 : -ENOMEM;
+    int r;
 
-    if (r < 0) {
+    if (!fresh) {
         fd_close(&fd);
-        return r;
+        return -ENOMEM;
     }
     fresh->refs = 1;
     fresh->expires_at = expires_in_ms > 0 ? clock_now_ms() + expires_in_ms : 0;

@@ -217,8 +217,9 @@ int broker_lend(struct broker *broker, const struct loan *loan, const char *iden
         return -EINVAL;
     }
     r = possession_lend(broker, loan, &possession);
-    if (r == 0)
-        r = holder_new(broker, identity, &possession, 1, &holder);
+    if (r < 0)
+        return r;
+    r = holder_new(broker, identity, &possession, 1, &holder);
     if (r < 0)
         return r;
     holder->on_ready = on_ready;

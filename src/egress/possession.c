@@ -111,10 +111,13 @@ int possession_feed(struct possession *possession, char **ret_error) {
     return feed_start(possession->feed, &credential->secret, &feed_events, possession, ret_error);
 }
 
-/* From here on the credential is the possession's. */
-static int add_lent(struct broker *broker, struct credential *credential, struct possession **ret) {
-    int r = add(broker, credential, ret);
+static int add_lent(struct broker *broker, const struct loan *loan, struct possession **ret) {
+    struct credential *credential;
+    int r = loan_credential(loan, &credential);
 
+    if (r < 0)
+        return r;
+    r = add(broker, credential, ret);
     if (r < 0)
         loan_credential_free(credential);
     else
@@ -126,11 +129,8 @@ int possession_lend(struct broker *broker, const struct loan *loan, struct posse
     _cleanup_close_ int key = loan->key;
     _cleanup_free_ char *error = NULL;
     struct possession *possession;
-    struct credential *credential;
-    int r = loan_is_key(key) ? loan_credential(loan, &credential) : -EINVAL;
+    int r = loan_is_key(key) ? add_lent(broker, loan, &possession) : -EINVAL;
 
-    if (r == 0)
-        r = add_lent(broker, credential, &possession);
     if (r < 0)
         return r;
     possession->sealed = fd_steal(&key);

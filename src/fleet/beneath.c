@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/weaken.h"
 
 #define ATTEMPTS 100 /* openat2 says EAGAIN while somebody moves directories about */
 
@@ -14,7 +15,7 @@ int beneath_open(int directory, const char *path, int flags, mode_t mode) {
     bool is_path = (flags & O_PATH) != 0; /* which takes no flag about reading */
     struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | (is_path ? 0 : O_NOCTTY | O_NONBLOCK)),
                            .mode = (flags & O_CREAT) ? mode : 0,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+                           .resolve = WEAKENED(BENEATH) ? 0 : RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     long fd = -1;
 
     for (int i = 0; i < ATTEMPTS; i++) {

@@ -99,7 +99,6 @@ const char *ipc_type_name(unsigned type) {
         [IPC_LINK_CONNECT] = "LINK_CONNECT",
         [IPC_LINK_UP] = "LINK_UP",
         [IPC_LINK_DOWN] = "LINK_DOWN",
-        [IPC_LINK_PAUSE] = "LINK_PAUSE",
         [IPC_TASK_KEY] = "TASK_KEY",
         [IPC_TASK] = "TASK",
         [IPC_TASK_CANCEL] = "TASK_CANCEL",

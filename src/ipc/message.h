@@ -142,7 +142,6 @@ enum ipc_type {
     IPC_LINK_UP,      /* L>S u8 the hub acknowledges results by word, bytes worknode_id, bytes name: it was welcomed, or
                          has waited for that long enough; again when the word comes later */
     IPC_LINK_DOWN,    /* L>S u64 ms to the next attempt, bytes reason */
-    IPC_LINK_PAUSE,   /* S>L u8: while it is 1 take nothing more from the hub */
     IPC_TASK_KEY,     /* L>S bytes task_id, bytes base_url, fd: the key, sealed; right before its IPC_TASK */
     IPC_TASK,         /* L>S u8 enum operation, bytes task_id, bytes trace_id, bytes source_id, bytes fault, fd?: the order,
                          sealed (fleet/order.h). With a fault (a whole sentence) there is no order: it is refused so */

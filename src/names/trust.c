@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +77,12 @@ int trust_map(int fd, struct slice *ret) {
 }
 
 void trust_unmap(struct slice *certificates) {
+    union {
+        const char *from;
+        char *to;
+    } p = {certificates->p};
+
     if (certificates->n > 0)
-        (void)munmap((void *)(uintptr_t)certificates->p, certificates->n);
+        (void)munmap(p.to, certificates->n);
     *certificates = SLICE_EMPTY;
 }

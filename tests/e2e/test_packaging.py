@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
-UNITS = ["credfd-dispatch.service", "credfd-dispatch.socket"]
+UNITS = ["credfd-dispatch.service", "credfd-dispatch.socket", "credfd-runner.service"]
 
 # docs: packaging/README.md says both.
 EXPOSURE, EXPOSURE_WITHOUT_SUDO = 6.1, 1.5
@@ -27,9 +27,9 @@ def units(tmp_path):
 
 
 def drop_in(units):
-    folder = units / "credfd-dispatch.service.d"
-    folder.mkdir()
-    shutil.copy(PACKAGING / "credfd-dispatch.service.d" / "no-sudo.conf", folder)
+    for name in ("credfd-dispatch.service.d", "credfd-runner.service.d"):
+        (units / name).mkdir()
+        shutil.copy(PACKAGING / name / "no-sudo.conf", units / name)
 
 
 def analyze(*words):
@@ -86,12 +86,14 @@ def test_the_sudoers_line_is_sound(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-sysusers"), reason="systemd-sysusers is not installed")
-def test_the_user_is_made_without_password_or_shell(tmp_path):
+def test_the_users_are_made_without_password_or_shell(tmp_path):
     (tmp_path / "etc").mkdir()
-    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", "--inline", (PACKAGING / "sysusers.conf").read_text()
-                    .strip().rpartition("\n")[2]], check=True, capture_output=True)
-    name, _, uid, _, _, home, shell = (tmp_path / "etc" / "passwd").read_text().strip().split(":")
-    assert name == "credfd" and 0 < int(uid) < 1000 and home == "/var/lib/credfd" and shell.endswith("nologin")
+    lines = [line for line in (PACKAGING / "sysusers.conf").read_text().splitlines() if not line.startswith("#")]
+    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", "--inline", *lines], check=True, capture_output=True)
+    made = [line.split(":") for line in (tmp_path / "etc" / "passwd").read_text().splitlines()]
+    assert sorted(name for name, *_ in made) == ["credfd", "credfd-runner"]
+    for name, _, uid, _, _, home, shell in made:
+        assert 0 < int(uid) < 1000 and home == f"/var/lib/{name}" and shell.endswith("nologin")
 
 
 def test_the_polkit_rule_is_for_instances_alone():

@@ -1,7 +1,8 @@
-"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones; and a
-dispatcher with two people behind it."""
+"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones; a dispatcher with
+two people behind it; and runners with their control plane."""
 import pytest
 
+from fleets import fleet  # noqa: F401
 from procs import wait_until
 from served import alice, dispatch, instances  # noqa: F401
 

@@ -1,12 +1,2 @@
-"""A control plane, an API and runners for each test; and afterwards the search for what must be nowhere."""
-import pytest
-
-from runner import Fleet
-
-
-@pytest.fixture
-def fleet(session, authority, serve):
-    made = Fleet(session, authority, serve)
-    yield made
-    hits = made.close()
-    assert not hits, f"a key or the token was left in {hits}"
+"""What the tests of the runner share."""
+from fleets import fleet  # noqa: F401

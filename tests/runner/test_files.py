@@ -35,6 +35,19 @@ def test_what_is_written_is_read(place):
     assert ask("read", path="new/deep/file.bin", offset=1 << 40)["result"]["content"] == ""
 
 
+def test_a_path_may_be_said_as_the_machine_knows_it(place):
+    workspace, ask = place
+    (workspace / "sub").mkdir()
+    assert ask("write", path=f"{workspace}/sub/here", content=encoded(b"x"))["success"] is True
+    assert (workspace / "sub" / "here").read_text() == "x" and sorted(os.listdir(workspace)) == ["sub"]
+    assert ask("read", path=f"{workspace}/sub/here")["result"]["total_size"] == 1
+    assert ask("list", path=str(workspace))["result"]["entries"][0]["path"] == "sub"
+    assert ask("glob", pattern=f"{workspace}/sub/*")["result"]["matches"] == ["sub/here"]
+    for workdir in ("sub", "/sub", f"{workspace}/sub"):
+        assert ask("bash", command="ls", workdir=workdir)["result"]["stdout"] == "here\n"
+    assert ask("read", path=f"{workspace}-beside/x")["success"] is False
+
+
 def test_writing_keeps_the_mode_and_replaces_the_whole(place):
     workspace, ask = place
     (workspace / "script").write_text("a much longer text")

@@ -119,7 +119,8 @@ static void a_long_line_is_cut_where_a_character_ends(void **state) {
     assert_int_equal(grep("xyz"), 0);
     assert_int_equal(strlen(content_of_first()), LIMIT_GREP_SHOWN - 1);
     assert_int_equal(grep("far"), 0);
-    assert_string_equal(found(), ""); /* passed over */
+    assert_string_equal(found(), ""); /* passed over, and said */
+    assert_true(json_is_true(json_object_get(answer, "truncated")));
     assert_int_equal(grep("near"), 0);
     assert_string_equal(found(), "x:2");
 }
@@ -184,8 +185,10 @@ static void a_large_output_is_kept_in_a_file(void **state) {
     assert_int_equal(json_array_size(json_object_get(answer, "matches")), 5000);
 }
 
-static void matches_are_bounded(void **state) {
+/* Of which all are in the file, and only so many are told one by one. */
+static void matches_are_bounded_and_the_output_is_whole(void **state) {
     int fd = openat(workspace, "many", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    struct stat st;
 
     (void)state;
     for (int i = 0; i < LIMIT_MATCHES + 10; i++)
@@ -194,10 +197,27 @@ static void matches_are_bounded(void **state) {
     assert_int_equal(grep("x"), 0);
     assert_int_equal(json_array_size(json_object_get(answer, "matches")), LIMIT_MATCHES);
     assert_true(json_is_true(json_object_get(answer, "truncated")));
+    assert_int_equal(fstatat(workspace, text_of(answer, "file_path"), &st, 0), 0);
+    assert_int_equal(st.st_size, number_of(answer, "total_size"));
+    assert_non_null(strstr(text_of(answer, "content"), "in 10010 lines"));
     answer_cap = 512 * 1024;
     assert_int_equal(grep("x"), 0);
     assert_true(json_array_size(json_object_get(answer, "matches")) < LIMIT_MATCHES);
+    assert_int_equal(st.st_size, number_of(answer, "total_size"));
+}
+
+static void an_output_that_cannot_be_saved_is_shown_in_part(void **state) {
+    int fd = openat(workspace, "many", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    (void)state;
+    for (int i = 0; i < 20000; i++)
+        assert_int_equal(fd_write_all(fd, "x\n", 2), 0);
+    (void)close(fd);
+    place_write(workspace, ".work", SLICE("in its way"));
+    assert_int_equal(grep("x"), 0);
     assert_true(json_is_true(json_object_get(answer, "truncated")));
+    assert_null(json_object_get(answer, "file_path"));
+    assert_non_null(strstr(text_of(answer, "content"), "It could not be saved."));
 }
 
 static void it_ends_when_its_time_is_over(void **state) {
@@ -217,7 +237,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_long_line_is_cut_where_a_character_ends, files_setup, files_teardown),
         cmocka_unit_test_setup_teardown(every_line_is_numbered_whatever_its_length, files_setup, files_teardown),
         cmocka_unit_test_setup_teardown(a_large_output_is_kept_in_a_file, files_setup, files_teardown),
-        cmocka_unit_test_setup_teardown(matches_are_bounded, files_setup, files_teardown),
+        cmocka_unit_test_setup_teardown(matches_are_bounded_and_the_output_is_whole, files_setup, files_teardown),
+        cmocka_unit_test_setup_teardown(an_output_that_cannot_be_saved_is_shown_in_part, files_setup, files_teardown),
         cmocka_unit_test_setup_teardown(it_ends_when_its_time_is_over, files_setup, files_teardown),
     };
 

@@ -259,18 +259,6 @@ static void an_end_without_a_word_is_told(void **state) {
     assert_string_equal(why, "the hub ended the connection without a word");
 }
 
-static void nothing_is_read_in_a_pause(void **state) {
-    (void)state;
-    frames_pause(frames, true);
-    hub_text("later");
-    loop_settle();
-    assert_int_equal(texts, 0);
-    assert_int_equal(frames_ping(frames, SLICE("1")), 0);
-    assert_slice(hub_await(PING).payload, "1");
-    frames_pause(frames, false);
-    await_texts(1);
-}
-
 /* A hub that asks and asks and never takes an answer is no longer read, and costs a bounded memory. */
 static void a_flood_of_pings_is_bounded(void **state) {
     static char pings[65536];
@@ -306,7 +294,6 @@ int main(void) {
         cmocka_unit_test(a_close_is_answered_and_told),
         cmocka_unit_test_setup_teardown(a_close_of_ours_is_the_last_of_it, begin, end),
         cmocka_unit_test_setup_teardown(an_end_without_a_word_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(nothing_is_read_in_a_pause, begin, end),
         cmocka_unit_test_setup_teardown(a_flood_of_pings_is_bounded, begin, end),
     };
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "fleet/desk/runner_state.h"
 
 #define REFUSED_A_TURN 32
@@ -207,7 +208,7 @@ static void take_new(struct runner *runner, const struct task_request *request) 
 void intake_take(struct runner *runner, const struct task_request *request) {
     enum spool_state state = spool_find(runner->spool, request->task_id);
 
-    if (state == SPOOL_UNKNOWN)
+    if (state == SPOOL_UNKNOWN || WEAKENED(TWICE))
         take_new(runner, request);
     else
         take_again(runner, request, state);

@@ -21,8 +21,8 @@ struct queue {
     struct queue_source *current; /* of a ring of those that have something waiting: whose turn it is */
 };
 
-/* `source` is copied. 0; -ENOBUFS: as many wait as may; -ENOMEM. */
-int queue_add(struct queue *queue, struct turn *turn, struct slice source);
+/* `name` is of its source, and is copied. 0; -ENOBUFS: as many wait as may; -ENOMEM. */
+int queue_add(struct queue *queue, struct turn *turn, struct slice name);
 
 /* The next one, which waits no longer; NULL when none does. */
 struct turn *queue_take(struct queue *queue);

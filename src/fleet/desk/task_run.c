@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "fleet/desk/runner_state.h"
 
 #define ERROR_MAX (LIMIT_REASON + LIMIT_HOST)
@@ -64,7 +65,7 @@ static void be_over(struct task *task, bool must_be_killed) {
     be_started(task);
     fd_close(&task->order);
     fd_close(&task->key);
-    if (task->holder)
+    if (task->holder && !WEAKENED(LENT))
         holder_end(steal_pointer(&task->holder));
     if (must_be_killed && child_is_running(&task->task))
         child_kill(&task->task); /* it is heard of by its exit, which may be before this returns */
@@ -133,6 +134,17 @@ static int on_hello(void *owner, struct ipc_message *m) {
     return r;
 }
 
+/* One that was not let run to its end has no exit status of its own. */
+static void say_end(const struct task *task, enum task_outcome outcome, int exit_status, uint64_t ms,
+                    uint64_t printed) {
+    char status[32] = "";
+
+    if (outcome == TASK_RAN && task->operation == OPERATION_BASH)
+        (void)snprintf(status, sizeof(status), ", exit status %d", exit_status);
+    task_log(LOG_INFO, task->id, task->trace, "ended: %s%s, %" PRIu64 " ms, %" PRIu64 " bytes",
+             task_outcome_name(outcome), status, ms, printed);
+}
+
 /*
  * The result first, on the disk or in what came with the message; then the log. A task that says so before it had its
  * order, or twice, breaks the rules.
@@ -155,8 +167,7 @@ static int on_done(void *owner, struct ipc_message *m) {
     runner->metrics.outcomes[outcome]++;
     runner->metrics.task_ms += ms;
     runner->metrics.printed += printed;
-    task_log(LOG_INFO, task->id, task->trace, "ended: %s, exit status %d, %" PRIu64 " ms, %" PRIu64 " bytes",
-             task_outcome_name(outcome), exit_status, ms, printed);
+    say_end(task, outcome, exit_status, ms, printed);
     be_over(task, false);
     return 0;
 }

@@ -3,13 +3,12 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
-#include "base/text.h"
 #include "base/utf8.h"
 #include "fleet/beneath.h"
 #include "fleet/files/expression.h"
 #include "fleet/files/grep_lines.h"
+#include "fleet/files/grep_output.h"
 #include "fleet/files/operations.h"
-#include "fleet/files/outputs.h"
 #include "fleet/files/path_pattern.h"
 #include "fleet/files/place.h"
 #include "fleet/files/walk.h"
@@ -26,9 +25,9 @@ struct grep {
     struct path_state included[LIMIT_WALK_DEPTH + 1], excluded[LIMIT_WALK_DEPTH + 1]; /* as in files_glob.c */
     struct grep_lines lines;
     struct json_write w;
-    struct buf content; /* every match as a line of text */
-    size_t n;
-    bool is_full;
+    struct grep_output output;
+    size_t n;    /* of the matches that are told one by one */
+    bool is_cut; /* something is left out */
 };
 
 /* Its beginning, whole characters of it. */
@@ -40,27 +39,22 @@ static struct slice shown(struct slice line) {
     return slice_first(line, n);
 }
 
-/* False when there is no more room. */
-static bool put_match(struct grep *grep, struct slice path, uint64_t number, struct slice line) {
-    struct text text = {.to = &grep->content};
-    size_t length = json_write_text_length(path) + json_write_text_length(line);
+/* One by one as long as there is room; as text in any case. */
+static int put_match(struct grep *grep, struct slice path, uint64_t number, struct slice line) {
+    struct slice beginning = shown(line);
+    size_t length = json_write_text_length(path) + json_write_text_length(beginning);
 
     if (grep->n == LIMIT_MATCHES || length + AROUND + BEHIND > buf_room(grep->w.to)) {
-        grep->is_full = true;
-        return false;
+        grep->is_cut = true;
+        return grep_output_put(&grep->output, path, number, line);
     }
     grep->n++;
     json_write_open(&grep->w, '{');
     json_write_text_member(&grep->w, SLICE("path"), path);
     json_write_number_member(&grep->w, SLICE("line_number"), number);
-    json_write_text_member(&grep->w, SLICE("content"), line);
+    json_write_text_member(&grep->w, SLICE("content"), beginning);
     json_write_close(&grep->w, '}');
-    text_put(&text, path);
-    text_add(&text, ":%llu:", (unsigned long long)number);
-    text_put(&text, line);
-    text_put(&text, SLICE("\n"));
-    grep->w.error = grep->w.error < 0 ? grep->w.error : text.error;
-    return true;
+    return grep_output_put(&grep->output, path, number, line);
 }
 
 static int search_lines(struct grep *grep, struct slice path) {
@@ -68,10 +62,12 @@ static int search_lines(struct grep *grep, struct slice path) {
     int r;
 
     while ((r = grep_lines_next(&grep->lines, grep->files, &line)) > 0) {
-        if (expression_matches(&grep->expression, line) && !put_match(grep, path, grep->lines.number, shown(line)))
-            return WALK_END;
+        r = expression_matches(&grep->expression, line) ? put_match(grep, path, grep->lines.number, line) : 0;
+        if (r < 0)
+            break;
     }
-    return r < 0 ? r : WALK_ON;
+    grep->is_cut = grep->is_cut || grep->lines.is_cut || r == -EFBIG;
+    return r == -EFBIG ? WALK_END : r < 0 ? r : WALK_ON;
 }
 
 static int search_file(struct grep *grep, const struct walk_entry *entry) {
@@ -136,33 +132,6 @@ static int add_globs(struct grep *grep, const struct order *order, char **ret_er
     return r;
 }
 
-/* Saves all of it; NULL when that is not possible, which the result says. */
-static const char *save(const struct grep *grep, char path[static OUTPUTS_PATH]) {
-    _cleanup_close_ int fd = outputs_create(grep->files->workspace, "grep", path);
-    struct slice content = buf_slice(&grep->content);
-
-    return fd >= 0 && fd_write_all(fd, content.p, content.n) == 0 ? path : NULL;
-}
-
-static int describe(struct grep *grep) {
-    struct slice content = buf_slice(&grep->content);
-    char memory[OUTPUTS_PATH];
-    const char *path = save(grep, memory);
-    struct output_facts facts = {.beginning = content, .total_size = content.n, .lines = grep->n, .path = path};
-    struct buf preview;
-    int r;
-
-    buf_init(&preview, LIMIT_SHOWN_OUTPUT);
-    r = output_describe(&preview, &facts);
-    json_write_text_member(&grep->w, SLICE("content"), buf_slice(&preview));
-    buf_release(&preview);
-    json_write_bool_member(&grep->w, SLICE("truncated"), true);
-    if (path)
-        json_write_text_member(&grep->w, SLICE("file_path"), slice_of_string(path));
-    json_write_number_member(&grep->w, SLICE("total_size"), content.n);
-    return r;
-}
-
 static int search(struct grep *grep) {
     bool is_cut = false;
     int r;
@@ -172,13 +141,8 @@ static int search(struct grep *grep) {
     json_write_open(&grep->w, '[');
     r = walk_run(grep->files, ".", visit, grep, &is_cut);
     json_write_close(&grep->w, ']');
-    if (r == 0 && !output_is_shown(buf_length(&grep->content))) {
-        r = describe(grep);
-    } else if (r == 0) {
-        json_write_text_member(&grep->w, SLICE("content"), buf_slice(&grep->content));
-        if (is_cut || grep->is_full)
-            json_write_bool_member(&grep->w, SLICE("truncated"), true);
-    }
+    if (r == 0)
+        r = grep_output_finish(&grep->output, is_cut || grep->is_cut, &grep->w);
     json_write_close(&grep->w, '}');
     return r < 0 ? r : grep->w.error;
 }
@@ -192,7 +156,7 @@ int operation_grep(const struct files *files, const struct order *order, struct 
         grep->files = files;
         grep->lines.memory = memory;
         grep->w = json_write_begin(result);
-        buf_init(&grep->content, LIMIT_RESULT);
+        grep_output_init(&grep->output, files->workspace);
         r = add_globs(grep, order, ret_error);
         if (r == 0)
             r = expression_init(&grep->expression, order->pattern);
@@ -203,7 +167,7 @@ int operation_grep(const struct files *files, const struct order *order, struct 
         expression_done(&grep->expression);
         path_patterns_done(&grep->includes);
         path_patterns_done(&grep->excludes);
-        buf_release(&grep->content);
+        grep_output_done(&grep->output);
     }
     free(memory);
     free(grep);

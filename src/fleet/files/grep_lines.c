@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "fleet/files/place.h"
 
+#define PIECE ((size_t)128 * 1024)
 #define BINARY_LOOK 8192 /* of a file's beginning: text has no NUL there */
 
 void grep_lines_begin(struct grep_lines *lines, int fd) {
@@ -24,11 +25,12 @@ static int read_piece(struct grep_lines *lines, const struct files *files) {
 
     if (r < 0)
         return r;
-    memmove(lines->memory, lines->memory + lines->start, lines->end - lines->start);
+    if (lines->start > 0)
+        memmove(lines->memory, lines->memory + lines->start, lines->end - lines->start);
     lines->end -= lines->start;
     lines->start = 0;
     do
-        n = read(lines->fd, lines->memory + lines->end, GREP_MEMORY - lines->end);
+        n = read(lines->fd, lines->memory + lines->end, MIN_OF(PIECE, GREP_MEMORY - lines->end));
     while (n < 0 && errno == EINTR);
     if (n > 0)
         lines->end += (size_t)n;
@@ -61,6 +63,7 @@ static struct slice take_line(struct grep_lines *lines) {
     if (line.n > LIMIT_GREP_LINE || (line.n == left.n && !lines->is_at_end)) {
         line = slice_first(line, LIMIT_GREP_LINE);
         lines->is_in_rest = true;
+        lines->is_cut = true;
         lines->start += line.n;
     } else {
         lines->start += MIN_OF(line.n + 1, left.n);

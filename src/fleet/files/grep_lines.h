@@ -9,10 +9,10 @@
 struct grep_lines {
     char *memory; /* GREP_MEMORY, the caller's; used for one file after the other */
     int fd;
-    size_t start, end; /* what was read and not taken yet */
-    uint64_t number;   /* of the last line that was taken, from 1 on */
-    bool is_in_rest;   /* of a line whose beginning was taken */
-    bool is_at_end, is_begun;
+    size_t start, end;                /* what was read and not taken yet */
+    uint64_t number;                  /* of the last line that was taken, from 1 on */
+    bool is_in_rest;                  /* of a line whose beginning was taken */
+    bool is_at_end, is_begun, is_cut; /* the last: something was passed over */
 };
 
 #define GREP_MEMORY (2 * LIMIT_GREP_LINE)

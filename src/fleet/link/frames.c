@@ -33,7 +33,6 @@ struct frames {
     char asked[PING_MAX]; /* what the last ping of ours held: a hub may answer no other */
     size_t n_asked;
     bool is_asked; /* it was silent for half of its time, and was sent a ping */
-    bool is_paused;
     const struct frames_events *events;
     void *owner;
 };
@@ -236,7 +235,7 @@ static bool step_frame(struct frames *f) {
 
     if (r < 0 && r != -EAGAIN)
         return break_off(f, "the connection broke off");
-    if (f->is_paused || buf_room(&f->waiting) < ROOM_TO_READ)
+    if (buf_room(&f->waiting) < ROOM_TO_READ)
         return false;
     n = take_piece(f, memory);
     if (n == -EAGAIN)
@@ -279,7 +278,7 @@ static void silent(struct timer *timer) {
     struct frames *f = container_of(timer, struct frames, silence);
     char why[64];
 
-    if (f->state == WAIT_FRAME && (f->is_paused || !f->is_asked)) {
+    if (f->state == WAIT_FRAME && !f->is_asked) {
         f->is_asked = true;
         timer_set(&f->silence, TIMEOUT_HUB_SILENCE / 2);
         (void)frames_ping(f, slice_of(f->asked, f->n_asked));
@@ -291,14 +290,6 @@ static void silent(struct timer *timer) {
 
 static void not_taken(struct timer *timer) {
     (void)break_off(container_of(timer, struct frames, write), "the hub takes nothing");
-}
-
-void frames_pause(struct frames *f, bool is_paused) {
-    f->is_paused = is_paused;
-    f->is_asked = false;
-    if (f->state == WAIT_FRAME)
-        timer_set(&f->silence, TIMEOUT_HUB_SILENCE / 2);
-    watch_again(&f->stream.watch);
 }
 
 static struct frames *frames_new(struct slice early) {

@@ -43,8 +43,5 @@ int frames_ping(struct frames *frames, struct slice payload);
 /* Bytes that the hub has not taken yet. */
 size_t frames_waiting(const struct frames *frames);
 
-/* While it is so, nothing is read; silence does not count. */
-void frames_pause(struct frames *frames, bool is_paused);
-
 /* Says goodbye with `code` behind what waits; then `over` comes with `why`, a constant, at TIMEOUT_LINGER the latest. */
 void frames_close(struct frames *frames, uint16_t code, const char *why);

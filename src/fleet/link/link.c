@@ -99,29 +99,11 @@ static int on_resolver(void *owner, struct ipc_message *m) {
     return r;
 }
 
-/* A flag, and nothing else. */
-static int get_flag(struct ipc_message *m, bool *ret) {
-    uint8_t flag = ipc_get_u8(m);
-
-    *ret = flag == 1;
-    return ipc_end(m) < 0 || flag > 1 ? -EPROTO : 0;
-}
-
 static int on_connect(void *owner, struct ipc_message *m) {
-    bool has_broker;
+    uint8_t has_broker = ipc_get_u8(m);
 
     (void)owner;
-    return get_flag(m, &has_broker) < 0 ? -EPROTO : hub_connect(&hub, has_broker);
-}
-
-static int on_pause(void *owner, struct ipc_message *m) {
-    bool is_paused;
-
-    (void)owner;
-    if (get_flag(m, &is_paused) < 0)
-        return -EPROTO;
-    talk_pause(&hub.talk, is_paused);
-    return 0;
+    return ipc_end(m) < 0 || has_broker > 1 ? -EPROTO : hub_connect(&hub, has_broker);
 }
 
 static int on_output(void *owner, struct ipc_message *m) {
@@ -177,10 +159,9 @@ static int prepare(void) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_TRUST, 1, on_trust},      {IPC_CA_FILE, 1, on_ca_file},    {IPC_LINK, 1, on_link},
-    {IPC_SECRET, 1, on_secret},    {IPC_RESOLVER, 1, on_resolver},  {IPC_LINK_CONNECT, 1, on_connect},
-    {IPC_LINK_PAUSE, 1, on_pause}, {IPC_TASK_OUTPUT, 1, on_output}, {IPC_RESULT, 1, on_result},
-    {IPC_DRAIN, 1, on_drain},
+    {IPC_TRUST, 1, on_trust},        {IPC_CA_FILE, 1, on_ca_file},   {IPC_LINK, 1, on_link},
+    {IPC_SECRET, 1, on_secret},      {IPC_RESOLVER, 1, on_resolver}, {IPC_LINK_CONNECT, 1, on_connect},
+    {IPC_TASK_OUTPUT, 1, on_output}, {IPC_RESULT, 1, on_result},     {IPC_DRAIN, 1, on_drain},
 };
 
 /* argv[1], if it is there, is the directory of certificates to trust instead of the system's. */

@@ -168,22 +168,12 @@ int talk_open(struct talk *talk, struct stream *stream, struct slice early, bool
     talk->has_broker = has_broker;
     set_state(talk, WAIT_WELCOME);
     timer_set(&talk->welcome, TIMEOUT_WELCOME);
-    if (talk->is_paused)
-        frames_pause(talk->frames, true);
     return 0;
 }
 
 void talk_close(struct talk *talk, uint16_t code, const char *why) {
     if (talk->state != NO_LINK)
         frames_close(talk->frames, code, why);
-}
-
-void talk_pause(struct talk *talk, bool is_paused) {
-    if (talk->is_paused == is_paused)
-        return;
-    talk->is_paused = is_paused;
-    if (talk->state != NO_LINK)
-        frames_pause(talk->frames, is_paused);
 }
 
 void talk_output(struct talk *talk, struct slice task_id, enum task_stream stream, struct slice text) {

@@ -22,7 +22,7 @@ struct talk {
     const struct link_settings *settings;
     const struct machine *machine;
     struct timer welcome, heartbeat;
-    bool has_broker, is_paused;
+    bool has_broker;
     unsigned lines; /* about what cannot be used, since */
     uint64_t lines_since_ms;
     void (*over)(struct talk *talk, const char *why); /* the link is lost */
@@ -37,7 +37,6 @@ int talk_open(struct talk *talk, struct stream *stream, struct slice early, bool
 /* Says goodbye; `over` comes with `why`, a constant. Harmless without a link. */
 void talk_close(struct talk *talk, uint16_t code, const char *why);
 
-void talk_pause(struct talk *talk, bool is_paused);
 void talk_output(struct talk *talk, struct slice task_id, enum task_stream stream, struct slice text);
 
 /*

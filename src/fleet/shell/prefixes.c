@@ -61,6 +61,7 @@ struct reading {
     size_t next;         /* the first word behind them */
     struct slice marker; /* xargs -I: what is replaced by a line of the input; empty without */
     bool has_marker;
+    bool counts; /* xargs -n, -L, -l: behind -I they take it back, and what is read comes behind the words again */
 };
 
 static bool letter_is_in(const char *letters, char letter) {
@@ -113,6 +114,7 @@ static bool read_long_option(struct reader *r, const struct command *command, co
     if (!word->is_single)
         return hidden(r, word, prefix->name);
     note_marker(prefix, reading, slice_equals(name, SLICE("replace")), has_value ? value : SLICE_EMPTY);
+    reading->counts = reading->counts || word_is_in(" max-args max-lines ", name);
     if (word_is_in(prefix->long_may_take, name) || (!has_value && word_is_in(prefix->long_flags, name)))
         return true;
     if (!word_is_in(prefix->long_takes, name))
@@ -140,6 +142,7 @@ static bool read_letters(struct reader *r, const struct command *command, const 
         if (takes && rest.n == 0 && !take_argument(r, command, prefix, reading, &rest))
             return false;
         note_marker(prefix, reading, letter == 'I' || letter == 'i', rest);
+        reading->counts = reading->counts || letter_is_in("nLl", letter);
         return true;
     }
     return word->is_single ? true : hidden(r, word, prefix->name);
@@ -242,7 +245,7 @@ static bool append_input(struct reader *r, struct command *command, const struct
     }
     words[n] = anything;
     words[n].at = command->at;
-    command->n_words = n + !reading->has_marker;
+    command->n_words = n + (!reading->has_marker || reading->counts);
     command->words = words;
     return true;
 }

@@ -49,7 +49,7 @@ static bool read_letters(struct reader *r, const struct command *command, struct
         char letter = word->seen.p[i];
 
         if (letter == 'c')
-            call->has_text = word->seen.p[0] == '-';
+            call->has_text = true; /* with a `+` as well: neither bash nor dash looks at the sign */
         else if (letter == 's')
             call->has_input = true;
         else if (letter == 'o' || letter == 'O') {
@@ -139,22 +139,27 @@ bool foreign_look(struct reader *r, const struct command *command) {
     return true;
 }
 
-/* bash puts a blank between the words and reads them again. */
-bool eval_look(struct reader *r, const struct command *command) {
+/* Shell text in several words, from the one at `first` on: a blank is put between them. */
+static bool joined_text_found(struct reader *r, const struct command *command, size_t first, const char *within,
+                              bool is_posix) {
     _cleanup_builder_ struct builder b;
     struct word text;
 
     builder_init(&b, r);
-    for (size_t i = 1; i < command->n_words; i++) {
+    for (size_t i = first; i < command->n_words; i++) {
         if (!command->words[i].is_known)
-            return hidden(r, &command->words[i], "eval");
-        if (i == 1 && word_is(&command->words[i], SLICE("--")))
-            continue;
-        if ((!buf_is_empty(&b.seen) && !builder_put(&b, SLICE(" "))) || !builder_put(&b, command->words[i].seen))
+            return hidden(r, &command->words[i], within);
+        if ((i > first && !builder_put(&b, SLICE(" "))) || !builder_put(&b, command->words[i].seen))
             return false;
     }
     text = word_of(arena_copy(&r->shell->findings->memory, buf_slice(&b.seen)), command->at);
-    return text.seen.p ? shell_text_found(r, &text, "eval", r->is_posix) : reader_short(r);
+    return text.seen.p ? shell_text_found(r, &text, within, is_posix) : reader_short(r);
+}
+
+bool eval_look(struct reader *r, const struct command *command) {
+    bool has_dashes = command->n_words > 1 && word_is(&command->words[1], SLICE("--"));
+
+    return joined_text_found(r, command, has_dashes ? 2 : 1, "eval", r->is_posix);
 }
 
 /* What prints numbers may print more where one of these is set: `set -E` takes it into substitutions. */
@@ -180,12 +185,17 @@ static bool note_trap(struct reader *r, const struct command *command, size_t fi
 /* `trap ACTION SIGNAL...`: a single word, a number or a dash takes an action back. */
 bool trap_look(struct reader *r, const struct command *command) {
     size_t at = 1;
+    bool has_options = true;
 
-    if (at < command->n_words && word_is(&command->words[at], SLICE("--")))
+    if (at < command->n_words && word_is(&command->words[at], SLICE("--"))) {
+        has_options = false;
         at++;
+    }
     if (at < command->n_words && !command->words[at].is_known)
         return hidden(r, &command->words[at], "trap");
-    if (at + 1 >= command->n_words || has_letter(&command->words[at], 'l') || has_letter(&command->words[at], 'p'))
+    if (at + 1 >= command->n_words)
+        return true;
+    if (has_options && (has_letter(&command->words[at], 'l') || has_letter(&command->words[at], 'p')))
         return true;
     if (word_is(&command->words[at], SLICE("-")))
         return true;
@@ -194,7 +204,6 @@ bool trap_look(struct reader *r, const struct command *command) {
 
 /* watch hands its words to sh, with blanks between them. */
 bool watch_look(struct reader *r, const struct command *command) {
-    struct command rest = *command;
     size_t at = 1;
 
     for (; at < command->n_words; at++) {
@@ -210,22 +219,30 @@ bool watch_look(struct reader *r, const struct command *command) {
                  !word_is(word, SLICE("-d")) && !word_is(word, SLICE("-t")))
             return reader_fault(r, word->at, "an option of watch that is not known here");
     }
-    if (at >= command->n_words)
-        return true;
-    rest.words += at - 1;
-    rest.n_words -= at - 1;
-    return eval_look(r, &rest);
+    return at < command->n_words ? joined_text_found(r, command, at, "watch", true) : true;
+}
+
+/* getopt_long(3) takes any beginning of an option that begins no other. */
+static bool abbreviates(struct slice option, struct slice whole) {
+    return option.n > 2 && slice_starts_with(whole, option);
 }
 
 /* `runuser -u USER COMMAND`, or else as su. */
 bool runuser_look(struct reader *r, const struct command *command) {
     for (size_t i = 1; i < command->n_words; i++) {
         const struct word *word = &command->words[i];
+        struct slice option = slice_first(word->seen, slice_index(word->seen, '='));
 
-        if (has_letter(word, 'u') || slice_starts_with(word->seen, SLICE("--user")))
+        if (has_letter(word, 'u') || abbreviates(option, SLICE("--user")))
             return prefix_look(r, command);
     }
     return string_option_look(r, command);
+}
+
+/* Another shell, or what is handed on to the shell: its options, or to script a command. */
+static bool steers_shell(const struct word *word, struct slice option) {
+    return has_letter(word, 's') || abbreviates(option, SLICE("--shell")) || word_is(word, SLICE("--")) ||
+           slice_starts_with(word->seen, SLICE("+"));
 }
 
 /* `su USER -c TEXT`, wherever the option stands: -c, -lc, --command=TEXT. */
@@ -236,18 +253,20 @@ bool string_option_look(struct reader *r, const struct command *command) {
         const struct word *word = &command->words[i];
         struct slice value = word->seen, option = slice_cut(&value, '=');
         struct word text = word_of(value, word->at);
-        bool is_long = slice_equals(option, SLICE("--command")) || slice_equals(option, SLICE("--session-command"));
+        bool is_long = abbreviates(option, SLICE("--command")) || abbreviates(option, SLICE("--session-command"));
 
         if (!word->is_known)
             return hidden(r, word, "su or script");
+        if (steers_shell(word, option))
+            return reader_fault(r, word->at, "another shell, or words that su or script hands on to one");
         if (!is_long && !has_letter(word, 'c'))
             continue;
         if (!is_long || !value.p) {
             if (!is_long && word->seen.p[word->seen.n - 1] != 'c')
                 return reader_fault(r, word->at, "an option -c with its text in the same word");
-            if (++i >= command->n_words)
+            if (i + 1 == command->n_words)
                 break;
-            text = command->words[i];
+            text = command->words[i + 1]; /* it is looked at again: it may be another option's, and an option itself */
         }
         if (!shell_text_found(r, &text, name, true))
             return false;

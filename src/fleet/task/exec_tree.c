@@ -12,13 +12,16 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "fleet/task/exec_become.h"
 #include "fleet/task/exec_descendants.h"
 #include "fleet/task/exec_init.h"
 
 int exec_tree_init(struct exec_tree *tree, int cgroup) {
+    enum exec_mode mode = cgroup >= 0 ? EXEC_CGROUP : EXEC_NAMESPACE;
+
     *tree = (struct exec_tree){
-        .mode = cgroup >= 0 ? EXEC_CGROUP : EXEC_NAMESPACE, .cgroup = cgroup, .status = -EBADF, .complaint = -EBADF};
+        .mode = WEAKENED(TREE) ? EXEC_DESCENDANTS : mode, .cgroup = cgroup, .status = -EBADF, .complaint = -EBADF};
     return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0;
 }
 
@@ -118,7 +121,7 @@ bool exec_tree_fall_back(struct exec_tree *tree) {
 void exec_tree_terminate(const struct exec_tree *tree) {
     size_t reached;
 
-    if (tree->mode == EXEC_NAMESPACE) {
+    if (tree->mode == EXEC_NAMESPACE || WEAKENED(TREE)) {
         if (tree->first > 0)
             (void)kill(tree->first, SIGTERM); /* our child, not reaped: the number is its */
         return;
@@ -136,7 +139,7 @@ static bool kill_cgroup(int cgroup) {
 bool exec_tree_kill(const struct exec_tree *tree) {
     bool is_reached = false;
 
-    if (tree->mode == EXEC_NAMESPACE)
+    if (tree->mode == EXEC_NAMESPACE || WEAKENED(TREE))
         return tree->first > 0 && kill(tree->first, SIGKILL) == 0;
     if (tree->mode == EXEC_CGROUP)
         is_reached = kill_cgroup(tree->cgroup);

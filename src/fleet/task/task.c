@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "fleet/files/files.h"
 #include "fleet/sealed.h"
+#include "fleet/task/task_path.h"
 #include "fleet/task/task_place.h"
 #include "fleet/task/task_state.h"
 #include "fleet/task_plan.h"
@@ -263,6 +264,13 @@ static int on_peer(void *owner, struct ipc_message *m) {
 }
 
 /* Without rules nothing is permitted, as with rules of which none matches. */
+static void take_paths(struct order *order, struct slice workspace) {
+    order->workdir = task_path(order->workdir, workspace);
+    order->path = task_path(order->path, workspace);
+    if (order->operation == OPERATION_GLOB)
+        order->pattern = task_path(order->pattern, workspace);
+}
+
 static int on_order(void *owner, struct ipc_message *m) {
     _cleanup_close_ int fd = ipc_get_fd(m);
     int r;
@@ -278,9 +286,11 @@ static int on_order(void *owner, struct ipc_message *m) {
         r = -EBADMSG;
     if (r == -EBADMSG)
         return -EPROTO;
-    if (r == 0)
-        timer_set(&self.begin, 1);
-    return r;
+    if (r < 0)
+        return r;
+    take_paths(&self.order, slice_of_string(self.workspace_path));
+    timer_set(&self.begin, 1);
+    return 0;
 }
 
 static int on_cancel(void *owner, struct ipc_message *m) {
