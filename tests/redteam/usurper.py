@@ -105,10 +105,10 @@ def hello(supervisor):
     supervisor.send(struct.pack("<BI", types["HELLO"], os.getpid()), [os.pidfd_open(os.getpid())])
 
 
-def hear_all(supervisor, wanted):
+def hear_all(supervisor, wanted, patience=PATIENCE):
     """What a role is told at its start: {peer: descriptor}; whoever is wanted is among them, however late."""
     peers = {}
-    while supervisor.is_ready(0.3 if wanted in peers or peers and wanted is None else PATIENCE):
+    while supervisor.is_ready(0.3 if wanted in peers or peers and wanted is None else patience):
         data, fds = supervisor.receive()
         if not data:
             break
@@ -142,7 +142,7 @@ def attack_as_role(number):
     supervisor = Wire(CHANNEL)
     go_on_as_copy()
     hello(supervisor)
-    peers = hear_all(supervisor, attack["channel"])
+    peers = hear_all(supervisor, attack["channel"], attack.get("hears", PATIENCE))
     wire = supervisor if attack["channel"] is None else Wire(peers[attack["channel"]])
     tell(f"{number}.began", pid=os.getpid())
     sent, how = send_all(wire, attack)

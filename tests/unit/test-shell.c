@@ -173,6 +173,12 @@ static void looks_behind_prefixes(void **state) {
         {SLICE("watch -n 1 'a | b'"), "watch -n 1 a_|_b; watch: a; watch: b"},
         {SLICE("flock f -c 'a b'; flock f a"), "flock f -c a_b; flock -c: a b; flock f a; flock: a"},
         {SLICE("a | time -v b"), "a; time -v b; time: b"},
+        {SLICE("bash +c 'a b'; sh +ec c"), "bash +c a_b; bash -c: a b; sh +ec c; sh -c: c"},
+        {SLICE("trap -- '-l; a' EXIT; trap -lp a"), "trap -- -l;_a EXIT; trap: -l; trap: a; trap -lp a"},
+        {SLICE("xargs -I{} -n2 a {}"), "xargs -I{} -n2 a {}; xargs: a %@"},
+        {SLICE("xargs --replace=x --max-lines a"), "xargs --replace=x --max-lines a; xargs: a@"},
+        {SLICE("su --comm 'a b' x"), "su --comm a_b x; su -c: a b"},
+        {SLICE("script -O -c -c a"), "script -O -c -c a; su -c: -c; su -c: a"},
     };
 
     (void)state;
@@ -245,6 +251,10 @@ static void says_what_it_does_not_understand(void **state) {
         {SLICE("bash -c \"a $x\""), "line 1, column 9: the text for bash -c has parts that only the run knows"},
         {SLICE("a; eval 'b \"'"), "line 1, column 4: within its eval: an unclosed double quote"},
         {SLICE("env -S 'a b'"), "line 1, column 5: an option of env that is not known here: -S"},
+        {SLICE("su -s /bin/a x"), "line 1, column 4: another shell, or words that su or script hands on to one"},
+        {SLICE("su x +c a"), "line 1, column 6: another shell, or words that su or script hands on to one"},
+        {SLICE("script f -- a"), "line 1, column 10: another shell, or words that su or script hands on to one"},
+        {SLICE("wait -n -p'a[$(b)]'"), "line 1, column 9: what only the run knows decides here what wait does"},
         {SLICE("env $x a"), "line 1, column 5: what only the run knows decides here what env does"},
         {SLICE("alias a=b"), "line 1, column 1: alias: what it would change or run cannot be told"},
         {SLICE("zsh -c 'a'"), "line 1, column 5: a shell whose text is not bash's"},

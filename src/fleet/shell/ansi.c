@@ -65,7 +65,7 @@ bool ansi_quoted_read(struct builder *b) {
     if (r->is_posix)
         return reader_fault(r, from, "$'' is not known to every sh");
     b->is_plain = false;
-    b->has_substance = true;
+    b->is_quoted = true;
     r->at += 2;
     while (!reader_is_at_end(r)) {
         struct slice byte = slice_of(r->text.p + r->at, 1);

@@ -39,7 +39,7 @@ bool builder_put(struct builder *b, struct slice bytes) {
     if (bytes.n == 0)
         return true;
     b->is_number = b->is_number && goes_on_as_number(b, bytes);
-    b->has_substance = true;
+    b->is_solid = true;
     b->variable = SLICE_EMPTY;
     b->n_pieces++;
     return append(b, bytes, bytes);
@@ -48,7 +48,7 @@ bool builder_put(struct builder *b, struct slice bytes) {
 bool builder_put_unknown(struct builder *b, size_t from, enum piece piece, struct slice variable) {
     b->variable = b->n_pieces == 0 ? variable : SLICE_EMPTY;
     b->is_number = b->is_number && (piece & PIECE_NUMBER);
-    b->has_substance = b->has_substance || (piece & PIECE_SINGLE);
+    b->is_solid = b->is_solid || (piece & PIECE_SOLID);
     b->is_many = b->is_many || !(piece & PIECE_SINGLE);
     b->is_known = false;
     b->is_plain = false;
@@ -60,14 +60,14 @@ bool builder_put_pipe(struct builder *b, size_t from) {
     b->is_pipe = b->n_pieces == 0;
     b->variable = SLICE_EMPTY;
     b->is_number = b->is_known = b->is_plain = false;
-    b->has_substance = true;
+    b->is_solid = true;
     b->n_pieces++;
     return append(b, SLICE("/dev/fd/\xFF"), reader_since(b->r, from));
 }
 
 void builder_mark(struct builder *b, struct mark *mark) {
     if (!mark->is_set)
-        *mark = (struct mark){true, b->r->at, buf_length(&b->seen), buf_length(&b->shown)};
+        *mark = (struct mark){true, b->is_solid, b->r->at, buf_length(&b->seen), buf_length(&b->shown)};
 }
 
 bool builder_forget(struct builder *b, const struct mark *mark) {
@@ -84,7 +84,7 @@ bool read_single_quoted(struct builder *b) {
     if (r->at + 1 + n >= r->text.n)
         return reader_fault(r, r->at, "an unclosed single quote");
     b->is_plain = false;
-    b->has_substance = true;
+    b->is_quoted = true;
     if (!builder_put(b, slice_of(r->text.p + r->at + 1, n)))
         return false;
     r->at += n + 2;
@@ -137,11 +137,10 @@ static bool read_quoted_piece(struct builder *b, enum quoting quoting) {
 
 bool read_double_quoted(struct builder *b) {
     struct reader *r = b->r;
-    size_t from = r->at, n_pieces = b->n_pieces;
-    bool was_many = b->is_many;
+    size_t from = r->at;
 
     b->is_plain = false;
-    b->is_many = false;
+    b->is_quoted = true;
     r->at++;
     while (!reader_is_at_end(r) && reader_peek(r, 0) != '"') {
         if (!read_quoted_piece(b, QUOTED_STRING))
@@ -150,9 +149,6 @@ bool read_double_quoted(struct builder *b) {
     if (reader_is_at_end(r))
         return reader_fault(r, from, "an unclosed double quote");
     r->at++;
-    /* "" is a word; "$@" may be none */
-    b->has_substance = b->has_substance || b->n_pieces == n_pieces || !b->is_many;
-    b->is_many = b->is_many || was_many;
     return true;
 }
 

@@ -22,9 +22,13 @@ static bool read_name(struct builder *b, enum quoting quoting) {
 static bool read_special(struct builder *b, enum quoting quoting, char c) {
     size_t from = b->r->at;
 
+    /* "$${x}": bash reads on as if the second dollar sign began something, and finds later that it did not */
+    if (c == '$' &&
+        (slice_has(SLICE("({['"), reader_peek(b->r, 2)) || (reader_peek(b->r, 2) == '"' && quoting != QUOTED_STRING)))
+        return reader_fault(b->r, from, "$$ with something behind it that a dollar sign could begin");
     b->r->at += 2;
     if (c == '#' || c == '?' || c == '$')
-        return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_NUMBER, SLICE_EMPTY);
+        return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_NUMBER | PIECE_SOLID, SLICE_EMPTY);
     if (c == '!')
         return builder_put_unknown(b, from, piece_of(quoting) | PIECE_NUMBER, SLICE_EMPTY);
     return builder_put_unknown(b, from, c == '@' ? 0 : piece_of(quoting), SLICE_EMPTY);
@@ -46,7 +50,7 @@ static bool read_arithmetic(struct builder *b) {
 
     if (!arithmetic_command_read(b->r))
         return false;
-    return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_NUMBER, SLICE_EMPTY);
+    return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_NUMBER | PIECE_SOLID, SLICE_EMPTY);
 }
 
 /* A dollar sign that begins nothing. */

@@ -168,7 +168,9 @@ static enum piece piece_of(const struct parameter *p) {
         p->is_length || (p->is_whole && p->special != '\0' && slice_has(SLICE("#?$!"), p->special)) ? PIECE_NUMBER : 0;
     bool is_certain = number && p->special != '!';
 
-    return number | (is_certain || (p->quoting != QUOTED_NOT && !p->is_list) ? PIECE_SINGLE : 0);
+    if (is_certain)
+        return PIECE_SINGLE | PIECE_NUMBER | PIECE_SOLID;
+    return number | (p->quoting != QUOTED_NOT && !p->is_list ? PIECE_SINGLE : 0);
 }
 
 bool parameter_read(struct builder *b, enum quoting quoting) {

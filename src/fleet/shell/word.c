@@ -39,7 +39,7 @@ static bool read_glob(struct builder *b) {
     size_t from = b->r->at++;
 
     b->has_glob = true;
-    return builder_put_unknown(b, from, PIECE_SINGLE, SLICE_EMPTY);
+    return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_SOLID, SLICE_EMPTY);
 }
 
 /* `~` becomes somebody's home, up to the next slash. Its place is where a word or a value begins, or a part of one. */
@@ -52,7 +52,7 @@ static bool read_tilde(struct builder *b) {
         return builder_put(b, SLICE("~"));
     while (is_name_byte(reader_peek(r, 0)) || slice_has(SLICE("+-."), reader_peek(r, 0)))
         r->at++;
-    return builder_put_unknown(b, from, PIECE_SINGLE, SLICE_EMPTY);
+    return builder_put_unknown(b, from, PIECE_SINGLE | PIECE_SOLID, SLICE_EMPTY);
 }
 
 /* `{` or `[`: what it makes of the word shows at the word's end. */
@@ -276,8 +276,9 @@ static bool settle(struct builder *b) {
     if (!builder_forget(b, first))
         return false;
     b->has_glob = b->has_glob || is_glob;
+    b->is_solid = b->is_solid || is_glob;
     if (is_braced) {
-        b->has_substance = first->at > b->from;
+        b->is_solid = first->was_solid;
         b->is_many = true;
         b->is_number = is_sequence_of_numbers(reader_since(b->r, b->from));
     }
@@ -293,7 +294,8 @@ static bool finish(struct builder *b, struct word *ret) {
         .is_known = b->is_known,
         .is_plain = b->is_plain,
         .is_single = !b->is_many && !b->has_glob,
-        .may_vanish = !b->has_substance || (b->has_glob && r->shell->globs_may_vanish),
+        /* "" is a word; "$@" may be none */
+        .may_vanish = (!b->is_solid && (b->is_many || !b->is_quoted)) || (b->has_glob && r->shell->globs_may_vanish),
         .is_pipe = b->is_pipe && b->n_pieces == 1,
         .is_number = b->is_number,
         .variable = b->variable,

@@ -54,7 +54,7 @@ struct slice word_value(const struct word *word);
 
 /* Where a builder stood when something began that is only understood at the word's end. */
 struct mark {
-    bool is_set;
+    bool is_set, was_solid;
     size_t at, seen, shown;
 };
 
@@ -65,8 +65,9 @@ struct builder {
     size_t from;
     struct buf seen, shown;
     bool is_known, is_plain;
-    bool is_many;       /* something in it may become several words, or none */
-    bool has_substance; /* something in it is there in any case */
+    bool is_many;   /* something in it may become several words, or none */
+    bool is_quoted; /* something in it is: it is a word even when it is empty */
+    bool is_solid;  /* it is never empty */
     bool has_glob;
     bool is_pipe;
     bool is_number;
@@ -84,8 +85,9 @@ void builder_done(struct builder *b);
 
 /* What an expansion becomes. */
 enum piece {
-    PIECE_SINGLE = 1 << 0, /* one word, or a part of one: there in any case */
+    PIECE_SINGLE = 1 << 0, /* one word, or a part of one, if it is any */
     PIECE_NUMBER = 1 << 1, /* a decimal number, or nothing */
+    PIECE_SOLID = 1 << 2,  /* not nothing */
 };
 
 /* Known bytes. */

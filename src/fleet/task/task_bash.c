@@ -151,8 +151,8 @@ static int on_failed(void *owner, struct ipc_message *m) {
 }
 
 /*
- * Why it was ended, if it was. What came by itself is its real result, whoever wants to end it by now; and who had it
- * ended may have told credfd-exec first.
+ * Why it was ended, if it was. What came by itself is its real result, whoever wants to end it by now. A supervisor that
+ * cancels says so here before it tells credfd-exec; one that dies may close that one's channel first.
  */
 static void find_out_why(struct task *task, bool was_ended) {
     if (!was_ended) {
@@ -162,7 +162,7 @@ static void find_out_why(struct task *task, bool was_ended) {
     if (task->stopping == TASK_RAN)
         channel_drain(role_channel());
     if (task->stopping == TASK_RAN)
-        task->stopping = channel_is_open(role_channel()) ? TASK_CANCELLED : TASK_INTERRUPTED;
+        task->stopping = TASK_INTERRUPTED;
 }
 
 static int on_ended(void *owner, struct ipc_message *m) {
