@@ -1,5 +1,5 @@
-"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones; a dispatcher with
-two people behind it; and runners with their control plane."""
+"""What the attacks share: upstreams that remember all that reaches them, whole requests and broken ones; a dispatcher
+with two people behind it; and runners with their control plane."""
 import pytest
 
 from fleets import fleet  # noqa: F401

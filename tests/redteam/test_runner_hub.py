@@ -1,5 +1,5 @@
-"""From the control plane's side: what a hub that was taken over cannot make a runner do. It may have any command run that
-the runner's rules allow, on files of the workspace; and it may say anything at all."""
+"""From the control plane's side: what a hub that was taken over cannot make a runner do. It may have any command run
+that the runner's rules allow, on files of the workspace; and it may say anything at all."""
 import base64
 import json
 import os
@@ -14,12 +14,13 @@ CONTENT = base64.b64encode(b"written").decode()
 # Paths.
 
 def leads_out(runner):
-    """Ways from the workspace to what lies beside it: the spool, which credfd-task may open, and the runner's own files."""
+    """Ways from the workspace to what lies beside it: the spool, which credfd-task may open, and the runner's files."""
     os.symlink("../spool", runner.workspace / "way")
     os.symlink(runner.spool, runner.workspace / "straight")
     os.symlink("..", runner.workspace / "up")
     (runner.workspace / "a").mkdir()
-    return ["../spool", "a/../../spool", "/../spool", "way", "straight", "up/spool", "./a/.././../spool", "a//..//../spool"]
+    return ["../spool", "a/../../spool", "/../spool", "way", "straight", "up/spool", "./a/.././../spool",
+            "a//..//../spool"]
 
 
 @pytest.mark.defence("beneath")
@@ -38,13 +39,17 @@ def test_no_operation_leaves_the_workspace(fleet):
         result = hub.result(task)
         assert result["success"] is False, (way, task.message, result)
     for pattern in (*(f"{way}/*" for way in ways), "**/beside", "*/beside", "{way,up/spool}/b*"):
-        assert hub.result(hub.send("glob", {"pattern": pattern})).get("result", {"matches": []})["matches"] == [], pattern
+        found = hub.result(hub.send("glob", {"pattern": pattern})).get("result", {"matches": []})
+        assert found["matches"] == [], pattern
     assert hub.result(hub.send("grep", {"pattern": "yours"}))["result"]["matches"] == []
     assert "not yours" not in json.dumps(hub.messages)
     assert (runner.spool / "beside").read_text() == "not yours" and not (runner.spool / "new").exists()
 
 
-NAMES = ["../x", "..", ".", "a/b", "/etc/passwd", "a\0b", "a\nb", "a b", "\u20ac", "a" * 5000, "x.result", "x.begun", "-rf", ""]
+NAMES = [
+    "../x", "..", ".", "a/b", "/etc/passwd", "a\0b", "a\nb", "a b", "\u20ac", "a" * 5000, "x.result", "x.begun", "-rf",
+    "",
+]
 
 
 def test_an_id_of_a_task_names_no_file_but_its_own(fleet):
@@ -71,14 +76,17 @@ def test_a_key_goes_nowhere_that_the_runner_does_not_list(fleet, session):
     runner.write_config(cli=str(runner.fduty), upstreams=[f"https://localhost:{api.port}/v1"])
     hub = runner.start().hub
     hub.wait_connected()
-    places = [f"https://localhost:{other.port}/v1", f"https://localhost:{api.port}", f"https://localhost:{api.port}/v11",
-              f"https://localhost:{api.port}/v1/../v2", f"https://localhost:{api.port}/v1%2f..", f"https://localhost:{api.port}//v1",
-              f"https://localhost.evil.test:{api.port}/v1", f"https://x@localhost:{api.port}/v1", f"https://localhost:{api.port}/V1",
-              f"https://localhost:{api.port}\\@evil.test/v1", f"http://localhost:{api.port}/v1", f"https://evil.test/v1",
-              f"https://127.0.0.1:{api.port}/v1", f"https://localhost.:{api.port}/v1", "https://169.254.169.254/v1",
-              f"https://localhost:{api.port}/v1?x", f"https://localhost:{api.port}/v1#x", f"https://localhost:0{api.port}/v2"]
-    tasks = [(place, hub.bash(f"touch ran; {runner.fduty} get /x", credential={"key": session.canary, "base_url": place}))
-             for place in places]
+    places = [
+        f"https://localhost:{other.port}/v1", f"https://localhost:{api.port}", f"https://localhost:{api.port}/v11",
+        f"https://localhost:{api.port}/v1/../v2", f"https://localhost:{api.port}/v1%2f..",
+        f"https://localhost:{api.port}//v1", f"https://localhost.evil.test:{api.port}/v1",
+        f"https://x@localhost:{api.port}/v1", f"https://localhost:{api.port}/V1",
+        f"https://localhost:{api.port}\\@evil.test/v1", f"http://localhost:{api.port}/v1", f"https://evil.test/v1",
+        f"https://127.0.0.1:{api.port}/v1", f"https://localhost.:{api.port}/v1", "https://169.254.169.254/v1",
+        f"https://localhost:{api.port}/v1?x", f"https://localhost:{api.port}/v1#x", f"https://localhost:0{api.port}/v2",
+    ]
+    command = f"touch ran; {runner.fduty} get /x"
+    tasks = [(place, hub.bash(command, credential={"key": session.canary, "base_url": place})) for place in places]
     for place, task in tasks:
         result = hub.result(task)
         assert result["success"] is False and "base_url" in result["error"], place
@@ -122,10 +130,12 @@ def test_messages_without_an_end_take_no_memory_without_end(fleet, no_sanitizer)
     hub.raw(part(1, b"{", False) + piece * 20)
     hub.wait_connected(2)
     assert hub.closes[0][0] == 1009
-    for message in ({"command": "x" * (15 << 20)}, {"command": "true", "env": {f"N{i}": "v" * 1000 for i in range(9000)}}):
+    many = {f"N{number}": "v" * 1000 for number in range(9000)}
+    for message in ({"command": "x" * (15 << 20)}, {"command": "true", "env": many}):
         hub.result(hub.send("bash", message))
     assert hub.result(hub.bash("echo still"))["result"]["stdout"] == "still\n"
-    assert runner.role("link") == link and procs.peak_kib(link) < 160 << 10 and procs.peak_kib(runner.pid) < 64 << 10
+    assert runner.role("link") == link
+    assert procs.peak_kib(link) < 160 << 10 and procs.peak_kib(runner.pid) < 64 << 10
 
 
 # Permission: each of these would make the marker, and none may.
@@ -136,14 +146,16 @@ BYPASSES = [
     "echo ${x:=$(touch M)}", "echo $((a[$(touch M)]))", "echo \"$(touch M)\"", "echo ok <<E\n$(touch M)\nE",
     "(touch M)", "{ touch M; }", "f() { touch M; }; f", "if touch M; then echo; fi", "for i in 1; do touch M; done",
     "case x in x) touch M;; esac", "[[ -n $(touch M) ]]", "echo() { touch M; }; echo ok", "to''uch M", "\\touch M",
-    "\"touch\" M", "$'touch' M", "$'\\x74ouch' M", "c=touch; $c M", "t{ouch,ouch} M", "command touch M", "builtin eval 'touch M'",
-    "exec touch M", "eval 'touch M'", "bash -c 'touch M'", "sh -c \"touch M\"", "env A=1 touch M", "env -S 'touch M'",
-    "xargs touch <<<M", "echo M | xargs touch", "time touch M", "! touch M", "coproc touch M", "nice -n 1 touch M",
-    "timeout 5 touch M", "nohup touch M", "setsid touch M", "find . -maxdepth 0 -exec touch M ';'", "trap 'touch M' EXIT",
-    "PROMPT_COMMAND='touch M' bash -ic :", "BASH_ENV=/dev/stdin bash <<<'touch M'", "alias echo='touch M'\necho",
-    ". /dev/stdin <<<'touch M'", "source <(echo touch M)", "/usr/bin/touch M", "../../../../usr/bin/touch M", "echo ok\r\ntouch M",
-    "echo 'ok'\\\n; touch M", "echo ok #\ntouch M", "printf -v 'a[$(touch M)]' x", "declare -n r='a[$(touch M)]'; echo $r",
-    "read -r 'a[$(touch M)]' <<<x", "test -v 'a[$(touch M)]'", "let 'a[$(touch M)]=1'", "mapfile -C 'touch M' -c 1 <<<x",
+    "\"touch\" M", "$'touch' M", "$'\\x74ouch' M", "c=touch; $c M", "t{ouch,ouch} M", "command touch M",
+    "builtin eval 'touch M'", "exec touch M", "eval 'touch M'", "bash -c 'touch M'", "sh -c \"touch M\"",
+    "env A=1 touch M", "env -S 'touch M'", "xargs touch <<<M", "echo M | xargs touch", "time touch M", "! touch M",
+    "coproc touch M", "nice -n 1 touch M", "timeout 5 touch M", "nohup touch M", "setsid touch M",
+    "find . -maxdepth 0 -exec touch M ';'", "trap 'touch M' EXIT", "PROMPT_COMMAND='touch M' bash -ic :",
+    "BASH_ENV=/dev/stdin bash <<<'touch M'", "alias echo='touch M'\necho", ". /dev/stdin <<<'touch M'",
+    "source <(echo touch M)", "/usr/bin/touch M", "../../../../usr/bin/touch M", "echo ok\r\ntouch M",
+    "echo 'ok'\\\n; touch M", "echo ok #\ntouch M", "printf -v 'a[$(touch M)]' x",
+    "declare -n r='a[$(touch M)]'; echo $r", "read -r 'a[$(touch M)]' <<<x", "test -v 'a[$(touch M)]'",
+    "let 'a[$(touch M)]=1'", "mapfile -C 'touch M' -c 1 <<<x",
 ]
 RULES = {"bash": {"*": "deny", "echo *": "allow", "echo": "allow"}}
 
@@ -164,8 +176,9 @@ def test_nor_does_one_that_comes_by_the_environment(fleet):
     """Variables that bash, or a program that a rule allows, takes for more than data."""
     runner, hub = fleet.start(permission=RULES)
     (runner.workspace / "evil").write_text("touch Mfile\n")
-    for name, value in (("BASH_ENV", "./evil"), ("ENV", "./evil"), ("BASH_FUNC_echo%%", "() { touch Mf; }"), ("PS4", "$(touch M)"),
-                        ("SHELLOPTS", "xtrace"), ("LD_PRELOAD", "./evil.so"), ("PATH", "."), ("IFS", "c"), ("X", "$(touch M)")):
+    for name, value in (("BASH_ENV", "./evil"), ("ENV", "./evil"), ("BASH_FUNC_echo%%", "() { touch Mf; }"),
+                        ("PS4", "$(touch M)"), ("SHELLOPTS", "xtrace"), ("LD_PRELOAD", "./evil.so"), ("PATH", "."),
+                        ("IFS", "c"), ("X", "$(touch M)")):
         result = hub.result(hub.bash("echo ok", env={name: value}))
         assert result["success"] is False, name
     assert list(runner.workspace.glob("M*")) == []

@@ -200,11 +200,12 @@ def test_a_lease_that_was_given_away_is_dead_after_its_task(lair, fleet, session
     assert len(api.requests) == 1
 
 
-WITHOUT_CGROUPS = ["unshare", "-m", "sh", "-c", "umount -l /sys/fs/cgroup/unified /sys/fs/cgroup 2>/dev/null; exec \"$@\"", "-"]
+HIDE_CGROUPS = 'umount -l /sys/fs/cgroup/unified /sys/fs/cgroup 2>/dev/null; exec "$@"'
+WITHOUT_CGROUPS = ["unshare", "-m", "sh", "-c", HIDE_CGROUPS, "-"]
 
 
 def test_a_task_in_a_namespace_of_its_own_cannot_take_anothers_lease(lair, fleet, session, as_root):
-    """Where there is no cgroup to be had; elsewhere, and without root, tasks of one user are not kept from each other."""
+    """Where there is no cgroup to be had. Elsewhere, and without root, tasks of one user are not kept apart."""
     runner, hub, api = lair(through=WITHOUT_CGROUPS)
     victim, end = paused(runner, hub, fleet.key(api))
     command = procs.descendants(runner.role("exec"))
@@ -266,7 +267,8 @@ def test_a_key_in_the_environment_is_masked_wherever_it_is_printed(lair, fleet, 
 
 # Its end.
 
-CLINGS = """(trap '' TERM HUP INT; exec -a {name} sleep 7777) & (setsid setsid bash -c "trap '' TERM; exec -a {name} sleep 7777 &" &)
+CLINGS = """(trap '' TERM HUP INT; exec -a {name} sleep 7777) &
+(setsid setsid bash -c "trap '' TERM; exec -a {name} sleep 7777 &" &)
 bash -c 'kill -STOP $$; exec -a {name} sleep 7777' & exec -a {name} nohup setsid sleep 7777 >/dev/null 2>&1 &
 echo up; {last}"""
 

@@ -71,6 +71,20 @@ def test_it_goes_through_with_its_password(fleet, proxy):
     assert b"token" not in proxy.asked[0] and "pass" not in runner.stderr
 
 
+@pytest.mark.parametrize("bad", ["socks5://user:secret-word@127.0.0.1:9", "http://:::"])
+def test_one_that_is_none_is_refused_at_the_start(fleet, bad):
+    runner = fleet.runner(env={"HTTPS_PROXY": bad})
+    with pytest.raises(AssertionError, match="ended with 125"):
+        runner.start()
+    assert "HTTPS_PROXY: " in runner.stderr and "; write http://HOST:PORT" in runner.stderr
+    assert "secret-word" not in runner.stderr
+
+
+def test_one_that_is_none_harms_nobody_who_needs_none(fleet):
+    fleet.runner(env={"HTTPS_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "localhost,127.0.0.1"}).start()
+    fleet.hubs[0].wait_connected()
+
+
 def test_it_says_when_the_proxy_refuses_and_tries_again(fleet, proxy):
     runner = fleet.runner(fleet.hub(), env={"HTTPS_PROXY": f"http://nobody:x@localhost:{proxy.port}"}).start()
     runner.wait_said("HTTP 407")

@@ -119,6 +119,15 @@ static void borders_cannot_be_forged(void **state) {
         {SLICE("**"), SLICE("cat \xFC b"), false, true},
         {SLICE("cat ? b"), SLICE("cat \xFC b"), false, true},
         {SLICE("cat < *"), SLICE("cat \xFB b"), true, true},
+        {SLICE("* > *"), SLICE("ls \xFE"), false, false}, /* no unknown part becomes a redirection, */
+        {SLICE("* > *"), SLICE("ls \xFF \xFF"), false, false},
+        {SLICE("* > *"),
+         SLICE("cat a\xFD>\xFD"
+               "b"),
+         false, false}, /* and no text is one */
+        {SLICE("* > *"), SLICE("cat \xFE \xFC \xFF"), true, true},
+        {SLICE("* > /etc/*"), SLICE("cat x \xFC \xFF"), false, true},
+        {SLICE("*>*"), SLICE("ls \xFE"), false, true},
         {SLICE("cat > *"), SLICE("cat \xFB b"), false, false},
         {SLICE("* > /etc/*"), SLICE("cat \xFC /tmp/b"), false, false},
         {SLICE("* > /etc/*"), SLICE("cat \xFC \xFF"), false, true},

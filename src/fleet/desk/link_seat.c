@@ -281,18 +281,36 @@ static int refuse(char **ret_error, const char *what) {
     return -EINVAL;
 }
 
+/* What is wrong with the environment is said at the start: the link, which needs it, could only die of it. */
+static int take_proxy(struct runner *runner, char **ret_error) {
+    struct link_settings *settings = &runner->link.settings;
+    const char *proxy, *no_proxy, *wrong;
+    struct proxy chosen;
+    bool is_needed;
+
+    proxy_of_environment(&proxy, &no_proxy);
+    if (fit(settings->proxy, sizeof(settings->proxy), proxy) < 0 ||
+        fit(settings->no_proxy, sizeof(settings->no_proxy), no_proxy) < 0)
+        return refuse(ret_error, "HTTPS_PROXY or NO_PROXY: too long; shorten it");
+    wrong = proxy_choose(slice_of_string(proxy), slice_of_string(no_proxy), &runner->first->hub, &chosen, &is_needed);
+    if (!wrong)
+        return 0;
+    if (asprintf(ret_error, "HTTPS_PROXY: %s; write http://HOST:PORT, or unset it (or https_proxy)", wrong) < 0)
+        *ret_error = NULL;
+    return -EINVAL;
+}
+
 static int make_settings(struct runner *runner, char **ret_error) {
     struct link_settings *settings = &runner->link.settings;
-    const char *proxy, *no_proxy;
+    int r;
 
     if (fit(settings->url, sizeof(settings->url), runner->first->url) < 0)
         return refuse(ret_error, "runner.url: too long");
     if (fit(settings->workspace, sizeof(settings->workspace), runner->first->workspace) < 0)
         return refuse(ret_error, "runner.workspace: too long");
-    proxy_of_environment(&proxy, &no_proxy);
-    if (fit(settings->proxy, sizeof(settings->proxy), proxy) < 0 ||
-        fit(settings->no_proxy, sizeof(settings->no_proxy), no_proxy) < 0)
-        return refuse(ret_error, "HTTPS_PROXY or NO_PROXY: too long; shorten it");
+    r = take_proxy(runner, ret_error);
+    if (r < 0)
+        return r;
     (void)fit(settings->version, sizeof(settings->version), CREDFD_VERSION);
     settings->has_ca = runner->first->ca_file != NULL;
     settings->log_level = runner->settings->log_level;

@@ -139,13 +139,10 @@ static const char *choose_proxy(struct hub *hub, bool *ret_is_needed) {
     const struct link_settings *settings = &hub->settings;
 
     *ret_is_needed = false;
-    if (!settings->hub.is_tls)
-        return uri_is_loopback(&settings->hub) ? NULL
-                                               : "ws:// is for a hub on this machine alone; elsewhere it is wss://";
-    if (settings->proxy[0] == '\0' || no_proxy_has(slice_of_string(settings->no_proxy), &settings->hub))
-        return NULL;
-    *ret_is_needed = true;
-    return proxy_parse(slice_of_string(settings->proxy), &hub->proxy);
+    if (!settings->hub.is_tls && !uri_is_loopback(&settings->hub))
+        return "ws:// is for a hub on this machine alone; elsewhere it is wss://";
+    return proxy_choose(slice_of_string(settings->proxy), slice_of_string(settings->no_proxy), &settings->hub,
+                        &hub->proxy, ret_is_needed);
 }
 
 int hub_point(struct hub *hub, struct tls_context *trust) {

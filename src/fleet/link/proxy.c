@@ -193,3 +193,9 @@ bool no_proxy_has(struct slice no_proxy, const struct uri_upstream *server) {
     }
     return false;
 }
+
+const char *proxy_choose(struct slice text, struct slice no_proxy, const struct uri_upstream *hub, struct proxy *ret,
+                         bool *ret_is_needed) {
+    *ret_is_needed = hub->is_tls && text.n > 0 && !no_proxy_has(no_proxy, hub);
+    return *ret_is_needed ? proxy_parse(text, ret) : NULL;
+}

@@ -29,6 +29,13 @@ struct proxy {
  */
 const char *proxy_parse(struct slice text, struct proxy *ret);
 
+/*
+ * The proxy that `text` names, when the way to the hub goes by one: not where the hub is on this machine (ws://), nor
+ * where `no_proxy` names it. NULL, or what is wrong with `text`, as proxy_parse.
+ */
+const char *proxy_choose(struct slice text, struct slice no_proxy, const struct uri_upstream *hub, struct proxy *ret,
+                         bool *ret_is_needed);
+
 /* What Proxy-Authorization says for it: "Basic ...". `to` is a secret buffer. 0, -EINVAL (a colon in the name) or -errno. */
 int proxy_write_authorization(const struct proxy *proxy, struct buf *to);
 

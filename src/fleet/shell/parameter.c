@@ -16,6 +16,11 @@ static bool odd(const struct reader *r, const struct parameter *p) {
     return reader_fault(r, p->from, "a ${ } that is not understood");
 }
 
+/* Double quotes in a parameter in double quotes: bash nests them, and not every sh does. */
+static bool may_quote(const struct reader *r, const struct parameter *p) {
+    return p->quoting == QUOTED_NOT || (p->quoting == QUOTED_STRING && !r->is_posix);
+}
+
 /*
  * The word behind `:-` and its kin, or a pattern: to the `}`. In quotes its own single quotes would mean one thing to
  * bash and another to POSIX, and braces look balanced where they are not: both are faults.
@@ -35,7 +40,7 @@ static bool read_operand(struct reader *r, struct parameter *p) {
         else if (c == '\'')
             is_good = p->quoting == QUOTED_NOT ? read_single_quoted(&b) : odd(r, p);
         else if (c == '"')
-            is_good = p->quoting == QUOTED_NOT || p->quoting == QUOTED_STRING ? read_double_quoted(&b) : odd(r, p);
+            is_good = may_quote(r, p) ? read_double_quoted(&b) : odd(r, p);
         else if (c == '`')
             is_good = backquoted_read(&b, p->quoting);
         else if (c == '$')
@@ -72,6 +77,8 @@ static bool read_operator(struct reader *r, struct parameter *p) {
     char c = reader_peek(r, 0), next = reader_peek(r, 1);
 
     p->is_whole = false;
+    if (r->is_posix && !slice_has(SLICE("-=?+#%"), c == ':' ? next : c))
+        return reader_fault(r, p->from, "a ${ } that not every sh knows");
     if (c == ':' && !slice_has(SLICE("-=?+"), next))
         return read_offsets(r);
     if (c == '@') {
@@ -92,6 +99,8 @@ static bool read_subscript(struct reader *r, struct parameter *p) {
 
     if (reader_peek(r, 0) != '[')
         return true;
+    if (r->is_posix)
+        return reader_fault(r, p->from, "a list is not known to every sh");
     p->is_list = p->is_list || c == '@';
     r->at++;
     if ((c == '@' || c == '*') && reader_peek(r, 1) == ']') {

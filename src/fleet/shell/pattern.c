@@ -67,8 +67,18 @@ static void take_members(struct pattern *pattern, const bool members[BYTES], siz
         take(pattern, (unsigned char)SEEN_BLANK, place);
 }
 
-static void take_byte(struct pattern *pattern, char byte, size_t place) {
-    if (is_text((unsigned char)byte))
+/* ` > ` and ` < ` in a pattern: a redirection, and no text that looks like one. */
+static bool is_redirection(struct slice text, size_t at) {
+    return (text.p[at] == '>' || text.p[at] == '<') && at > 0 && at + 1 < text.n && text.p[at - 1] == ' ' &&
+           text.p[at + 1] == ' ';
+}
+
+static void take_byte(struct pattern *pattern, struct slice text, size_t at, size_t place) {
+    char byte = text.p[at];
+
+    if (is_redirection(text, at))
+        set_bit(pattern->borders, place);
+    else if (is_text((unsigned char)byte))
         take(pattern, (unsigned char)byte, place);
     if (byte == '>')
         take(pattern, (unsigned char)SEEN_TO, place);
@@ -95,7 +105,7 @@ static size_t place_tokens(struct pattern *pattern, struct slice text) {
             take_members(pattern, members, place);
         } else {
             n = 1;
-            take_byte(pattern, text.p[i], place);
+            take_byte(pattern, text, i, place);
         }
         place++;
     }
@@ -104,7 +114,7 @@ static size_t place_tokens(struct pattern *pattern, struct slice text) {
 
 int pattern_compile(struct slice text, struct pattern *ret) {
     size_t n_words = text.n / 64 + 1, n_places;
-    uint64_t *memory = calloc((BYTES + 3) * n_words, sizeof(*memory));
+    uint64_t *memory = calloc((BYTES + 4) * n_words, sizeof(*memory));
 
     if (!memory)
         return -ENOMEM;
@@ -115,6 +125,7 @@ int pattern_compile(struct slice text, struct pattern *ret) {
         .stars = memory + BYTES * n_words,
         .ends = memory + (BYTES + 1) * n_words,
         .tail = memory + (BYTES + 2) * n_words,
+        .borders = memory + (BYTES + 3) * n_words,
         .is_everything = slice_equals(text, SLICE("*")),
     };
     n_places = place_tokens(ret, text);
@@ -202,16 +213,20 @@ bool pattern_covers(const struct pattern *pattern, struct slice seen) {
     return goes_on && may_end(pattern, &places);
 }
 
-/* Every place from the first one on: each token takes some byte or other. */
+/*
+ * From each place to every later one, for each token takes some byte or other; but not over a border, which nothing can
+ * become that is unknown. Adding a place to a run of others flips it up to the first behind the run.
+ */
 static void open_up(const struct pattern *pattern, struct places *places) {
-    bool is_open = false;
+    uint64_t carry = 0;
 
     for (size_t w = 0; w < pattern->n_words; w++) {
-        if (is_open)
-            places->bits[w] = ~(uint64_t)0;
-        else if (places->bits[w] != 0)
-            places->bits[w] |= ~((places->bits[w] & -places->bits[w]) - 1);
-        is_open = is_open || places->bits[w] != 0;
+        uint64_t open = ~pattern->borders[w], from = places->bits[w] & open, sum;
+        bool overflows = __builtin_add_overflow(open, from, &sum);
+
+        overflows |= __builtin_add_overflow(sum, carry, &sum);
+        places->bits[w] |= sum ^ open;
+        carry = overflows;
     }
 }
 
@@ -228,6 +243,17 @@ static bool step_into_unknown(const struct pattern *pattern, struct places *plac
     return true;
 }
 
+/* For a denying rule: what is made for one byte, a `?` or a set, takes the mark as well. */
+static bool step_over_mark(const struct pattern *pattern, struct places *places, char mark) {
+    struct places others = *places;
+    bool goes_on = step(pattern, places, mark, true);
+
+    goes_on |= step(pattern, &others, mark == SEEN_TO ? '>' : '<', true);
+    for (size_t w = 0; w < pattern->n_words; w++)
+        places->bits[w] |= others.bits[w];
+    return goes_on;
+}
+
 bool pattern_meets(const struct pattern *pattern, struct slice seen) {
     struct places places = first_places(pattern);
     bool goes_on = true;
@@ -237,13 +263,10 @@ bool pattern_meets(const struct pattern *pattern, struct slice seen) {
 
         if (byte == SEEN_ANY || byte == SEEN_WORDS)
             goes_on = step_into_unknown(pattern, &places, byte == SEEN_WORDS);
+        else if (byte == SEEN_TO || byte == SEEN_FROM)
+            goes_on = step_over_mark(pattern, &places, byte);
         else
-            goes_on = step(pattern, &places,
-                           byte == SEEN_BLANK  ? ' '
-                           : byte == SEEN_TO   ? '>'
-                           : byte == SEEN_FROM ? '<'
-                                               : byte,
-                           true);
+            goes_on = step(pattern, &places, byte == SEEN_BLANK ? ' ' : byte, true);
     }
     return goes_on && may_end(pattern, &places);
 }

@@ -10,12 +10,13 @@
 #include "base/slice.h"
 
 struct pattern {
-    size_t n_words;   /* of a set of places: one bit for each place */
-    uint64_t *memory; /* of all below */
-    uint64_t *takes;  /* for each byte: the places that go on with it. Those of SEEN_... are for an allowing rule */
-    uint64_t *stars;  /* the places that stay, whatever comes */
-    uint64_t *ends;   /* the places where all may be over */
-    uint64_t *tail;   /* before an ending ` *` */
+    size_t n_words;    /* of a set of places: one bit for each place */
+    uint64_t *memory;  /* of all below */
+    uint64_t *takes;   /* for each byte: the places that go on with it. Those of SEEN_... are for an allowing rule */
+    uint64_t *stars;   /* the places that stay, whatever comes */
+    uint64_t *ends;    /* the places where all may be over */
+    uint64_t *tail;    /* before an ending ` *` */
+    uint64_t *borders; /* before a redirection: no unknown part becomes one */
     bool is_everything;
 };
 

@@ -159,6 +159,8 @@ static bool joined_text_found(struct reader *r, const struct command *command, s
 bool eval_look(struct reader *r, const struct command *command) {
     bool has_dashes = command->n_words > 1 && word_is(&command->words[1], SLICE("--"));
 
+    if (has_dashes && r->is_posix)
+        return reader_fault(r, command->at, "eval -- is not the same to every sh");
     return joined_text_found(r, command, has_dashes ? 2 : 1, "eval", r->is_posix);
 }
 
