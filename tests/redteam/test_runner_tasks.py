@@ -277,17 +277,18 @@ echo up; {last}"""
 def test_whatever_clings_to_life_ends_with_its_task(lair, fleet, session):
     """Sessions of its own, orphans, the stopped, the deaf: at the end of a task, and when it is cancelled."""
     runners = [lair(user) for user in ((None, NOBODY) if is_root() else (None,))]
-    tasks = []
+    tasks, name = [], f"clings-{os.getpid()}"  # to this run, for others may run beside it
     for number, (_, hub, _) in enumerate(runners):
         for last in ("sleep 0.3", "sleep 8888"):
-            tasks.append((hub, hub.bash(CLINGS.format(name=f"clings-{number}", last=last)), last))
+            tasks.append((hub, hub.bash(CLINGS.format(name=f"{name}-{number}", last=last)), last))
     for hub, task, last in tasks:
         hub.wait(lambda task=task: task.said() == "up\n", "its word")
         if last == "sleep 8888":
             hub.cancel(task)
     for hub, task, _ in tasks:
         hub.result(task)
-    clinging = [pid for pid in attack.everyone() if b"clings-" in procs.cmdline(pid) and procs.is_alive(pid)]
+    clinging = [pid for pid in attack.everyone() if name.encode() in procs.cmdline(pid) and procs.is_alive(pid)]
+    found = [procs.describe(pid) for pid in clinging]
     for pid in clinging:
         procs.kill(pid)
-    assert [procs.describe(pid) for pid in clinging] == []
+    assert found == [], [task.results for _, task, _ in tasks]

@@ -68,6 +68,15 @@ def test_a_task_whose_process_is_stopped_ends_when_cancelled(fleet):
     wait_until(lambda: runner.status()["running"] == 0, "its slot")
 
 
+def test_a_task_whose_process_is_stuck_is_out_of_time(fleet):
+    runner, hub = fleet.start(tasks={"timeout": "1s"})
+    task = hub.bash("echo up; sleep 3600")
+    hub.wait(lambda: task.said() == "up\n", "its word")
+    kill(runner.role("task"), signal.SIGSTOP)
+    result = hub.result(task, 60)
+    assert result["success"] is False and result["error"] == "task timed out after 1 s"
+
+
 def test_a_relay_that_is_killed_takes_the_lease_and_not_the_task(fleet, session):
     api = fleet.api()
     runner = fleet.runner()
@@ -201,12 +210,15 @@ def test_a_full_spool_stops_it_and_an_empty_one_lets_it_go_on(fleet):
     wait_until(lambda: runner.status()["running"] == 0, "what ran to end")
     done = len(runner.spooled(".result"))
     assert done < len(large)
+    assert runner.status()["spool_full"] is True
+    assert runner.stderr.count("the spool is full") == 1
     hub.manners.withholds_acks = False
     for task in large:
         if task.results:
             hub.acknowledge(task.task_id)
     for task in large:
         hub.result(task)
+    wait_until(lambda: runner.status()["spool_full"] is False, "room in the spool")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run tasks as somebody else")

@@ -63,9 +63,9 @@ static void without_upstreams_any_server_over_tls_may_have_it(void **state) {
     assert_judged(&any, "http://localhost", "");
     assert_judged(&any, "http://[::1]:8080/x", "");
     assert_judged(&any, "http://api.example.org",
-                  "credential.base_url api.example.org is not allowed by this runner (https only)");
+                  "credential.base_url http://api.example.org:80 is not allowed by this runner (https only)");
     assert_judged(&any, "http://127.0.0.1.example.org",
-                  "credential.base_url 127.0.0.1.example.org is not allowed by this runner (https only)");
+                  "credential.base_url http://127.0.0.1.example.org:80 is not allowed by this runner (https only)");
     assert_judged(&any, "wss://api.example.org", "credential.base_url is no server's: it must start with https://");
 }
 
@@ -104,17 +104,17 @@ static void upstreams_are_the_only_ones_that_may(void **state) {
     assert_judged(&settings, "https://other.example.org:8443/v1/x", "");
     assert_judged(&settings, "http://127.0.0.1:9000", "");
     assert_judged(&settings, "https://api.example.org:444",
-                  "credential.base_url api.example.org is not allowed by this runner (upstreams)");
+                  "credential.base_url https://api.example.org:444 is not allowed by this runner (upstreams)");
     assert_judged(&settings, "https://other.example.org:8443",
-                  "credential.base_url other.example.org is not allowed by this runner (upstreams)");
+                  "credential.base_url https://other.example.org:8443 is not allowed by this runner (upstreams)");
     assert_judged(&settings, "https://other.example.org:8443/v12",
-                  "credential.base_url other.example.org is not allowed by this runner (upstreams)");
+                  "credential.base_url https://other.example.org:8443 is not allowed by this runner (upstreams)");
     assert_judged(&settings, "https://evil.example.org",
-                  "credential.base_url evil.example.org is not allowed by this runner (upstreams)");
+                  "credential.base_url https://evil.example.org:443 is not allowed by this runner (upstreams)");
     assert_judged(&settings, "https://127.0.0.1:9000",
-                  "credential.base_url 127.0.0.1 is not allowed by this runner (upstreams)");
+                  "credential.base_url https://127.0.0.1:9000 is not allowed by this runner (upstreams)");
     assert_judged(&settings, "http://127.0.0.1:9001",
-                  "credential.base_url 127.0.0.1 is not allowed by this runner (upstreams)");
+                  "credential.base_url http://127.0.0.1:9001 is not allowed by this runner (upstreams)");
 }
 
 int main(void) {

@@ -202,15 +202,27 @@ static void one_that_others_can_write_to_is_refused(void **state) {
 
     (void)state;
     spool_close(spool);
-    assert_int_equal(chmod(place_path, 0770), 0);
+    assert_int_equal(chmod(place_path, 0777), 0);
     assert_int_equal(spool_open(place_path, SPOOL_BYTES, &second, &error), -EPERM);
-    (void)snprintf(expected, sizeof(expected), "%s: others can write to it (mode 0770); close it with chmod 700",
+    (void)snprintf(expected, sizeof(expected), "%s: others can write to it (mode 0777); close it with chmod 700",
                    place_path);
     assert_string_equal(error, expected);
     free(error);
     assert_null(second);
     assert_int_equal(chmod(place_path, 0700), 0);
     spool_start();
+}
+
+/* As a runner whose tasks have another user left it, to one whose tasks have none. */
+static void one_that_was_shared_with_tasks_is_closed(void **state) {
+    struct stat st;
+
+    (void)state;
+    spool_close(spool);
+    assert_int_equal(chmod(place_path, 0770), 0);
+    spool_start();
+    assert_int_equal(stat(place_path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
 }
 
 static void it_is_made_where_it_is_not(void **state) {
@@ -274,6 +286,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_result_beside_one_that_was_sent_is_sent, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(a_second_runner_is_refused_by_name, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(one_that_others_can_write_to_is_refused, spool_setup, spool_teardown),
+        cmocka_unit_test_setup_teardown(one_that_was_shared_with_tasks_is_closed, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(it_is_made_where_it_is_not, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(nothing_is_lost_when_it_is_killed, spool_setup, spool_teardown),
     };

@@ -84,6 +84,48 @@ static void one_that_is_refused_has_a_result_at_once(void **state) {
     assert_int_equal(spool_refuse(spool, &begun, "again"), -EEXIST);
 }
 
+static uint64_t first_number(void) {
+    struct spool_entry entry;
+
+    assert_true(spool_next(spool, 0, &entry));
+    return entry.number;
+}
+
+/* Of one that never began nothing is remembered: not by the same runner, nor by the next. */
+static void one_that_is_refused_is_forgotten_when_settled(void **state) {
+    struct record begun = record_of("a", ""), waiting = record_of("b", "");
+
+    (void)state;
+    assert_int_equal(spool_refuse(spool, &begun, "runner is busy"), 0);
+    spool_settle(spool, first_number(), false);
+    assert_int_equal(spool_find(spool, SLICE("a")), SPOOL_UNKNOWN);
+    assert_int_equal(spool_accept(spool, &waiting), 0);
+    assert_int_equal(spool_refuse_accepted(spool, SLICE("b"), "runner is stopping"), 0);
+    spool_restart();
+    spool_settle(spool, first_number(), true);
+    assert_int_equal(spool_find(spool, SLICE("b")), SPOOL_UNKNOWN);
+    assert_false(place_has(spool_place, "a.sent") || place_has(spool_place, "b.sent"));
+    assert_false(place_has(spool_place, "a.result") || place_has(spool_place, "b.result"));
+    nothing_is_next(0);
+    assert_int_equal(spool_accept(spool, &begun), 0);
+}
+
+/* Its hub may have asked before it said that it has the first. */
+static void a_refusal_that_waits_answers_again(void **state) {
+    struct record begun = record_of("a", "");
+    uint64_t number;
+
+    (void)state;
+    assert_int_equal(spool_refuse(spool, &begun, "runner is busy"), 0);
+    number = first_number();
+    assert_int_equal(spool_again(spool, SLICE("a")), 0);
+    assert_true(first_number() > number);
+    spool_settle(spool, number, true);
+    assert_int_equal(spool_find(spool, SLICE("a")), SPOOL_RESULT);
+    spool_settle(spool, first_number(), true);
+    assert_int_equal(spool_find(spool, SLICE("a")), SPOOL_UNKNOWN);
+}
+
 #define DAMAGED                                                                                                        \
     "{\"task_id\":\"a\",\"source_instance_id\":\"source\",\"success\":false,\"error\":\"the task's result was "        \
     "damaged in "                                                                                                      \
@@ -292,6 +334,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_task_goes_from_begun_to_sent, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(results_are_sent_in_the_order_in_which_they_came, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(counts_are_those_of_what_is_there, spool_setup, spool_teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_refused_is_forgotten_when_settled, spool_setup, spool_teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_that_waits_answers_again, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(one_without_a_result_gets_one_that_says_why, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(one_that_is_refused_has_a_result_at_once, spool_setup, spool_teardown),
         cmocka_unit_test_setup_teardown(what_is_no_result_is_set_aside, spool_setup, spool_teardown),

@@ -3,6 +3,7 @@
  * it waits for its turn, or is refused with a result that says why.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,11 +52,29 @@ static bool has_room_for_refusal(const struct runner *runner) {
     return spool_counts(runner->spool).bytes <= runner->first->spool_bytes + LIMIT_REFUSALS;
 }
 
+/* Whether a line about what a hub asks for in vain may be written: where there were too many they are counted. */
+static bool may_say(struct runner *runner) {
+    struct line_count *lines = &runner->lines;
+
+    if (loop_now_ms() - lines->since_ms >= HUB_LINES_EVERY) {
+        if (lines->n > LIMIT_HUB_LINES)
+            log_warning("%u more lines about tasks that were refused, or known already, were not written",
+                        lines->n - LIMIT_HUB_LINES);
+        *lines = (struct line_count){.since_ms = loop_now_ms()};
+    }
+    return ++lines->n <= LIMIT_HUB_LINES;
+}
+
+static void say_refused(struct runner *runner, struct slice id, struct slice trace, const char *error) {
+    runner->metrics.refused++;
+    if (may_say(runner))
+        task_log(LOG_WARNING, id, trace, "refused: %s", error);
+}
+
 static void refuse(struct runner *runner, const struct task_request *request, const char *error) {
     const struct record begun = record_of(request);
 
-    task_log(LOG_WARNING, request->task_id, request->trace_id, "refused: %s", error);
-    runner->metrics.refused++;
+    say_refused(runner, request->task_id, request->trace_id, error);
     drop_descriptors(request);
     if (!has_room_for_refusal(runner)) {
         runner->metrics.unanswered++;
@@ -65,16 +84,22 @@ static void refuse(struct runner *runner, const struct task_request *request, co
     runner_spool_changed(runner);
 }
 
-/* It was accepted before: it runs once, and its result is sent when it is there, or again. */
+/*
+ * It was accepted before: it runs once, and its result is sent when it is there, or again. Of a refusal the hub may not
+ * have known when it asked: it gets it again too.
+ */
 static void take_again(struct runner *runner, const struct task_request *request, enum spool_state state) {
     const char *what = "it is known: its result will be sent";
 
     runner->metrics.duplicates++;
     drop_descriptors(request);
+    if (state == SPOOL_RESULT)
+        (void)spool_again(runner->spool, request->task_id);
     if (state == SPOOL_SENT)
         what = spool_again(runner->spool, request->task_id) == 0 ? "it was done: its result is sent again"
                                                                  : "it was done, and its result is kept no longer";
-    task_log(LOG_INFO, request->task_id, request->trace_id, "asked for once more: %s", what);
+    if (may_say(runner))
+        task_log(LOG_INFO, request->task_id, request->trace_id, "asked for once more: %s", what);
     link_send_results(runner);
 }
 
@@ -223,10 +248,22 @@ void intake_cancel(struct runner *runner, struct slice task_id) {
         log_debug("task %.*s: it is not here to be cancelled", SLICE_ARG(task_id));
 }
 
-static bool may_begin(const struct runner *runner) {
-    return runner->is_ready && !runner->is_draining && !runner->is_stopping &&
-           runner->n_running < runner->max_running && runner->n_starting < LIMIT_STARTING &&
-           !spool_is_full(runner->spool);
+/* Said once, and once when it is over: tasks wait meanwhile, for no reason that shows elsewhere. */
+static bool has_room(struct runner *runner) {
+    bool is_full = spool_is_full(runner->spool);
+
+    if (is_full && !runner->is_spool_full)
+        log_warning("the spool is full (%" PRIu64 " results of %" PRIu64 " bytes wait for the hub): no task begins",
+                    spool_counts(runner->spool).results, spool_counts(runner->spool).bytes);
+    else if (!is_full && runner->is_spool_full)
+        log_info("the spool has room again: tasks begin");
+    runner->is_spool_full = is_full;
+    return !is_full;
+}
+
+static bool may_begin(struct runner *runner) {
+    return has_room(runner) && runner->is_ready && !runner->is_draining && !runner->is_stopping &&
+           runner->n_running < runner->max_running && runner->n_starting < LIMIT_STARTING;
 }
 
 /* One that fails at once leaves its slot to the next: it comes by here again, further down. */
@@ -245,9 +282,8 @@ static void refuse_waiting(struct task *task) {
     struct runner *runner = task->runner;
     const char *error = "runner is stopping";
 
-    task_log(LOG_WARNING, task->id, task->trace, "refused: %s", error);
-    runner->metrics.refused++;
-    (void)spool_finish(runner->spool, task->id, error);
+    say_refused(runner, task->id, task->trace, error);
+    (void)spool_refuse_accepted(runner->spool, task->id, error);
     task_free(task);
 }
 

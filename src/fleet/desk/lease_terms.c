@@ -55,6 +55,14 @@ static bool is_listed(const struct runner_settings *settings, const struct uri_u
     return settings->n_upstreams == 0 || WEAKENED(UPSTREAMS);
 }
 
+/* All that was compared but the path, as it counts: a port that was not written is there too. */
+static void put_not_allowed(struct text *text, const struct uri_upstream *place, const char *by) {
+    const char *bracket = place->is_ipv6_literal ? "[" : "", *closing = place->is_ipv6_literal ? "]" : "";
+
+    text_add(text, "credential.base_url %s://%s%.*s%s:%u is not allowed by this runner (%s)",
+             place->is_tls ? "https" : "http", bracket, SLICE_ARG(place->host), closing, place->port, by);
+}
+
 int base_url_judge(const struct runner_settings *settings, struct slice base_url, struct buf *ret_fault) {
     struct text text = {.to = ret_fault};
     struct uri_upstream place;
@@ -65,9 +73,9 @@ int base_url_judge(const struct runner_settings *settings, struct slice base_url
     if (fault)
         text_add(&text, "credential.base_url is no server's: %s", fault);
     else if (!place.is_tls && !uri_is_loopback(&place))
-        text_add(&text, "credential.base_url %.*s is not allowed by this runner (https only)", SLICE_ARG(place.host));
+        put_not_allowed(&text, &place, "https only");
     else if (!is_listed(settings, &place))
-        text_add(&text, "credential.base_url %.*s is not allowed by this runner (upstreams)", SLICE_ARG(place.host));
+        put_not_allowed(&text, &place, "upstreams");
     else
         return 0;
     return text.error < 0 ? -ENOMEM : -EACCES;

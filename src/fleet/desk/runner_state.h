@@ -37,12 +37,14 @@ struct task {
     enum operation operation;
     uint64_t number;                          /* its cgroup's */
     uint64_t since_ms;                        /* since 1970: it waits, or runs */
+    uint64_t at_most_ms;                      /* that it may run, once it has its order */
     struct slice id, trace, source, base_url; /* in `texts` */
     int order, key;                           /* -EBADF once they are elsewhere */
     bool is_leased;                           /* the hub was told that a key of it becomes a lease */
     bool has_cgroup;
     bool is_starting; /* not all of its processes have said hello */
     bool is_cancelled;
+    bool is_late; /* and was killed for it */
     enum cancel_reason cancel_reason;
     struct holder *holder;   /* of its lease, for as long as the broker has it */
     struct child task, exec; /* credfd-task; for bash, credfd-exec */
@@ -78,6 +80,12 @@ struct link_seat {
     char worknode_id[LIMIT_WORKNODE + 1], name[LIMIT_WORKNODE + 1], reason[LIMIT_REASON + 1];
 };
 
+/* Of the log, since then. */
+struct line_count {
+    uint64_t since_ms;
+    unsigned n;
+};
+
 struct runner {
     const struct runner_settings *first, *settings; /* url, workspace, spool and user are the first's */
     const struct settings *common;
@@ -98,12 +106,14 @@ struct runner {
     size_t n_running, max_running, n_starting;
     uint64_t numbered, started_ms;
     struct runner_metrics metrics;
+    struct line_count lines;         /* about tasks that the hub asks for in vain */
     struct timer refusing;           /* in a drain, or at the end: while some still wait */
     struct timer deadline, watchdog; /* deadline: of the drain, then of the end */
     bool is_broker_ready, is_broker_stopped;
     bool is_ready, is_draining, is_settling, is_stopping, is_ending_roles, is_stopped;
-    bool is_beginning; /* tasks are being begun, further up */
-    bool is_told;      /* the owner was told that it failed */
+    bool is_spool_full; /* and that was said */
+    bool is_beginning;  /* tasks are being begun, further up */
+    bool is_told;       /* the owner was told that it failed */
 };
 
 /* Milliseconds since 1970. */

@@ -79,6 +79,7 @@ int runner_write_status(void *owner, struct buf *to) {
     write_link(&w, runner);
     json_write_number_member(&w, SLICE("results"), spool.results);
     json_write_number_member(&w, SLICE("spool_bytes"), spool.bytes);
+    json_write_bool_member(&w, SLICE("spool_full"), spool_is_full(runner->spool));
     json_write_bool_member(&w, SLICE("cgroups"), runner->cgroups.parent >= 0);
     write_tasks(&w, runner);
     json_write_close(&w, '}');

@@ -92,10 +92,12 @@ static const char *cancel_error(const struct task *task) {
 
 static void give_order(struct task *task) {
     const struct runner *runner = task->runner;
-    uint64_t at_most = task->operation == OPERATION_BASH ? runner->settings->limits.timeout_ms : TIMEOUT_FILES;
     struct ipc_writer w = ipc_begin(IPC_TASK_ORDER);
     int r = channel_send(&task->task.channel, &w, task->order);
 
+    task->at_most_ms = runner->settings->limits.timeout_ms;
+    if (task->operation != OPERATION_BASH)
+        task->at_most_ms = MIN_OF(task->at_most_ms, (uint64_t)TIMEOUT_FILES);
     fd_close(&task->order);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET) { /* it has died otherwise, and that is told next */
         fail(task, TASK_FAILED, "task failed: it cannot be told its order");
@@ -103,7 +105,7 @@ static void give_order(struct task *task) {
     }
     task_log(LOG_INFO, task->id, task->trace, "begun: %s%s", operation_name(task->operation),
              task->holder ? ", with a lease" : "");
-    set_stage(task, TASK_WAITS_RESULT, at_most + TIMEOUT_END);
+    set_stage(task, TASK_WAITS_RESULT, task->at_most_ms + TIMEOUT_END);
 }
 
 static void lease_ready(void *owner) {
@@ -196,6 +198,14 @@ static int on_exec_begun(void *owner, struct ipc_message *m) {
     return 0;
 }
 
+/* The time that it had is the most that it could have: what it asked for itself stands in its order. */
+static void fail_late(struct task *task) {
+    char error[64];
+
+    (void)snprintf(error, sizeof(error), "task timed out after %" PRIu64 " s", task->at_most_ms / 1000);
+    fail(task, TASK_TIMED_OUT, error);
+}
+
 /* Its executor sees that it is gone, and ends what it runs. */
 static void task_exited(struct child *child, int wait_status) {
     struct task *task = child->owner;
@@ -205,6 +215,8 @@ static void task_exited(struct child *child, int wait_status) {
         free_when_gone(task);
     else if (task->is_cancelled)
         fail(task, TASK_CANCELLED, cancel_error(task));
+    else if (task->is_late)
+        fail_late(task);
     else
         fail(task, TASK_FAILED, "task failed: its process ended unexpectedly");
 }
@@ -324,6 +336,7 @@ static void be_late_with_lease(struct task *task) {
 /* It does not keep its own time: it is stuck, or stopped. Without it the executor ends what it runs. */
 static void be_late_with_result(struct task *task) {
     task_log(LOG_ERROR, task->id, task->trace, "it does not end in its time: its process is killed");
+    task->is_late = true;
     set_stage(task, TASK_WAITS_RESULT, TIMEOUT_END);
     child_kill(&task->task);
 }

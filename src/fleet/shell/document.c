@@ -23,7 +23,7 @@ static bool read_delimiter(struct reader *r, struct document *document) {
             return false;
         r->at++;
     }
-    return document->delimiter.n > 0 && (reader_is_at_end(r) || slice_has(SLICE(" \t\n;&|)<>"), reader_peek(r, 0)));
+    return document->delimiter.n > 0 && is_word_end(reader_peek(r, 0));
 }
 
 bool document_open(struct reader *r, bool strips_tabs, struct document **ret) {

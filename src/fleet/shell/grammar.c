@@ -91,12 +91,12 @@ static bool byte_expect(struct reader *r, char byte, size_t from, const char *fa
 
 /* Behind `time`: its option, which is a word of the grammar. */
 static bool skip_time_options(struct reader *r) {
-    static const struct slice options[] = {SLICE("-p "), SLICE("-- ")};
+    static const struct slice options[] = {SLICE("-p"), SLICE("--")};
 
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         if (!skip_blanks(r))
             return false;
-        if (reader_sees(r, options[i]))
+        if (reader_sees(r, options[i]) && reader_is_at_word_end(r, 2))
             r->at += 2;
     }
     return skip_blanks(r);

@@ -7,6 +7,7 @@ struct parameter {
     struct slice name; /* empty for `$1`, `$@` and their kin */
     char special;      /* of those: which */
     bool is_list;      /* `@` in it somewhere: no word or many, even in quotes */
+    bool is_element;   /* with a subscript */
     bool is_whole;     /* nothing but the value */
     bool is_length;
     enum quoting quoting;
@@ -70,6 +71,8 @@ static bool note_default(struct reader *r, const struct parameter *p, char opera
         return true;
     if (p->name.n == 0)
         return odd(r, p);
+    if (p->is_element && !name_note(r, p->name, NAME_IS_ARRAY, p->from))
+        return false;
     return name_set(r, p->name, NULL, false, p->from);
 }
 
@@ -102,6 +105,7 @@ static bool read_subscript(struct reader *r, struct parameter *p) {
     if (r->is_posix)
         return reader_fault(r, p->from, "a list is not known to every sh");
     p->is_list = p->is_list || c == '@';
+    p->is_element = true;
     r->at++;
     if ((c == '@' || c == '*') && reader_peek(r, 1) == ']') {
         r->at += 2;

@@ -158,7 +158,7 @@ static int append_all(struct buf *to, const struct slice *parts, size_t n) {
 }
 
 int verdict_describe(const struct verdict *verdict, struct slice command, struct buf *to) {
-    const struct command_rule *rule = NULL;
+    const struct judgement *denied = verdict->judgements;
 
     if (verdict->fault) {
         struct slice parts[] = {SLICE("command denied (not understood: "), slice_of_string(verdict->fault),
@@ -166,18 +166,14 @@ int verdict_describe(const struct verdict *verdict, struct slice command, struct
 
         return append_all(to, parts, ARRAY_LEN(parts));
     }
-    for (size_t i = 0; i < verdict->n; i++) {
-        if (verdict->judgements[i].is_allowed)
-            continue;
-        rule = verdict->judgements[i].rule;
-        break;
-    }
-    if (rule) {
-        struct slice parts[] = {SLICE("command denied by rule '"), slice_of_string(rule->pattern), SLICE("': "),
-                                command};
+    while (denied->is_allowed)
+        denied++;
+    if (denied->rule) {
+        struct slice parts[] = {SLICE("command denied by rule '"), slice_of_string(denied->rule->pattern), SLICE("': "),
+                                slice_of_string(denied->text)};
 
         return append_all(to, parts, ARRAY_LEN(parts));
     }
-    struct slice parts[] = {SLICE("command denied (no matching allow rule): "), command};
+    struct slice parts[] = {SLICE("command denied (no matching allow rule): "), slice_of_string(denied->text)};
     return append_all(to, parts, ARRAY_LEN(parts));
 }

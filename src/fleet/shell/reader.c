@@ -136,8 +136,12 @@ bool skip_lines(struct reader *r) {
     }
 }
 
-static bool ends_keyword(char c) {
+bool is_word_end(char c) {
     return c == '\0' || slice_has(SLICE(" \t\n;&|()<>"), c);
+}
+
+bool reader_is_at_word_end(const struct reader *r, size_t ahead) {
+    return is_word_end(reader_peek(r, ahead)) || (reader_peek(r, ahead) == '\\' && reader_peek(r, ahead + 1) == '\n');
 }
 
 struct slice peek_keyword(const struct reader *r) {
@@ -146,7 +150,7 @@ struct slice peek_keyword(const struct reader *r) {
     while (n < 16 &&
            ((reader_peek(r, n) >= 'a' && reader_peek(r, n) <= 'z') || slice_has(SLICE("!{}[]"), reader_peek(r, n))))
         n++;
-    if (!ends_keyword(reader_peek(r, n)) && !(reader_peek(r, n) == '\\' && reader_peek(r, n + 1) == '\n'))
+    if (!reader_is_at_word_end(r, n))
         n = 0;
     return slice_of(r->text.p + r->at, n);
 }

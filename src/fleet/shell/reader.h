@@ -66,6 +66,12 @@ static inline struct slice reader_since(const struct reader *r, size_t from) {
     return slice_of(r->text.p + from, r->at - from);
 }
 
+/* Bytes that end a word, the end of the text among them; unless they are quoted, or a parenthesis opens behind `<`. */
+bool is_word_end(char c);
+
+/* The same where a line goes on: a backslash and its newline, with a word's end behind them or not. */
+bool reader_is_at_word_end(const struct reader *r, size_t ahead);
+
 /* Between words: blanks, comments, and lines that go on. */
 bool skip_blanks(struct reader *r);
 

@@ -96,7 +96,10 @@ static bool is_harmless(const struct word *word) {
     return number.n > 0;
 }
 
+/* A home is none: who says what `~` is, needs a rule for that. */
 static bool may_be_network(const struct word *word) {
+    if (word->written.p[0] == '~')
+        return false;
     return word_may_begin(word, SLICE("/dev/tcp/")) || word_may_begin(word, SLICE("/dev/udp/"));
 }
 

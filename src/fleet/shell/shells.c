@@ -81,7 +81,7 @@ static bool read_invocation(struct reader *r, const struct command *command, str
         bool is_good;
 
         if (word->may_vanish || (word->seen.n > 0 && word->seen.p[0] == SEEN_ANY))
-            return hidden(r, word, "a shell");
+            return hidden(r, word, call->has_text ? "the text behind -c" : "a shell");
         if (word->seen.n == 0 || !slice_has(SLICE("+-"), word->seen.p[0]))
             break;
         if (!word->is_known)

@@ -19,10 +19,6 @@ static bool skip_subscript(struct reader *r) {
     return true;
 }
 
-static bool is_word_end(char c) {
-    return c == '\0' || slice_has(SLICE(" \t\n;&|()<>"), c);
-}
-
 static bool read_element(struct reader *r, bool *ret_is_number) {
     struct word word;
 

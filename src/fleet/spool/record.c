@@ -11,12 +11,13 @@
 #include "fleet/spool/checksum.h"
 
 /*
- * Little-endian: the magic; u32 checksum of all that follows; u8 version; u8 operation; u64 at_ms; then the four texts,
+ * Little-endian: the magic; u32 checksum of all that follows; u8 version; u8 operation, with REFUSAL in it; u64 at_ms; then the four texts,
  * each a u32 length and its bytes. Nothing behind the last.
  */
 #define MAGIC "credfd-s"
 #define MAGIC_LENGTH (sizeof(MAGIC) - 1)
 #define VERSION 1
+#define REFUSAL 0x80
 #define SUMMED (MAGIC_LENGTH + 4) /* where that begins which the checksum is of */
 #define HEAD_MAX (SUMMED + 2 + 8 + 3 * (4 + LIMIT_TASK_ID) + 4)
 
@@ -55,7 +56,7 @@ static size_t put_head(char to[static HEAD_MAX], const struct record *record) {
 
     memcpy(to, MAGIC, MAGIC_LENGTH);
     n += put_number(to + n, 1, VERSION);
-    n += put_number(to + n, 1, (uint64_t)record->operation);
+    n += put_number(to + n, 1, (uint64_t)record->operation | (record->is_refusal ? REFUSAL : 0));
     n += put_number(to + n, 8, record->at_ms);
     n += put_text(to + n, record->task_id);
     n += put_text(to + n, record->trace_id);
@@ -109,9 +110,10 @@ static bool take_fields(struct slice rest, struct record *ret) {
     uint64_t version, operation;
 
     if (!take_number(&rest, 1, &version) || version != VERSION || !take_number(&rest, 1, &operation) ||
-        operation >= OPERATIONS)
+        (operation & ~(uint64_t)REFUSAL) >= OPERATIONS)
         return false;
-    ret->operation = (enum operation)operation;
+    ret->operation = (enum operation)(operation & ~(uint64_t)REFUSAL);
+    ret->is_refusal = (operation & REFUSAL) != 0;
     return take_number(&rest, 8, &ret->at_ms) && take_text(&rest, &ret->task_id) && take_text(&rest, &ret->trace_id) &&
            take_text(&rest, &ret->source_id) && take_text(&rest, &ret->payload) && rest.n == 0;
 }

@@ -12,6 +12,7 @@
 struct record {
     uint64_t at_ms; /* since 1970: when it was made; results are sent in this order */
     enum operation operation;
+    bool is_refusal;       /* of a task that was never begun: it may be asked for again once the hub has this */
     struct slice task_id;  /* 1 to LIMIT_TASK_ID, of bytes from ! to ~ */
     struct slice trace_id; /* to LIMIT_TASK_ID, as the next */
     struct slice source_id;

@@ -49,7 +49,16 @@ int spool_keep(struct spool *spool, struct slice task_id, int record) {
 int spool_refuse(struct spool *spool, const struct record *begun, const char *error) {
     int r = spool_accept(spool, begun);
 
-    return r < 0 ? r : spool_result_fail(spool, spool_task_find(spool, begun->task_id), error);
+    return r < 0 ? r : spool_refuse_accepted(spool, begun->task_id, error);
+}
+
+int spool_refuse_accepted(struct spool *spool, struct slice task_id, const char *error) {
+    struct spool_task *task = find_begun(spool, task_id);
+
+    if (!task)
+        return 0;
+    task->is_refusal = true;
+    return spool_result_fail(spool, task, error);
 }
 
 bool spool_next(const struct spool *spool, uint64_t after, struct spool_entry *ret) {

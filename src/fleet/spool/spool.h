@@ -55,8 +55,12 @@ int spool_finish(struct spool *spool, struct slice task_id, const char *error);
  */
 int spool_keep(struct spool *spool, struct slice task_id, int record);
 
-/* A result for a task that never ran. Accepts and finishes. 0 or -errno as above. */
+/*
+ * A result for a task that never began, accepted before or not: once it is settled the task is forgotten, and may be
+ * asked for as if it never had been. 0 or -errno as above.
+ */
 int spool_refuse(struct spool *spool, const struct record *begun, const char *error);
+int spool_refuse_accepted(struct spool *spool, struct slice task_id, const char *error);
 
 /* The first result behind `after` (0: the first of all) that is to be sent. False when there is none. */
 bool spool_next(const struct spool *spool, uint64_t after, struct spool_entry *ret);
@@ -67,7 +71,10 @@ int spool_open_result(struct spool *spool, uint64_t number);
 /* The hub has it; `is_acknowledged`: it has said so, and will not ask again. Harmless for a number that is gone. */
 void spool_settle(struct spool *spool, uint64_t number, bool is_acknowledged);
 
-/* One that was settled and is asked for once more: it is sent again, if it is still kept. 0 or -ENOENT. */
+/*
+ * One that is asked for once more: what was settled is sent again, if it is still kept; a refusal that waits is behind
+ * all the others from now on, with another number. 0 or -ENOENT.
+ */
 int spool_again(struct spool *spool, struct slice task_id);
 
 /*

@@ -70,6 +70,7 @@ struct spool_task *spool_task_add(struct spool *spool, const struct record *reco
     task->trace_id = keep(&at, record->trace_id);
     task->source_id = keep(&at, record->source_id);
     task->operation = record->operation;
+    task->is_refusal = record->is_refusal;
     task->unwritten = -EBADF;
     if (name_index_add(&spool->index, &task->place, task->task_id) < 0) {
         free(task);
@@ -104,6 +105,12 @@ void spool_task_set_unwritten(struct spool *spool, struct spool_task *task, int 
 void spool_task_set_size(struct spool *spool, struct spool_task *task, uint64_t size) {
     count(spool, task, 0, size - task->size);
     task->size = size;
+}
+
+void spool_task_renumber(struct spool *spool, struct spool_task *task) {
+    leave(spool, task);
+    task->number = ++spool->last_number;
+    enter(spool, task);
 }
 
 void spool_task_set_state(struct spool *spool, struct spool_task *task, enum spool_state state, uint64_t size) {

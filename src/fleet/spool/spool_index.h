@@ -15,6 +15,7 @@ struct spool_task {
     uint64_t number;                    /* of a result: in the order of sending */
     uint64_t size;                      /* of its file */
     enum operation operation;
+    bool is_refusal;                           /* its result is: it is forgotten once that is settled */
     struct slice task_id, trace_id, source_id; /* in `bytes` */
     const char *fault; /* what becomes its result once its process is gone: of one that another supervisor has begun */
     int unwritten;     /* memory that holds its record, as the disk does not take it; or -EBADF */
@@ -43,6 +44,9 @@ struct spool_task *spool_task_by_number(const struct spool *spool, uint64_t numb
 
 /* To the end of that state's list; a result gets the next number. `size` is its file's. SPOOL_UNKNOWN frees it. */
 void spool_task_set_state(struct spool *spool, struct spool_task *task, enum spool_state state, uint64_t size);
+
+/* A result, behind all the others. */
+void spool_task_renumber(struct spool *spool, struct spool_task *task);
 
 /* Another file in the place of the one it had. */
 void spool_task_set_size(struct spool *spool, struct spool_task *task, uint64_t size);

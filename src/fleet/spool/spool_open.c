@@ -13,6 +13,8 @@
 #include "fleet/spool/spool_result.h"
 #include "fleet/spool/spool_scan.h"
 
+#define SHARED (S_IRWXU | S_IRWXG)
+
 /* Returns `r`, with a complaint. */
 static int _printf_(3, 4) fail(int r, char **ret_error, const char *format, ...) {
     va_list args;
@@ -54,6 +56,8 @@ static int open_directory(const char *path, char **ret_error) {
         return fail(-errno, ret_error, "%s: cannot be opened: %s", path, strerror(errno));
     if (st.st_uid != geteuid() && st.st_uid != 0)
         return fail(-EPERM, ret_error, "%s: belongs to another user; choose a directory of the runner's own", path);
+    if ((st.st_mode & 07777) == SHARED && st.st_uid == geteuid() && fchmod(fd, S_IRWXU) == 0)
+        return fd_steal(&fd); /* a runner with `user:` made it so, which says so again where it still is one */
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return fail(-EPERM, ret_error, "%s: others can write to it (mode %04o); close it with chmod 700", path,
                     st.st_mode & 07777);

@@ -90,6 +90,7 @@ static int put_result(struct spool *spool, struct spool_task *task, const struct
 int spool_result_fail(struct spool *spool, struct spool_task *task, const char *error) {
     struct record record = {.at_ms = wall_clock_ms(),
                             .operation = task->operation,
+                            .is_refusal = task->is_refusal,
                             .task_id = task->task_id,
                             .trace_id = task->trace_id,
                             .source_id = task->source_id};

@@ -27,12 +27,23 @@ void spool_forget_old(struct spool *spool) {
     }
 }
 
+/* It never began: nothing is remembered of it, so that it can be asked for again. */
+static void forget_refusal(struct spool *spool, struct spool_task *task) {
+    (void)spool_file_remove(spool->directory, task->task_id, SPOOL_FILE_RESULT);
+    (void)spool_file_remove(spool->directory, task->task_id, SPOOL_FILE_BEGUN);
+    spool_task_set_state(spool, task, SPOOL_UNKNOWN, 0);
+}
+
 void spool_settle(struct spool *spool, uint64_t number, bool is_acknowledged) {
     struct spool_task *task = spool_task_by_number(spool, number);
     bool is_empty;
 
     if (!task)
         return;
+    if (task->is_refusal) {
+        forget_refusal(spool, task);
+        return;
+    }
     is_empty = is_acknowledged || task->unwritten >= 0 ||
                spool_file_rename(spool->directory, task->task_id, SPOOL_FILE_RESULT, SPOOL_FILE_SENT) < 0;
     if (is_empty) {
@@ -50,6 +61,10 @@ int spool_again(struct spool *spool, struct slice task_id) {
     struct record record;
     int r;
 
+    if (task && task->state == SPOOL_RESULT && task->is_refusal) {
+        spool_task_renumber(spool, task);
+        return 0;
+    }
     if (!task || task->state != SPOOL_SENT || task->size == 0)
         return -ENOENT;
     r = spool_result_read(spool, task->task_id, SPOOL_FILE_SENT, &bytes, &record);
