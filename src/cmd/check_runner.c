@@ -1,5 +1,6 @@
 #include "cmd/check_runner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "base/macros.h"
 #include "cmd/cmd.h"
 #include "egress/profile.h"
+#include "fleet/desk/cli_look.h"
+#include "fleet/desk/places_check.h"
 #include "fleet/settings.h"
 
 static void warn_about(const struct runner_settings *settings) {
@@ -20,21 +23,35 @@ static void warn_about(const struct runner_settings *settings) {
         log_warning("%s: runner.permission: the control plane may run anything here as the runner's user",
                     settings->path);
     if (!rules->allows_all && rules->n == 0)
-        log_warning(
-            "%s: runner.permission: missing: no command is allowed; add permission: { bash: { \"kubectl get *\": "
-            "allow } }",
-            settings->path);
+        log_warning("%s: runner.permission: no command is allowed; add permission: { bash: { \"kubectl get *\": "
+                    "allow } }",
+                    settings->path);
     if (settings->n_upstreams == 0)
         log_warning(
             "%s: runner.upstreams: missing: a task's key goes wherever the control plane says; list the servers",
             settings->path);
 }
 
-static int check_profile(const struct runner_settings *settings, char **ret_error) {
-    _cleanup_free_ char *path = NULL, *description = NULL;
-    int r = settings->profile ? profile_find(settings->profile, &path, ret_error) : 0;
+/* Leases are off without it, and nothing else: so it is a warning. */
+static void warn_about_cli(const struct runner_settings *settings) {
+    struct cli_look look;
+    int r = settings->cli ? cli_find(settings->cli, getenv("PATH"), &look) : 0;
 
-    return r == 0 && path ? profile_describe(path, &description, ret_error) : r;
+    if (r < 0)
+        log_warning("%s: runner.cli: %s: %s; without it keys go into the environment of commands: install it, or name "
+                    "its path",
+                    settings->path, settings->cli, r == -ENOENT ? "not found" : "cannot be executed");
+}
+
+static int check_profile(const struct runner_settings *settings, char **ret_error) {
+    _cleanup_free_ char *path = NULL, *description = NULL, *error = NULL;
+    int r = settings->profile ? profile_find(settings->profile, &path, &error) : 0;
+
+    if (r == 0 && path)
+        r = profile_describe(path, &description, &error);
+    if (r < 0 && asprintf(ret_error, "%s: runner.profile: %s", settings->path, error ? error : strerror(-r)) < 0)
+        *ret_error = NULL;
+    return r;
 }
 
 static void print_line(const struct runner_settings *settings) {
@@ -55,9 +72,12 @@ int check_runner(const char *path) {
 
     if (r == 0) {
         warn_about(settings);
+        warn_about_cli(settings);
         print_line(settings);
         r = check_profile(settings, &error);
     }
+    if (r == 0)
+        r = places_check(settings, &error);
     if (r == 0)
         r = runner_settings_check(settings, &error);
     if (r < 0)

@@ -21,7 +21,7 @@
 static const char usage[] =
     "usage: credfd runner [-c FILE] [--token KIND:VALUE] [--url URL] [--workspace DIRECTORY]\n"
     "       credfd runner status [--json]\n"
-    "       credfd runner explain [-c FILE] [--json] COMMAND\n"
+    "       credfd runner explain [-c FILE] [--json] [--] COMMAND\n"
     "\n"
     "Holds a connection to a control plane, runs the tasks that come, and gives each command its person's\n"
     "key as a lease. Serves until it is told to end. `status` says how the running one does; `explain`\n"

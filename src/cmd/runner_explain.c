@@ -18,7 +18,7 @@
 #include "fleet/shell/permission.h"
 
 static const char usage[] =
-    "usage: credfd runner explain [-c FILE] [--json] COMMAND\n"
+    "usage: credfd runner explain [-c FILE] [--json] [--] COMMAND\n"
     "\n"
     "Prints each simple command that bash would run of COMMAND, and which rule of `permission` in the\n"
     "configuration allows or denies it. Runs nothing. See credfd-permission(5).\n"

@@ -77,6 +77,8 @@ static void print_status(uint32_t pid, const json_t *status) {
                  " results to be sent (%" JSON_INTEGER_FORMAT " bytes)\n",
                  number_of(status, "running"), number_of(status, "queued"), number_of(status, "results"),
                  number_of(status, "spool_bytes"));
+    if (json_is_true(json_object_get(status, "spool_full")))
+        (void)printf("  the spool is full: no task begins until the control plane takes results\n");
     print_tasks(json_object_get(status, "tasks"));
 }
 

@@ -25,20 +25,24 @@
 #define DEFAULT_OUTPUT (64 * 1024 * 1024)
 #define DEFAULT_OUTPUT_RATE (256 * 1024)
 
-/* Takes the URL over. NULL when it is one of a hub; else what is wrong, and how to mend it. */
-static const char *set_url(struct runner_settings *settings, char *url) {
+#define MEND_URL "write wss://HOST/PATH, the token is put behind it"
+
+/* Takes the URL over. NULL when it is one of a hub; else what is wrong, and in `*ret_mend` how to mend it. */
+static const char *set_url(struct runner_settings *settings, char *url, const char **ret_mend) {
     struct uri_upstream hub;
     const char *fault = uri_parse_upstream(slice_of_string(url), &hub);
     bool is_websocket = slice_starts_with(slice_of_string(url), SLICE("ws"));
 
     free(settings->url);
     settings->url = url;
+    *ret_mend = MEND_URL;
     if (fault)
         return fault;
     if (!is_websocket)
-        return "must begin with wss:// (or ws:// on loopback); write wss://HOST/PATH, the token is put behind it";
+        return "must begin with wss:// (or ws:// on loopback)";
+    *ret_mend = "use wss:// (ws:// only to 127.0.0.1, [::1] or localhost)";
     if (!hub.is_tls && !uri_is_loopback(&hub))
-        return "ws:// would send the token unencrypted; use wss:// (ws:// only to 127.0.0.1, [::1] or localhost)";
+        return "ws:// would send the token unencrypted";
     settings->hub = hub;
     return NULL;
 }
@@ -47,13 +51,13 @@ static const char *set_url(struct runner_settings *settings, char *url) {
 static int read_url(const struct node *node, void *field) {
     struct runner_settings *settings = field;
     char *url = NULL;
-    const char *fault;
+    const char *fault, *mend;
     int r = value_string(node, &url);
 
     if (r < 0)
         return r;
-    fault = set_url(settings, url);
-    return fault ? node_fail(node, "%s", fault) : 0;
+    fault = set_url(settings, url, &mend);
+    return fault ? node_fail(node, "%s; %s", fault, mend) : 0;
 }
 
 static int read_path(const struct node *node, void *field) {
@@ -206,13 +210,13 @@ static struct runner_settings *new_settings(const char *path) {
 }
 
 static int override_url(struct runner_settings *settings, const char *url, char **ret_error) {
-    const char *fault;
+    const char *fault, *mend;
     char *copy = strdup(url);
 
     if (!copy)
         return -ENOMEM;
-    fault = set_url(settings, copy);
-    return fault ? settings_refuse(ret_error, "--url: %s", fault) : 0;
+    fault = set_url(settings, copy, &mend);
+    return fault ? settings_refuse(ret_error, "--url: %s; %s", fault, mend) : 0;
 }
 
 static int override_workspace(struct runner_settings *settings, const char *path, char **ret_error) {
@@ -263,8 +267,9 @@ static int check_places(const struct runner_settings *settings, char **ret_error
 
     if (slice_starts_with(spool, workspace) && (spool.n == workspace.n || spool.p[workspace.n] == '/'))
         return settings_refuse(ret_error,
-                               "runner.spool: lies in the workspace, where tasks write; name a directory of its "
-                               "own beside it");
+                               "%s%srunner.spool: lies in the workspace, where tasks write; name a directory of its "
+                               "own beside it",
+                               settings->path ? settings->path : "", settings->path ? ": " : "");
     return 0;
 }
 

@@ -132,6 +132,11 @@ def steers(seen):
     return re.fullmatch(rb"[A-Z_][A-Z0-9_]*=[^ ]*", seen)
 
 
+def reads_commands(seen):
+    """A shell whose commands come from its input: a rule that allows it allows whatever that brings."""
+    return re.fullmatch(rb"(?:[^ \xFF\xFE]* )?(?:bash|dash|sh)(?: -[^ c]*)*(?: -s.*)?", BORDER.split(seen)[0])
+
+
 @pytest.fixture(scope="module")
 def helpers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("helpers")
@@ -167,7 +172,7 @@ class Tally:
         self.ran += bool(called)
         missed = [words for words in called if not any(may_have_called(seen, words) for seen in found)]
         missed += [name for name in files if not any(may_have_made(seen, name) for seen in found)]
-        if missed:
+        if missed and not any(reads_commands(seen) for seen in found):
             self.escaped.append((script, missed))
 
 

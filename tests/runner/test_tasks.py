@@ -146,6 +146,20 @@ def test_who_asks_for_too_much_is_told(fleet):
     gate.touch()
     for task in tasks:
         hub.result(task)
+    wait_until(lambda: runner.status()["results"] == 0, "the refusals to be settled")
+    hub.repeat(refused[0])  # it was never begun: it can be, now
+    hub.wait(lambda: len(refused[0].results) == 2, "its result")
+    assert refused[0].results[1]["success"] is True
+
+
+def test_a_hub_that_asks_on_and_on_does_not_fill_the_log(fleet):
+    runner, hub = fleet.start()
+    task = hub.bash("echo once")
+    hub.result(task)
+    for _ in range(200):
+        hub.repeat(task)
+    hub.result(hub.bash("echo next"))
+    assert 0 < runner.stderr.count("asked for once more") <= 20
 
 
 def test_a_large_output_is_kept_in_a_file(fleet):

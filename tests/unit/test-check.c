@@ -217,8 +217,37 @@ static void notices_that_nobody_takes_its_output(void **state) {
     assert_non_null(strstr(outcome.err, "credfd: standard output: No space left on device\n"));
 }
 
+/* What the runner would refuse, or miss, when it starts. */
+static void a_runner_names_what_is_not_there(void **state) {
+    static const struct {
+        const char *setting, *said;
+        int status;
+    } rows[] = {
+        {"user: nobody-of-this-name",
+         "f.yaml: runner.user: nobody-of-this-name: nobody is called so; name a user that getent passwd knows", 125},
+        {"workspace: f.yaml", "/f.yaml: Not a directory; name a directory, or a place where one can be made", 125},
+        {"cli: no-such-program", "f.yaml: runner.cli: no-such-program: not found; ", 0},
+        {"cli: ./f.yaml", "/f.yaml: cannot be executed; ", 0},
+    };
+    struct outcome outcome;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "runner:\n  token: { env: TEST_KEY }\n  %s\n  permission: { bash: deny }\n",
+                       rows[i].setting);
+        write_file("f.yaml", text);
+        run(ARGV(option_config), "out", &outcome);
+        if (!strstr(outcome.err, rows[i].said))
+            fail_msg("%s: %s", rows[i].setting, outcome.err);
+        assert_int_equal(outcome.status, rows[i].status);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_runner_names_what_is_not_there),
         cmocka_unit_test(prints_what_is_in_order),
         cmocka_unit_test(prints_every_place),
         cmocka_unit_test(says_what_is_wrong),

@@ -133,8 +133,8 @@ static void tells_the_hub_what_is_denied(void **state) {
         struct slice command;
         const char *told;
     } rows[] = {
-        {"+a *\n-b *", SLICE("a; b x; c"), "command denied by rule 'b *': a; b x; c"},
-        {"+a *\n-b *", SLICE("a; c; b x"), "command denied (no matching allow rule): a; c; b x"},
+        {"+a *\n-b *", SLICE("a; b x; c"), "command denied by rule 'b *': b x"},
+        {"+a *\n-b *", SLICE("a; c; b x"), "command denied (no matching allow rule): c"},
         {"+a *", SLICE("a \"b"), "command denied (not understood: line 1, column 3: an unclosed double quote): a \"b"},
     };
     struct buf told;

@@ -125,6 +125,9 @@ static const struct {
     {"runner:\n  url: https://hub.example.org/x\n", "/etc/f.yaml:2: runner.url: must begin with wss:// (or "
                                                     "ws:// on loopback); write wss://HOST/PATH, the token "
                                                     "is put behind it"},
+    {"runner:\n  url: wss://hub.example.org/x?token=y\n",
+     "/etc/f.yaml:2: runner.url: a query or fragment has no place in it; write wss://HOST/PATH, the token is put "
+     "behind it"},
     {"runner:\n  token: abc\n", "/etc/f.yaml:2: runner.token: must say where the key is, never the key itself; "
                                 "write { file: PATH }, { env: "
                                 "NAME }, { fd: NUMBER }, { command: [ WORD, ... ] } or { systemd: NAME }"},
@@ -134,7 +137,7 @@ static const struct {
     {"runner:\n  tasks: { cpu: 0.5 }\n",
      "/etc/f.yaml:2: runner.tasks.cpu: must be processors: a whole number, or thousandths; write 2 or 500m"},
     {"runner:\n  workspace: /w\n  spool: { directory: /w/spool }\n  token: { env: T }\n",
-     "runner.spool: lies in the workspace, where tasks write; name a directory of its own beside it"},
+     "/etc/f.yaml: runner.spool: lies in the workspace, where tasks write; name a directory of its own beside it"},
     {"runner:\n  upstreams: [ \"http://api.example.org\" ]\n",
      "/etc/f.yaml:2: runner.upstreams[0]: http:// would send keys unencrypted; use https:// (http:// only to "
      "loopback)"},

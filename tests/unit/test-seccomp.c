@@ -29,15 +29,22 @@
 #define STEWARD BIT(SECCOMP_STEWARD)
 #define VERIFIER BIT(SECCOMP_VERIFIER)
 #define DOORMAN BIT(SECCOMP_DOORMAN)
+#define LINK BIT(SECCOMP_LINK)
+#define TASK BIT(SECCOMP_TASK)
+#define PROBE BIT(SECCOMP_PROBE)
 #define EVERY (BIT(SECCOMP_LISTS) - 1)
 #define NONE 0U
 
 /* Who connects to something by an address; and of these, who connects by a path as well. */
-#define OUTWARD (KEEPER | RESOLVER | VERIFIER | LOCAL)
+#define OUTWARD (KEEPER | RESOLVER | VERIFIER | LINK | LOCAL)
 #define LOCAL (DISPATCHER | PAIRER | STEWARD)
 
+/* Who opens files, to read them; a task's are bounded by Landlock, and where they lie. */
+#define READING (KEEPER | RESOLVER | STEWARD | VERIFIER | LINK)
+
 static const char *const names[SECCOMP_LISTS] = {"relay",      "keeper", "source",  "resolver", "exporter",
-                                                 "dispatcher", "pairer", "steward", "verifier", "doorman"};
+                                                 "dispatcher", "pairer", "steward", "verifier", "doorman",
+                                                 "link",       "task",   "probe"};
 
 /* Made before the sandbox closes. */
 static int pair[2];
@@ -100,7 +107,7 @@ static void sockets(void **state) {
         {"listen", NONE, SYS_listen, -1, 1, 0, 0},
         {"accept4", EXPORTER | DISPATCHER | DOORMAN, SYS_accept4, -1, 0, 0, 0},
         {"socketpair", RELAY | DOORMAN, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
-        {"shutdown", EVERY & ~(SOURCE | RESOLVER), SYS_shutdown, -1, SHUT_WR, 0, 0},
+        {"shutdown", EVERY & ~(SOURCE | RESOLVER | TASK | PROBE), SYS_shutdown, -1, SHUT_WR, 0, 0},
     };
 
     (void)state;
@@ -111,16 +118,16 @@ static void files(void **state) {
     static const char path[] = "/proc/self/exe", made[] = "/tmp/credfd-test-seccomp";
     const long p = address_of(path), m = address_of(made);
     const struct attempt attempts[] = {
-        {"open to read", KEEPER | RESOLVER | STEWARD | VERIFIER, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
-        {"open to write", NONE, SYS_openat, AT_FDCWD, m, O_WRONLY, 0},
-        {"open to read and write", NONE, SYS_openat, AT_FDCWD, m, O_RDWR, 0},
-        {"open to make", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_CREAT, 0600},
-        {"open to truncate", NONE, SYS_openat, AT_FDCWD, m, O_RDONLY | O_TRUNC, 0},
-        {"open without a name", NONE, SYS_openat, AT_FDCWD, m, O_TMPFILE | O_RDWR, 0600},
-        {"open for neither", NONE, SYS_openat, AT_FDCWD, p, O_ACCMODE, 0},
-        {"old open to read", KEEPER | RESOLVER | STEWARD | VERIFIER, SYS_open, p, O_RDONLY, 0, 0},
+        {"open to read", READING | TASK, SYS_openat, AT_FDCWD, p, O_RDONLY | O_CLOEXEC, 0},
+        {"open to write", TASK, SYS_openat, AT_FDCWD, m, O_WRONLY, 0},
+        {"open to read and write", TASK, SYS_openat, AT_FDCWD, m, O_RDWR, 0},
+        {"open to make", TASK, SYS_openat, AT_FDCWD, m, O_RDONLY | O_CREAT, 0600},
+        {"open to truncate", TASK, SYS_openat, AT_FDCWD, m, O_RDONLY | O_TRUNC, 0},
+        {"open without a name", TASK, SYS_openat, AT_FDCWD, m, O_TMPFILE | O_RDWR, 0600},
+        {"open for neither", TASK, SYS_openat, AT_FDCWD, p, O_ACCMODE, 0},
+        {"old open to read", READING, SYS_open, p, O_RDONLY, 0, 0},
         {"old open to write", NONE, SYS_open, m, O_WRONLY | O_CREAT, 0600, 0},
-        {"openat2", NONE, SYS_openat2, AT_FDCWD, p, 0, 0},
+        {"openat2", TASK, SYS_openat2, AT_FDCWD, p, 0, 0},
         {"open_by_handle_at", NONE, SYS_open_by_handle_at, -1, 0, 0, 0},
         {"creat", NONE, SYS_creat, m, 0600, 0, 0},
         {"unlink", NONE, SYS_unlink, m, 0, 0, 0},
@@ -129,7 +136,7 @@ static void files(void **state) {
         {"chmod", NONE, SYS_chmod, m, 0600, 0, 0},
         {"chdir", NONE, SYS_chdir, p, 0, 0, 0},
         {"mount", NONE, SYS_mount, 0, 0, 0, 0},
-        {"memfd_create", SOURCE, SYS_memfd_create, p, MFD_CLOEXEC, 0, 0},
+        {"memfd_create", SOURCE | LINK | TASK, SYS_memfd_create, p, MFD_CLOEXEC, 0, 0},
         {"dup2", NONE, SYS_dup2, 0, 0, 0, 0},
     };
 
@@ -194,7 +201,7 @@ static void memory(void **state) {
         {"remap_file_pages", NONE, SYS_remap_file_pages, p, size, 0, 0},
         {"memory moved", EVERY, SYS_mremap, p, size, size, 0},
         {"memory given back", EVERY, SYS_munmap, p, size, 0, 0},
-        {"memory locked", KEEPER | PAIRER, SYS_mlock, p, size, 0, 0},
+        {"memory locked", KEEPER | PAIRER | LINK | TASK, SYS_mlock, p, size, 0, 0},
     };
 
     (void)state;

@@ -11,7 +11,16 @@
     "setsid sleep 7531 & (trap '' TERM; while :; do sleep 7531; done) & (nohup sleep 7531 >/dev/null 2>&1 &) ; "       \
     "(sleep 7531 & kill -STOP $!) ; "
 
+/* A variable of its commands, so that another run of this file at the same time is no family of it. */
+static char family[32];
+
 static void bash(const char *command) {
+    static struct order_variable variable = {.name = SLICE("FAMILY")};
+
+    (void)snprintf(family, sizeof(family), "of %d", (int)getpid());
+    variable.value = slice_of_string(family);
+    given.order.variables = &variable;
+    given.order.n_variables = 1;
     given.order.command = slice_of_string(command);
     task_order();
 }
@@ -25,15 +34,19 @@ static void wait_for_word(const char *word) {
     loop_until(has_said, word);
 }
 
-static bool is_of_family(pid_t pid) {
-    char path[64], text[256];
+static bool shows(pid_t pid, const char *name, const char *what) {
+    char path[64], text[1024];
     _cleanup_close_ int fd = -EBADF;
     ssize_t n;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     n = fd < 0 ? 0 : fd_read_all(fd, text, sizeof(text));
-    return n > 0 && memmem(text, (size_t)n, "7531", 4) != NULL;
+    return n > 0 && memmem(text, (size_t)n, what, strlen(what)) != NULL;
+}
+
+static bool is_of_family(pid_t pid) {
+    return shows(pid, "cmdline", "7531") && shows(pid, "environ", family);
 }
 
 /* Those that a test of this file has begun: none else is called so. With a signal (0: none) for each. */

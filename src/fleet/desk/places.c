@@ -11,18 +11,13 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "fleet/desk/places_check.h"
 #include "fleet/desk/runner_state.h"
 #include "fleet/task/task_place.h"
 
 #define TASK_DESCRIPTORS 8  /* of one that runs: three processes, each with its channel, and a key */
 #define QUEUE_DESCRIPTORS 2 /* of one that waits: its order and its key */
 #define OTHER_DESCRIPTORS 256
-
-static int refuse(char **ret_error, const char *what, const char *path, int error) {
-    if (asprintf(ret_error, "%s%s%s: %s", what, path ? " " : "", path ? path : "", strerror(-error)) < 0)
-        *ret_error = NULL;
-    return error;
-}
 
 /* Each folder on the way, too. Only one that was made here is given to the user of the tasks. */
 static int make_directory(const char *path, const struct task_user *user) {
@@ -50,34 +45,25 @@ static int make_directory(const char *path, const struct task_user *user) {
     return 0;
 }
 
-static int find_user(struct runner *runner, char **ret_error) {
-    const char *name = runner->first->user;
-    int r = name ? task_user_find(name, &runner->user) : 0;
-
-    if (r == 0 && name && geteuid() != 0 && runner->user.uid != geteuid())
-        r = -EPERM;
-    return r < 0 ? refuse(ret_error, "runner.user", name, r) : 0;
-}
-
 int places_open(struct runner *runner, char **ret_error) {
     const struct runner_settings *settings = runner->first;
     struct stat st;
-    int r = find_user(runner, ret_error);
+    int r = places_find_user(settings, &runner->user, ret_error);
 
     if (r < 0)
         return r;
     r = make_directory(settings->workspace, &runner->user);
     if (r < 0)
-        return refuse(ret_error, "runner.workspace", settings->workspace, r);
+        return places_refuse(settings, "workspace", settings->workspace, r, ret_error);
     r = spool_open(settings->spool, settings->spool_bytes, &runner->spool, ret_error);
     if (r < 0)
         return r;
     /* credfd-task becomes that user, with our group for the spool alone (fleet/task/task_place.h) */
     if (fstat(spool_directory(runner->spool), &st) < 0 ||
         (runner->user.name[0] && fchmod(spool_directory(runner->spool), 0770) < 0))
-        return refuse(ret_error, "runner.spool", settings->spool, -errno);
+        return places_refuse(settings, "spool.directory", settings->spool, -errno, ret_error);
     runner->task_place = task_place_format(settings->workspace, settings->spool, &runner->user, st.st_gid);
-    return runner->task_place ? 0 : refuse(ret_error, "runner.workspace or runner.spool", NULL, -EINVAL);
+    return runner->task_place ? 0 : places_refuse(settings, "workspace", settings->workspace, -ENAMETOOLONG, ret_error);
 }
 
 int places_check_programs(char **ret_error) {

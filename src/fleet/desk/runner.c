@@ -146,7 +146,15 @@ static void gate_quiet(void *owner) {
 }
 
 static int load_terms(struct runner *runner, struct lease_terms *ret, char **ret_error) {
-    return lease_terms_load(runner->settings->profile, ret, ret_error);
+    const struct runner_settings *settings = runner->settings;
+    _cleanup_free_ char *error = NULL;
+    int r = lease_terms_load(settings->profile, ret, &error);
+
+    if (r < 0 &&
+        asprintf(ret_error, "%s: runner.profile: %s", settings->path ? settings->path : "without a configuration",
+                 error ? error : strerror(-r)) < 0)
+        *ret_error = NULL;
+    return r;
 }
 
 static int start_broker(struct runner *runner, char **ret_error) {

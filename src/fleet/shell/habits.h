@@ -66,4 +66,4 @@ bool wait_look(struct reader *r, const struct command *command);
 
 /* Options of `set -o` and `shopt` that change nothing of what a text means. In options.c. */
 bool set_option_is_harmless(struct slice name);
-bool shopt_is_harmless(struct slice name);
+bool shopt_is_harmless(const struct reader *r, struct slice name);

@@ -19,15 +19,17 @@ bool set_option_is_harmless(struct slice name) {
     return is_in(name, names, ARRAY_LEN(names));
 }
 
-/* nullglob is looked at elsewhere: globs may vanish then. */
-bool shopt_is_harmless(struct slice name) {
+/* With nullglob a glob may be no word: the name must stand where that was seen before all else. */
+bool shopt_is_harmless(const struct reader *r, struct slice name) {
     static const struct slice names[] = {
-        SLICE("dotglob"),         SLICE("failglob"),  SLICE("globstar"),   SLICE("globskipdots"),
-        SLICE("inherit_errexit"), SLICE("lastpipe"),  SLICE("nocaseglob"), SLICE("nocasematch"),
-        SLICE("nullglob"),        SLICE("checkhash"), SLICE("checkjobs"),  SLICE("checkwinsize"),
-        SLICE("huponexit"),       SLICE("cdspell"),   SLICE("direxpand"),  SLICE("autocd"),
+        SLICE("dotglob"),         SLICE("failglob"),  SLICE("globstar"),     SLICE("globskipdots"),
+        SLICE("inherit_errexit"), SLICE("lastpipe"),  SLICE("nocaseglob"),   SLICE("nocasematch"),
+        SLICE("checkhash"),       SLICE("checkjobs"), SLICE("checkwinsize"), SLICE("huponexit"),
+        SLICE("cdspell"),         SLICE("direxpand"), SLICE("autocd"),
     };
 
+    if (slice_equals(name, SLICE("nullglob")))
+        return r->shell->globs_may_vanish;
     return is_in(name, names, ARRAY_LEN(names));
 }
 
@@ -69,10 +71,8 @@ bool shopt_look(struct reader *r, const struct command *command) {
             is_set_option = is_set_option || slice_has(word->seen, 'o');
             continue;
         }
-        if (!(is_set_option ? set_option_is_harmless(word->seen) : shopt_is_harmless(word->seen)))
+        if (!(is_set_option ? set_option_is_harmless(word->seen) : shopt_is_harmless(r, word->seen)))
             return reader_fault(r, word->at, "an option of shopt that changes how bash reads, or is not known here");
-        if (slice_equals(word->seen, SLICE("nullglob")) && !r->shell->globs_may_vanish)
-            return reader_fault(r, word->at, "nullglob, written so that it cannot be found");
     }
     return true;
 }

@@ -49,8 +49,8 @@ int permission_judge_variable(const struct command_rules *rules, struct slice na
                               bool *ret_is_allowed);
 
 /*
- * What the hub is told of one that is not allowed: `command denied by rule 'PATTERN': COMMAND`, `command denied (no
- * matching allow rule): COMMAND`, or `command denied (not understood: FAULT): COMMAND`, the first that is denied. 0 or
- * -ENOMEM.
+ * What the hub is told of one that is not allowed: `command denied by rule 'PATTERN': TEXT` or `command denied (no
+ * matching allow rule): TEXT`, of the first simple command that is denied; or `command denied (not understood: FAULT):
+ * COMMAND`, whole. 0, or -errno of buf_append.
  */
 int verdict_describe(const struct verdict *verdict, struct slice command, struct buf *to);

@@ -37,7 +37,7 @@ static bool take_setting(struct reader *r, const struct command *command, struct
     if (call->next >= command->n_words)
         return true;
     call->next++;
-    if (!word->is_known || !(is_shopt ? shopt_is_harmless(word->seen) : set_option_is_harmless(word->seen)))
+    if (!word->is_known || !(is_shopt ? shopt_is_harmless(r, word->seen) : set_option_is_harmless(word->seen)))
         return unknown_option(r, word);
     return true;
 }

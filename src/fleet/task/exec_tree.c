@@ -18,10 +18,10 @@
 #include "fleet/task/exec_init.h"
 
 int exec_tree_init(struct exec_tree *tree, int cgroup) {
-    enum exec_mode mode = cgroup >= 0 ? EXEC_CGROUP : EXEC_NAMESPACE;
-
-    *tree = (struct exec_tree){
-        .mode = WEAKENED(TREE) ? EXEC_DESCENDANTS : mode, .cgroup = cgroup, .status = -EBADF, .complaint = -EBADF};
+    *tree = (struct exec_tree){.mode = WEAKENED(TREE) ? EXEC_DESCENDANTS : EXEC_NAMESPACE,
+                               .cgroup = cgroup,
+                               .status = -EBADF,
+                               .complaint = -EBADF};
     return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0;
 }
 
@@ -58,11 +58,11 @@ static int open_pipe(int *ret_reader, int *ret_writer) {
 static pid_t make_first(const struct exec_tree *tree) {
     struct clone_args how = {.exit_signal = SIGCHLD};
 
-    if (tree->mode == EXEC_CGROUP && !tree->joins) {
-        how.flags = CLONE_INTO_CGROUP;
-        how.cgroup = (unsigned)tree->cgroup;
-    } else if (tree->mode == EXEC_NAMESPACE) {
+    if (tree->mode == EXEC_NAMESPACE)
         how.flags = CLONE_NEWPID | CLONE_NEWNS;
+    if (tree->cgroup >= 0 && !tree->joins) {
+        how.flags |= CLONE_INTO_CGROUP;
+        how.cgroup = (unsigned)tree->cgroup;
     }
     return (pid_t)syscall(SYS_clone3, &how, sizeof(how));
 }
@@ -76,10 +76,10 @@ static void join(int cgroup, int complaint) {
 
 _Noreturn static void begin(const struct exec_tree *tree, const struct exec_setup *setup, pid_t parent, int pidfd,
                             int complaint, int status) {
-    if (tree->mode == EXEC_NAMESPACE)
-        exec_init(setup, pidfd, complaint, status);
     if (tree->joins)
         join(tree->cgroup, complaint);
+    if (tree->mode == EXEC_NAMESPACE)
+        exec_init(setup, pidfd, complaint, status);
     exec_become(setup, parent, complaint);
 }
 
@@ -109,13 +109,13 @@ int exec_tree_start(struct exec_tree *tree, const struct exec_setup *setup) {
 }
 
 bool exec_tree_fall_back(struct exec_tree *tree) {
-    if (tree->mode == EXEC_NAMESPACE) {
-        tree->mode = EXEC_DESCENDANTS;
-        return true;
-    }
-    if (tree->mode != EXEC_CGROUP || tree->joins)
+    if (tree->cgroup >= 0 && !tree->joins)
+        return tree->joins = true;
+    if (tree->mode != EXEC_NAMESPACE)
         return false;
-    return tree->joins = true;
+    tree->mode = tree->cgroup >= 0 ? EXEC_CGROUP : EXEC_DESCENDANTS;
+    tree->joins = false;
+    return true;
 }
 
 void exec_tree_terminate(const struct exec_tree *tree) {
@@ -137,12 +137,10 @@ static bool kill_cgroup(int cgroup) {
 }
 
 bool exec_tree_kill(const struct exec_tree *tree) {
-    bool is_reached = false;
+    bool is_reached = tree->cgroup >= 0 && !WEAKENED(TREE) && kill_cgroup(tree->cgroup);
 
     if (tree->mode == EXEC_NAMESPACE || WEAKENED(TREE))
-        return tree->first > 0 && kill(tree->first, SIGKILL) == 0;
-    if (tree->mode == EXEC_CGROUP)
-        is_reached = kill_cgroup(tree->cgroup);
+        return (tree->first > 0 && kill(tree->first, SIGKILL) == 0) || is_reached;
     /* who has left the cgroup has not left the family */
     return descendants_kill() > 0 || is_reached;
 }

@@ -1,8 +1,9 @@
 /*
  * All that a command has brought into being, from its first process on: how it is held together, so that all of it can
- * be ended and none of it stays. In this order, by what the system can do: a cgroup that the supervisor gives; a PID
- * namespace, where we are privileged; our own descendants. In each of them credfd-exec is the subreaper: what is
- * orphaned becomes its child, so that "no child is left" is the proof that nothing is.
+ * be ended and none of it stays. By what the system can do: a PID namespace, where we are privileged, so that a task
+ * sees no process of another; the cgroup that the supervisor gives, within the namespace or without; else our own
+ * descendants. In each of them credfd-exec is the subreaper: what is orphaned becomes its child, so that "no child is
+ * left" is the proof that nothing is.
  */
 #pragma once
 
@@ -11,11 +12,11 @@
 
 #include "fleet/task/exec_setup.h"
 
-enum exec_mode { EXEC_CGROUP, EXEC_NAMESPACE, EXEC_DESCENDANTS };
+enum exec_mode { EXEC_NAMESPACE, EXEC_CGROUP, EXEC_DESCENDANTS };
 
 struct exec_tree {
     enum exec_mode mode;
-    int cgroup;    /* its directory, borrowed; -EBADF in other modes */
+    int cgroup;    /* its directory, borrowed; -EBADF without one */
     bool joins;    /* the first process enters the cgroup by itself */
     pid_t first;   /* the command, or the init of its namespace; 0 once it is reaped */
     int status;    /* in a namespace: where the command's wait status comes (fleet/task/exec_init.h) */
@@ -33,7 +34,7 @@ struct exec_bounds exec_tree_bounds(const struct exec_tree *tree, const struct t
 int exec_tree_start(struct exec_tree *tree, const struct exec_setup *setup);
 
 /*
- * Another way, after the command was not born: without a namespace, or into the cgroup on foot (where another than ours was
+ * Another way, after the command was not born: into the cgroup on foot, or without a namespace (where another than ours was
  * ever ended as a whole, kernels since 6.14 may kill at once what is cloned into it). True when there is one.
  */
 bool exec_tree_fall_back(struct exec_tree *tree);
