@@ -116,7 +116,7 @@ class Fleet:
     def hub(self, tls=True, **manners):
         """A control plane whose token is on the list of what must not be left anywhere."""
         manners.setdefault("token", self.session.canary + "-token")
-        self.hubs.append(Hub(certificate=self.authority.good if tls else None, manners=Manners(**manners)))
+        self.hubs.append(Hub(upstream.free_port(), self.authority.good if tls else None, Manners(**manners)))
         return self.hubs[-1]
 
     def api(self, handle=upstream.answer_all, **how):
@@ -135,7 +135,7 @@ class Fleet:
 
     def key(self, api):
         """A credential for a task: the canary, bound to that API."""
-        return {"key": self.session.canary, "base_url": api.url.replace("127.0.0.1", "localhost")}
+        return {"key": self.session.canary, "base_url": api.url}
 
     def close(self):
         """Everything of it; returns where the key or the token was found."""
