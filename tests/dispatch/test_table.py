@@ -157,4 +157,4 @@ def test_a_table_that_is_mended_is_told(serve):
     wait_until(lambda: "the table that there was stays in force" in served.stderr, lambda: served.stderr)
     served.write_table({"bob": {"os_user": "one", "port": one.port}})
     wait_until(lambda: f"{served.table_file} is in order again and in force: 1 name\n" in served.stderr, lambda: served.stderr)
-    assert who(served, "bob", one) == "one"
+    wait_until(lambda: who(served, "bob", one) == "one", "the new table at every dispatcher")
