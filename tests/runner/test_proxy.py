@@ -40,7 +40,7 @@ class Proxy:
             client.close()
             return
         host, _, port = head.split()[1].decode().rpartition(":")
-        hub = socket.create_connection((host.strip("[]"), int(port)))
+        hub = socket.create_connection(("127.0.0.1" if host == "localhost" else host.strip("[]"), int(port)))
         client.sendall(b"HTTP/1.1 200 Go ahead\r\n\r\n")
         for ends in ((client, hub), (hub, client)):
             threading.Thread(target=self._pump, args=ends, daemon=True).start()
@@ -94,7 +94,8 @@ def test_it_says_when_the_proxy_refuses_and_tries_again(fleet, proxy):
 
 def test_no_proxy_is_honoured(fleet, proxy):
     hub = fleet.hub()
-    fleet.runner(hub, env={"HTTPS_PROXY": f"http://localhost:{proxy.port}", "NO_PROXY": "example.org, localhost"}).start()
+    env = {"HTTPS_PROXY": f"http://localhost:{proxy.port}", "NO_PROXY": "example.org, localhost"}
+    fleet.runner(hub, env=env).start()
     hub.wait_connected()
     assert proxy.asked == []
 

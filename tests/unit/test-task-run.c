@@ -1,7 +1,7 @@
 /* What a command gets, and what comes back of it: with the real credfd-task and credfd-exec. */
 
-#include "unit_task.h"
 #include "unit_fd.h"
+#include "unit_task.h"
 
 static void bash(const char *command) {
     given.order.command = slice_of_string(command);
@@ -67,9 +67,9 @@ static void nothing_is_inherited(void **state) {
     (void)state;
     result =
         result_of("readlink /proc/self/fd/0; ls -l /proc/self/fd | tail -n +2 | wc -l; umask; ulimit -c; ulimit -Sn; "
-                  "env -i /usr/bin/cat /proc/self/status | grep -E 'Sig(Blk|Ign)'");
-    assert_string_equal(text_at(result, "stdout"), "/dev/null\n4\n0022\n0\n1024\n"
-                                                   "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+                  "for each in SigBlk SigIgn; do /usr/bin/awk \"/$each/ { print \\$2 }\" /proc/self/status; done | "
+                  "while read -r bits; do echo $((0x$bits & 0x7fffffff)); done"); /* 32 and 33 are the C library's */
+    assert_string_equal(text_at(result, "stdout"), "/dev/null\n4\n0022\n0\n1024\n0\n0\n");
 }
 
 static void a_lease_is_number_three(void **state) {
