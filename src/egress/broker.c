@@ -201,6 +201,7 @@ void broker_stop(struct broker *broker) {
 void broker_free(struct broker *broker) {
     if (!broker)
         return;
+    control_stop(broker->control); /* of one that could not begin */
     stream_table_done(&broker->streams);
     for (size_t i = 0; i < broker->n_configured; i++)
         possession_unref(broker->configured[i]);
