@@ -91,7 +91,7 @@ void *arena_grow(struct arena *arena, void *array, size_t n, size_t element) {
     if (array && (n < 4 || !is_power_of_two(n)))
         return array;
     larger = arena_take(arena, MAX_OF(2 * n, (size_t)4) * element);
-    if (larger && n > 0)
+    if (larger && array)
         memcpy(larger, array, n * element);
     return larger;
 }
