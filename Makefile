@@ -26,7 +26,7 @@ demo-dispatch: all
 demo-runner: all
 	@tools/demo/runner
 
-## everything that is tested: some fifteen minutes
+## everything that is tested: some eighteen minutes
 test: setup
 	@tests/run
 
