@@ -46,7 +46,6 @@ class Manners:
     withholds_acks: bool = False
     resends: bool = True       # after a reconnect, what has no result yet
     refusal: tuple = None      # (status, [(name, value), ...]) instead of a handshake
-    extensions: str = None     # claimed in the handshake although nobody asked
 
 
 class Hub:
