@@ -320,7 +320,7 @@
 #define TIMEOUT_SETTLE 10000        /* at the end, for the hub to take results */
 #define OUTPUT_EVERY 50             /* from one task.output to the next of a stream */
 #define SPOOL_RETRY 1000            /* after a result that could not be written */
-#define TIMEOUT_ORPHAN_TERM 2000    /* of that, from SIGTERM to SIGKILL */
+#define TIMEOUT_ORPHAN_TERM 2000    /* a task without its supervisor: from SIGTERM to SIGKILL */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */
