@@ -78,6 +78,18 @@
 #define LIMIT_LABELLED (LIMIT_LEASES + 1) /* names of leases; what is lent under others is counted as one */
 #define LIMIT_SCRAPERS 16           /* connections to it at once */
 
+/* Doors. */
+#define LIMIT_CALLS 256             /* connections through one relay's listeners that wait for a stream or a way */
+#define LIMIT_CALLERS 4096          /* connections through them at once */
+#define LIMIT_WAYS 4096             /* to hosts without a credential, open at once for one workload */
+#define LIMIT_GATE_RULES 512
+#define LIMIT_CLIENT_HELLO (128 * 1024) /* RFC 8446 §4: as long as a handshake message of ours may be, and more than any is */
+#define LIMIT_PLACEHOLDER 256       /* as it is written, and as it is made */
+#define LIMIT_PREFIX 32             /* hexadecimal digits of a path that nobody guesses */
+#define LIMIT_SUGGESTED 10000       /* different requests that --learn and --suggest keep in mind */
+#define LIMIT_VIEW_PATHS 64         /* of --read and of --write */
+#define LIMIT_HIDDEN 4096           /* sockets and files that a command's view covers */
+
 /* Configuration. */
 #define LIMIT_CONFIG (1024 * 1024)
 #define LIMIT_CONFIG_DEPTH 16       /* mappings and lists inside one another */
@@ -321,6 +333,10 @@
 #define OUTPUT_EVERY 50             /* from one task.output to the next of a stream */
 #define SPOOL_RETRY 1000            /* after a result that could not be written */
 #define TIMEOUT_ORPHAN_TERM 2000    /* a task without its supervisor: from SIGTERM to SIGKILL */
+
+#define TIMEOUT_NAMESPACE 10000     /* for the command's own namespaces and its doors in them to be made */
+#define TIMEOUT_CALL 15000          /* from a call to its stream or its way, handshake included */
+#define LIFE_AUTHORITY (30LL * 24 * 3600000) /* of one made for leases without an end */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

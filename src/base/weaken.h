@@ -75,6 +75,16 @@ enum weakened_defence {
     WEAKEN_UPSTREAMS,   /* a hub sends keys only where the runner lets it */
     WEAKEN_TREE,        /* a task ends with all that it started */
     WEAKEN_LENT,        /* a task's lease ends with it, whoever holds it */
+    WEAKEN_NETWORK,     /* a command has no network but the doors */
+    WEAKEN_VIEW,        /* what a command must not see is covered */
+    WEAKEN_CALLER,      /* who connects to a door without a namespace is of the command */
+    WEAKEN_PREFIX,      /* and knows its path */
+    WEAKEN_AUTHORITY,   /* a request through a door goes to that door's upstream */
+    WEAKEN_CONSTRAINT,  /* the authority's certificates are good for the leases' hosts alone */
+    WEAKEN_HOSTS,       /* no way leads to a host that nobody allowed */
+    WEAKEN_HELLO,       /* a tunnel is TLS, to the host that was asked for */
+    WEAKEN_PLACEHOLDER, /* a placeholder leaves to its own upstream, in the key's place */
+    WEAKEN_SOCKET,      /* a WebSocket does not say the key */
 };
 
 #ifdef CREDFD_WEAKEN

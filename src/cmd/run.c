@@ -199,7 +199,7 @@ static int supervise(struct run *run) {
     if (r == 0)
         r = broker_start(run->settings->settings, run->names, run->n_names, &owner, &run->broker, &error);
     if (r == 0) /* at once: the relay starts while the secrets are read */
-        r = broker_grant(run->broker, run->identity, holder_ready, run, run->ends, &run->holder);
+        r = broker_grant(run->broker, run->identity, NULL, holder_ready, run, run->ends, &run->holder);
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
         if (!run->broker)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/limits.h"
 #include "base/slice.h"
 #include "net/loop.h"
 
@@ -28,6 +29,38 @@ struct workload {
 int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *owner, int status),
                   void (*on_reload)(void *owner));
 void workload_done(struct workload *workload);
+
+/* How much of the machine the command sees. */
+enum isolation {
+    ISOLATION_NONE,    /* all of it */
+    ISOLATION_NETWORK, /* a network with nothing in it but the doors; sockets of others in the file system are covered */
+    ISOLATION_FULL,    /* and processes and files of its own: the system to read, its directory to write, no home */
+};
+
+struct workload_isolation {
+    enum isolation wanted;
+    bool is_best;                           /* less will do, where the kernel or this user cannot */
+    const char *const *readable, *writable; /* of ISOLATION_FULL: further paths */
+    size_t n_readable, n_writable;
+    const char *doors; /* the directory of the doors' files: seen wherever the command looks; NULL for none */
+};
+
+/* Where the command is going to live. */
+struct workload_place {
+    enum isolation isolation;        /* in force */
+    int listeners[LIMIT_LEASES + 1]; /* on 127.0.0.1 there */
+    uint16_t ports[LIMIT_LEASES + 1];
+    int diag; /* egress/caller.h; -EBADF where there are no listeners */
+};
+
+/*
+ * Makes it, with `n_listeners` listening in it, in a process that waits to become the command; the loop stands still
+ * meanwhile, TIMEOUT_NAMESPACE at most. Before workload_start. 0 with `*ret`'s descriptors the caller's; or -errno with
+ * `*ret_error`, one line for a person, freed by the caller: why it cannot be, what would be lost, and the mend. With
+ * `is_best` what is lost is told in the log.
+ */
+int workload_prepare(struct workload *workload, const struct workload_isolation *isolation, size_t n_listeners,
+                     struct workload_place *ret, char **ret_error);
 
 /* What the command finds beside what credfd itself was started with. */
 struct workload_plan {

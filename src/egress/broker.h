@@ -8,6 +8,8 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "egress/audit_codec.h"
+#include "egress/doors.h"
 #include "egress/settings.h"
 
 struct broker;
@@ -24,6 +26,8 @@ struct broker_owner {
      * an empty buffer: for whoever asks on the control socket. 0 or -errno.
      */
     int (*status)(void *owner, struct buf *to);
+    /* An exchange on a lease of `name` is over; may be NULL too. The record is valid during the call. */
+    void (*exchange)(void *owner, const char *name, const struct exchange_record *record);
     /* Appends the owner's own numbers to the broker's metrics, LIMIT_METRICS bytes in all. 0, -ENOBUFS or -ENOMEM. */
     int (*metrics)(void *owner, struct buf *to);
     void *owner;
@@ -60,11 +64,14 @@ struct holder;
 /*
  * A workload's leases: one relay of its own, and for each credential, in the order of `names`, a lease channel whose
  * end for the workload is put into `ret_ends` (the caller's, close-on-exec). `identity` is a name of at most
- * LIMIT_IDENTITY bytes. `on_ready` is called when the relay listens: before that the workload must not run. 0 or
- * -errno.
+ * LIMIT_IDENTITY bytes. `on_ready` is called when the relay listens, and the files that `doors` are to have are there:
+ * before that the workload must not run. `doors` is borrowed for the holder's life; NULL for none. 0 or -errno.
  */
-int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(void *owner), void *owner, int *ret_ends,
-                 struct holder **ret);
+int broker_grant(struct broker *broker, const char *identity, struct doors *doors, void (*on_ready)(void *owner),
+                 void *owner, int *ret_ends, struct holder **ret);
+
+/* The sockets of its doors have been made: they are handed to the relay. Once, before `on_ready`. 0 or -errno. */
+int holder_open_doors(struct holder *holder);
 
 /*
  * The leases end: streams are cut, the relay exits. The holder is the caller's no more; after broker_stop it has been

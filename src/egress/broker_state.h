@@ -123,9 +123,10 @@ struct grant {
     uint64_t granted_at; /* base/clock.h: its ttl counts from here */
     uint32_t n_open;     /* streams that the relay has not ended */
     uint64_t requests, refused, bytes_in, bytes_out;
-    uint64_t admitted;  /* of the requests: what a budget counts */
-    uint64_t claimed;   /* bytes that a keeper may have spent, told or not */
-    enum refusal ended; /* REFUSAL_NONE while it lives */
+    uint64_t admitted;                       /* of the requests: what a budget counts */
+    uint64_t claimed;                        /* bytes that a keeper may have spent, told or not */
+    enum refusal ended;                      /* REFUSAL_NONE while it lives */
+    char placeholder[LIMIT_PLACEHOLDER + 1]; /* of this lease alone; empty for none */
 };
 
 struct holder {
@@ -137,6 +138,7 @@ struct holder {
     void (*on_ready)(void *owner);
     void *owner;
     void (*on_lost)(void *owner); /* or NULL */
+    struct doors *doors;          /* beside the lease channels; NULL for none */
     bool is_ending;               /* its owner has no use for it any more */
     bool is_gone;                 /* its relay is */
     size_t n_grants;

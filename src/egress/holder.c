@@ -186,8 +186,8 @@ static bool may_grant(const struct broker *broker, const char *identity) {
     return !broker->is_stopping && strlen(identity) <= LIMIT_IDENTITY;
 }
 
-int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(void *owner), void *owner, int *ret_ends,
-                 struct holder **ret) {
+int broker_grant(struct broker *broker, const char *identity, struct doors *doors, void (*on_ready)(void *owner),
+                 void *owner, int *ret_ends, struct holder **ret) {
     struct holder *holder;
     int r;
 
@@ -198,6 +198,7 @@ int broker_grant(struct broker *broker, const char *identity, void (*on_ready)(v
     r = holder_new(broker, identity, broker->configured, broker->n_configured, &holder);
     if (r < 0)
         return r;
+    holder->doors = doors;
     holder->on_ready = on_ready;
     holder->owner = owner;
     r = holder_start(holder, ret_ends);

@@ -44,6 +44,16 @@ static const struct refusal_text texts[REFUSALS] = {
 
     [REFUSAL_UPSTREAM] = {.name = "upstream"},
     [REFUSAL_UPSTREAM_TIMEOUT] = {.name = "upstream_timeout"},
+
+    [REFUSAL_HOST] = {"host", 403, "no lease is for this host, and no rule lets it through", SLICE("egress.allow"),
+                      SLICE("add the host and its port to egress.allow, such as: \"packages.example.org:443\"")},
+    [REFUSAL_ADDRESS] = {"address", 403, "this name stands for an address that is not public", SLICE("egress.allow"),
+                         SLICE("write the address itself, or localhost, into egress.allow if it is meant")},
+    [REFUSAL_EXFILTRATION] = {"exfiltration", 403, "the placeholder of a key stands where it does not belong",
+                              SLICE("placeholder"), SLICE("see credfd log for the program that sent it")},
+    [REFUSAL_CALLER] = {"caller", 403, "whoever connected does not belong to this lease's command", SLICE("isolate"),
+                        SLICE_EMPTY},
+    [REFUSAL_NOT_TLS] = {"not_tls", 403, NULL, SLICE_EMPTY, SLICE_EMPTY},
 };
 
 const struct refusal_text *refusal_text(enum refusal refusal) {

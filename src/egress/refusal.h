@@ -36,6 +36,12 @@ enum refusal {
     /* the upstream */
     REFUSAL_UPSTREAM,
     REFUSAL_UPSTREAM_TIMEOUT,
+    /* the doors */
+    REFUSAL_HOST,         /* no lease and no rule of egress.allow is for that host */
+    REFUSAL_ADDRESS,      /* it is a name for an address that no name may stand for */
+    REFUSAL_EXFILTRATION, /* a lease's placeholder stands where it does not belong */
+    REFUSAL_CALLER,       /* whoever connected is none of the command's processes */
+    REFUSAL_NOT_TLS,      /* what went into a tunnel was no TLS for the host that was asked for */
     REFUSALS
 };
 

@@ -48,7 +48,7 @@ struct limits {
 
 struct env_entry {
     char *name;
-    char *value; /* a template: {fd} {name} {upstream} {host} */
+    char *value; /* a template: {fd} {name} {upstream} {host} {base_url} {socket} {placeholder} */
 };
 
 struct credential {
@@ -72,6 +72,8 @@ struct credential {
     bool allows_private;
     bool is_mask_off;    /* responses are passed on as they come, the secret in them too */
     bool passes_cookies; /* Set-Cookie reaches the workload */
+    bool allows_websocket;
+    char *placeholder; /* the shape of what stands for the key in the workload (egress/placeholder.h); NULL for none */
     uint64_t response_timeout_ms;
 };
 
@@ -84,16 +86,32 @@ struct audit_settings {
     uint64_t keep;           /* how many of those stay: FILE.1 to FILE.keep */
 };
 
+/* A host that the proxy lets through although no credential is bound to it. */
+struct gate_rule {
+    char *host; /* lower case, no brackets; of a wildcard what stands behind "*." */
+    uint16_t port;
+    bool is_wildcard; /* every name below it, not itself */
+    bool is_special;  /* an address, or localhost: it means what it says, public or not */
+    size_t line;      /* of the file; 0 where that is not known */
+};
+
+struct egress_settings {
+    bool is_there; /* the proxy is opened */
+    struct gate_rule *allow;
+    size_t n_allow;
+};
+
 /* All in milliseconds; base/limits.h has the defaults. */
 struct timeouts {
     uint64_t head, idle, body, write, stream, connect;
 };
 
 struct settings {
-    char *path; /* of the file */
+    char *path;                     /* of the file */
     struct credential *credentials; /* none only in a file that is another command's too */
     size_t n_credentials;
     bool has_dispatch, has_runner; /* sections that are passed over here */
+    struct egress_settings egress;
     struct audit_settings audit;
     struct metrics_settings metrics;
     struct timeouts timeouts;

@@ -125,6 +125,20 @@ const char *ipc_type_name(unsigned type) {
         [IPC_RUNNER_STATUS] = "RUNNER_STATUS",
         [IPC_TASK_ENVIRONMENT] = "TASK_ENVIRONMENT",
         [IPC_FORGET] = "FORGET",
+        [IPC_DOOR_LISTEN] = "DOOR_LISTEN",
+        [IPC_DOOR_PLACE] = "DOOR_PLACE",
+        [IPC_PROXY] = "PROXY",
+        [IPC_AUTHORITY] = "AUTHORITY",
+        [IPC_CALL] = "CALL",
+        [IPC_CALL_STREAM] = "CALL_STREAM",
+        [IPC_CALL_REFUSED] = "CALL_REFUSED",
+        [IPC_WAY] = "WAY",
+        [IPC_WAY_OPEN] = "WAY_OPEN",
+        [IPC_WAY_REFUSED] = "WAY_REFUSED",
+        [IPC_WAY_USED] = "WAY_USED",
+        [IPC_WAY_CLOSED] = "WAY_CLOSED",
+        [IPC_GATE] = "GATE",
+        [IPC_PLACEHOLDER] = "PLACEHOLDER",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

@@ -173,6 +173,29 @@ enum ipc_type {
     IPC_TASK_ENVIRONMENT, /* S>T bytes env: `NAME=VALUE` each ended by a NUL, what every command gets; bytes names, each ended
                              by a NUL: variables of an order that hold a key */
     IPC_FORGET, /* S>K u32 credential: nobody has a lease of it any more: its secret is wiped, and it is unknown from now on */
+
+    /* doors where a relay listens, and the gate G, which opens ways to hosts that no credential is bound to */
+    IPC_DOOR_LISTEN,  /* S>R u8 enum door_kind, u32 door (of the lease; 0 for the proxy), bytes path prefix (empty: none is
+                         asked for), fd: accept there */
+    IPC_DOOR_PLACE,   /* S>R egress/door/place_codec.h: where a lease's upstream is, for the doors that must know */
+    IPC_PROXY,        /* S>R u64 ms that the authority is good for, fd?: PEM that a trust store for Java is to hold too; without,
+                         none is wanted: make the authority. After every IPC_DOOR_PLACE */
+    IPC_AUTHORITY,    /* R>S u8 enum authority_part, fd: made memory. Each part that was wanted, once; only then may the
+                         command run */
+    IPC_CALL,         /* R>S u32 call, u32 door, u16 port from, u16 port to (both 0: a unix socket), u32 pid, fd?: the
+                         caller's pidfd: somebody has connected, a stream for him, please */
+    IPC_CALL_STREAM,  /* S>R u32 call, u64 stream, fd?: as IPC_STREAM; without: as IPC_NO_KEEPER */
+    IPC_CALL_REFUSED, /* S>R u32 call, u16 status, bytes rule, bytes reason, bytes hint: no stream, no way */
+    IPC_WAY,          /* R>S u32 call, u16 port from, u16 port to, bytes host, u16 port, u8 plain: a way to that host, which
+                         no lease is for. S>G u64 way, bytes host, u16 port */
+    IPC_WAY_OPEN,     /* G>S u64 way, fd: connected. S>R u32 call, u64 way, fd */
+    IPC_WAY_REFUSED,  /* G>S u64 way, u8 enum refusal, bytes rule, bytes reason, bytes hint */
+    IPC_WAY_USED,     /* R>S u64 way, u8 enum refusal, u16 status, u64 bytes in, u64 bytes out, bytes method, path, reason:
+                         an exchange, or all of a tunnel, is over */
+    IPC_WAY_CLOSED,   /* R>S u64 way: no more will be said of it. S>G u64 way: nobody waits for it any more */
+    IPC_GATE,         /* S>G egress/gate/gate_codec.h: the hosts that are let through */
+    IPC_PLACEHOLDER,  /* S>K u32 credential, u32 identity, bytes text: what stands for that lease's key where it is asked for.
+                         S>R u32 door, bytes text */
     IPC_TYPES
 };
 

@@ -510,9 +510,7 @@ static void write_timed_out(struct timer *timer) {
     connection_step(c);
 }
 
-int connection_init(struct connection *c, int fd, struct upstream *upstream, const struct connection_owner *owner) {
-    int r;
-
+static void prepare(struct connection *c, struct upstream *upstream, const struct connection_owner *owner) {
     *c = (struct connection){.upstream = upstream, .owner = owner};
     c->read_timer.on_expiry = read_timed_out;
     c->write_timer.on_expiry = write_timed_out;
@@ -520,10 +518,34 @@ int connection_init(struct connection *c, int fd, struct upstream *upstream, con
     buf_init(&c->out, 2 * LIMIT_HEAD + 2 * LIMIT_READ);
     upstream->wake = upstream_ready;
     upstream->owner = c;
+}
+
+int connection_init(struct connection *c, int fd, struct upstream *upstream, const struct connection_owner *owner) {
+    int r;
+
+    prepare(c, upstream, owner);
     r = stream_init(&c->client, fd, client_ready);
     if (r == 0)
         timer_set(&c->read_timer, timeouts_of(c)->idle_ms);
     return r;
+}
+
+int connection_init_stream(struct connection *c, struct stream *client, struct slice early, struct upstream *upstream,
+                           const struct connection_owner *owner) {
+    int r;
+
+    prepare(c, upstream, owner);
+    r = buf_append(&c->in, early);
+    if (r < 0) {
+        stream_done(client);
+        return r;
+    }
+    r = stream_move(client, &c->client, client_ready);
+    if (r < 0)
+        return r;
+    timer_set(&c->read_timer, early.n > 0 ? timeouts_of(c)->head_ms : timeouts_of(c)->idle_ms);
+    watch_again(&c->client.watch);
+    return 0;
 }
 
 void connection_done(struct connection *c) {

@@ -69,6 +69,13 @@ struct connection {
 /* Takes `fd` (a stream socket) over even on failure, and borrows the rest. 0 or -errno. */
 int connection_init(struct connection *c, int fd, struct upstream *upstream, const struct connection_owner *owner);
 
+/*
+ * The same over a stream that its door has begun to read already (its handshake is done): `early`, at most LIMIT_HEAD
+ * bytes, is what has come. Takes the stream over even on failure. What is there is looked at from the loop.
+ */
+int connection_init_stream(struct connection *c, struct stream *client, struct slice early, struct upstream *upstream,
+                           const struct connection_owner *owner);
+
 /* Closes without a word and without calling `closed`. */
 void connection_done(struct connection *c);
 

@@ -13,6 +13,7 @@
 enum exchange_door {
     DOOR_LEASE,    /* a workload's: any Host is a placeholder, origin-form only */
     DOOR_LISTENER, /* a server's: Host and absolute-form count, and no field may look like one that names a person */
+    DOOR_PROXY,    /* a workload's, who asked for one authority: Host or an absolute-form names it, and nothing else */
 };
 
 /* What a door permits, and what is put in behind it. */
@@ -22,6 +23,16 @@ struct exchange_rules {
     /* Names that Connection must not remove: what is put in, and what is trusted. */
     struct slice protected_fields[LIMIT_PROTECTED];
     size_t n_protected;
+    /* Of DOOR_PROXY: what Host must say, and the default port of the scheme; any other is told 421. */
+    struct slice authority;
+    uint16_t default_port;
+    /*
+     * At the front of each path, cut off before anybody sees it; empty: nothing. The prefix, a segment without slashes,
+     * is a secret between us and the command: compared in constant time, 404 without it. The base path stands in an
+     * upstream's URL: 403 outside of it.
+     */
+    struct slice prefix, base_path;
+    bool is_single;    /* one exchange, then the connection ends: the next one may mean another host */
     const char *lease; /* named in our own error answers; NULL for none */
 };
 

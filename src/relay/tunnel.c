@@ -334,6 +334,7 @@ static int take_side(struct tunnel *t, enum tunnel_side side, struct stream *str
     int r = stream_move(stream, &t->sides[side].stream, on_ready[side]);
 
     websocket_flow_init(&t->sides[side].flow, side == TUNNEL_SIDE_CLIENT);
+    t->sides[side].flow.is_lost = t->class->is_opaque;
     if (r < 0 || early.n == 0)
         return r;
     follow(t, side, early);

@@ -31,6 +31,7 @@ struct tunnel_owner {
     /* It is over, both streams are closed, the tunnel is gone after this returns. From the loop, or from tunnel_end. */
     void (*ended)(void *owner, const struct tunnel_report *report);
     uint64_t write_timeout_ms;
+    bool is_opaque; /* no WebSocket: nothing is read out of what passes, and nothing said into it */
 };
 
 /*

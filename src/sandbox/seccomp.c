@@ -49,6 +49,8 @@ int seccomp_enter(enum seccomp_list list) {
         [SECCOMP_LINK] = {ARRAY_LEN(link_list), link_list},
         [SECCOMP_TASK] = {ARRAY_LEN(task_list), task_list},
         [SECCOMP_PROBE] = {ARRAY_LEN(probe_list), probe_list},
+        [SECCOMP_PROXY] = {ARRAY_LEN(proxy_list), proxy_list},
+        [SECCOMP_GATE] = {ARRAY_LEN(gate_list), gate_list},
     };
 
     trace();

@@ -19,6 +19,8 @@ enum seccomp_list {
     SECCOMP_LINK,
     SECCOMP_TASK,
     SECCOMP_PROBE,
+    SECCOMP_PROXY,
+    SECCOMP_GATE,
     SECCOMP_LISTS
 };
 

@@ -25,8 +25,8 @@ static const char *const common[MAX_CALLS] = {
 };
 
 static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
-    /* receives, sends and polls what it was given, and makes the pairs that it hands out */
-    [SECCOMP_RELAY] = {"shutdown", "socketpair"},
+    /* receives, sends, polls and accepts on what it was given, and makes the pairs that it hands out */
+    [SECCOMP_RELAY] = {"accept4", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown", "socketpair"},
     /* connects, and reads certificates */
     [SECCOMP_KEEPER] = {"connect", "fstat", "getsockopt", "lseek", "mlock", "newfstatat", "setsockopt", "shutdown",
                         "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
@@ -63,6 +63,12 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
                       "renameat2",  "statx",      "sysinfo",   "unlinkat"},
     /* reads one descriptor */
     [SECCOMP_PROBE] = {"fstat"},
+    /* as a relay, and signs certificates, which it hands on in memory */
+    [SECCOMP_PROXY] = {"accept4", "fcntl", "fstat", "ftruncate", "getpeername", "getsockname", "getsockopt", "lseek",
+                       "memfd_create", "mlock", "newfstatat", "setsockopt", "shutdown", "socketpair", "stat", "getuid",
+                       "geteuid", "getgid", "getegid"},
+    /* connects, and hands on */
+    [SECCOMP_GATE] = {"connect", "getsockopt", "setsockopt", "shutdown"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */
@@ -141,13 +147,13 @@ static void add_rules(scmp_filter_ctx filter, enum seccomp_list list) {
     allow_if_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 #endif
     if (list == SECCOMP_RELAY || list == SECCOMP_SOURCE || list == SECCOMP_EXPORTER || list == SECCOMP_DOORMAN ||
-        list == SECCOMP_TASK || list == SECCOMP_PROBE)
+        list == SECCOMP_TASK || list == SECCOMP_PROBE || list == SECCOMP_PROXY)
         return;
     allow_socket(filter, AF_INET);
     allow_socket(filter, AF_INET6);
     if (list == SECCOMP_DISPATCHER || list == SECCOMP_PAIRER || list == SECCOMP_STEWARD)
         allow_socket(filter, AF_UNIX);
-    if (list == SECCOMP_DISPATCHER || list == SECCOMP_PAIRER)
+    if (list == SECCOMP_DISPATCHER || list == SECCOMP_PAIRER || list == SECCOMP_GATE)
         return;
 #ifndef CREDFD_SANITIZED
     /* files are opened to be read, never to be made or written */
@@ -190,5 +196,7 @@ int main(int argc, char **argv) {
     print_list(SECCOMP_LINK, "link_list", refusal);
     print_list(SECCOMP_TASK, "task_list", refusal);
     print_list(SECCOMP_PROBE, "probe_list", refusal);
+    print_list(SECCOMP_PROXY, "proxy_list", refusal);
+    print_list(SECCOMP_GATE, "gate_list", refusal);
     return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

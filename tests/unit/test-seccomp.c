@@ -32,11 +32,13 @@
 #define LINK BIT(SECCOMP_LINK)
 #define TASK BIT(SECCOMP_TASK)
 #define PROBE BIT(SECCOMP_PROBE)
+#define PROXY BIT(SECCOMP_PROXY)
+#define GATE BIT(SECCOMP_GATE)
 #define EVERY (BIT(SECCOMP_LISTS) - 1)
 #define NONE 0U
 
 /* Who connects to something by an address; and of these, who connects by a path as well. */
-#define OUTWARD (KEEPER | RESOLVER | VERIFIER | LINK | LOCAL)
+#define OUTWARD (GATE | KEEPER | RESOLVER | VERIFIER | LINK | LOCAL)
 #define LOCAL (DISPATCHER | PAIRER | STEWARD)
 
 /* Who opens files, to read them; a task's are bounded by Landlock, and where they lie. */
@@ -44,7 +46,7 @@
 
 static const char *const names[SECCOMP_LISTS] = {"relay",      "keeper", "source",  "resolver", "exporter",
                                                  "dispatcher", "pairer", "steward", "verifier", "doorman",
-                                                 "link",       "task",   "probe"};
+                                                 "link",       "task",   "probe",   "proxy",    "gate"};
 
 /* Made before the sandbox closes. */
 static int pair[2];
@@ -105,8 +107,8 @@ static void sockets(void **state) {
         {"connect", OUTWARD, SYS_connect, -1, 0, 0, 0},
         {"bind", RESOLVER, SYS_bind, -1, 0, 0, 0},
         {"listen", NONE, SYS_listen, -1, 1, 0, 0},
-        {"accept4", EXPORTER | DISPATCHER | DOORMAN, SYS_accept4, -1, 0, 0, 0},
-        {"socketpair", RELAY | DOORMAN, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
+        {"accept4", RELAY | PROXY | EXPORTER | DISPATCHER | DOORMAN, SYS_accept4, -1, 0, 0, 0},
+        {"socketpair", RELAY | PROXY | DOORMAN, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address_of(pair)},
         {"shutdown", EVERY & ~(SOURCE | RESOLVER | TASK | PROBE), SYS_shutdown, -1, SHUT_WR, 0, 0},
     };
 
@@ -136,7 +138,7 @@ static void files(void **state) {
         {"chmod", NONE, SYS_chmod, m, 0600, 0, 0},
         {"chdir", NONE, SYS_chdir, p, 0, 0, 0},
         {"mount", NONE, SYS_mount, 0, 0, 0, 0},
-        {"memfd_create", SOURCE | LINK | TASK, SYS_memfd_create, p, MFD_CLOEXEC, 0, 0},
+        {"memfd_create", SOURCE | LINK | TASK | PROXY, SYS_memfd_create, p, MFD_CLOEXEC, 0, 0},
         {"dup2", NONE, SYS_dup2, 0, 0, 0, 0},
     };
 
@@ -201,7 +203,7 @@ static void memory(void **state) {
         {"remap_file_pages", NONE, SYS_remap_file_pages, p, size, 0, 0},
         {"memory moved", EVERY, SYS_mremap, p, size, size, 0},
         {"memory given back", EVERY, SYS_munmap, p, size, 0, 0},
-        {"memory locked", KEEPER | PAIRER | LINK | TASK, SYS_mlock, p, size, 0, 0},
+        {"memory locked", KEEPER | PAIRER | LINK | TASK | PROXY, SYS_mlock, p, size, 0, 0},
     };
 
     (void)state;

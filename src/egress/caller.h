@@ -1,0 +1,20 @@
+/*
+ * Who has connected by TCP over the loopback: the kernel tells which socket is the other end (sock_diag(7)), and /proc
+ * which process has it. In the supervisor; reads no byte of a stranger's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "egress/asker.h"
+
+/* A socket of this network namespace to ask the kernel by: netlink(7), NETLINK_SOCK_DIAG. 0 or -errno. */
+int caller_open_diag(int *ret_fd);
+
+/*
+ * The process that has the socket from 127.0.0.1:`from` to 127.0.0.1:`to`; of several (a fork) any one. `descends` is 0,
+ * or a process: then only it and what descends from it, or has been orphaned to us, is looked at. `*ret` has pid 0 and
+ * no executable when nobody was found. True when somebody was.
+ */
+bool caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends);
