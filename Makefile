@@ -2,7 +2,7 @@
 # (packaging/apt says what that may be); SETUP=no skips that.
 
 groups := build
-demo demo-dispatch demo-runner: groups := build demo
+demo demo-agent demo-dispatch demo-runner: groups := build demo
 test lint soak: groups := build demo test
 fuzz: groups := build test
 bench bench-quick: groups := build bench
@@ -12,11 +12,15 @@ SECONDS := 600
 all: setup
 	@[ -e build/build.ninja ] || meson setup build $(if $(PREFIX),--prefix='$(PREFIX)') >/dev/null || \
 	  { tail -n 20 build/meson-logs/meson-log.txt; exit 1; }
-	@ninja -C build $(if $(filter demo demo-dispatch demo-runner,$(MAKECMDGOALS)),--quiet)
+	@ninja -C build $(if $(filter demo demo-agent demo-dispatch demo-runner,$(MAKECMDGOALS)),--quiet)
 
 ## a command that uses a key and cannot find it, against an HTTPS API started on the spot
 demo: all
 	@tools/demo/demo
+
+## an agent that has turned tries ten ways to a key and ten ways home, and still does its work; all on this machine
+demo-agent: all
+	@tools/demo/agent/demo
 
 ## people who have signed in land in their own workspaces, and nobody else does; all on this machine
 demo-dispatch: all
@@ -71,5 +75,5 @@ help:
 setup:
 	@$(if $(filter no,$(SETUP)),:,tools/setup $(groups))
 
-.PHONY: all demo demo-dispatch demo-runner soak test lint fuzz bench bench-quick build-bench install clean help setup
+.PHONY: all demo demo-agent demo-dispatch demo-runner soak test lint fuzz bench bench-quick build-bench install clean help setup
 .DEFAULT_GOAL := all

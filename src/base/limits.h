@@ -81,6 +81,9 @@
 /* Doors. */
 #define LIMIT_CALLS 256             /* connections through one relay's listeners that wait for a stream or a way */
 #define LIMIT_CALLERS 4096          /* connections through them at once */
+#define LIMIT_CALLER_PROCESSES 16384 /* of a command, looked at for who has connected */
+#define LIMIT_CALLER_FILES (1024 * 1024) /* of them all, likewise */
+#define LIMIT_CALLER_DEPTH 1024     /* from a process up to the command that it descends from */
 #define LIMIT_WAYS 4096             /* to hosts without a credential, open at once for one workload */
 #define LIMIT_GATE_RULES 512
 #define LIMIT_CLIENT_HELLO (128 * 1024) /* RFC 8446 §4: as long as a handshake message of ours may be, and more than any is */
@@ -336,6 +339,9 @@
 
 #define TIMEOUT_NAMESPACE 10000     /* for the command's own namespaces and its doors in them to be made */
 #define TIMEOUT_CALL 15000          /* from a call to its stream or its way, handshake included */
+#define KEEPALIVE_CALLER 15000      /* a client at a door that says nothing is asked whether it is there */
+#define RETRY_CALLERS 100           /* when there was no descriptor or no memory left for one who connects */
+#define REAP_AFTER 20               /* an orphan of the command's that has ended is reaped after twice as long */
 #define LIFE_AUTHORITY (30LL * 24 * 3600000) /* of one made for leases without an end */
 
 /* Secrets that are had again. */

@@ -15,6 +15,7 @@
 #include "cmd/check_dispatch.h"
 #include "cmd/check_runner.h"
 #include "cmd/usage.h"
+#include "egress/gate/gate_rule.h"
 #include "egress/rule_lint.h"
 #include "egress/settings.h"
 #include "wire/glob.h"
@@ -24,9 +25,8 @@ static const char usage[] =
     "\n"
     "Reads the configuration as `credfd run`, `credfd dispatch` and `credfd runner` would. Prints a line\n"
     "for each credential: its name, its upstream, how the key is put in, and how many rules let a request\n"
-    "through; and one for the dispatcher and for the runner. What is in order and yet hardly meant, such as a rule "
-    "that\n"
-    "another one makes needless, is warned of.\n"
+    "through; one for each host that `egress` lets through; and one for the dispatcher and for the runner.\n"
+    "What is in order and yet hardly meant, such as a rule that another one makes needless, is warned of.\n"
     "\n"
     "  -c, --config FILE  the configuration; see credfd.yaml(5) for where it is looked for without\n"
     "      --help         print this\n"
@@ -86,6 +86,18 @@ static void print_credential(const struct credential *credential, struct widths 
         (void)printf("nothing allowed\n");
     else
         (void)printf("%zu rule%s\n", credential->n_allow, credential->n_allow == 1 ? "" : "s");
+}
+
+/* Hosts without a credential that the proxy lets through; of names, what they stand for is judged when they are used. */
+static void print_egress(const struct egress_settings *egress, struct widths widths) {
+    char rule[GATE_RULE_TEXT_MAX];
+
+    if (egress->is_there && egress->n_allow == 0)
+        (void)printf("%-*s  no other host\n", widths.name, AUDIT_WAYS);
+    for (size_t i = 0; i < egress->n_allow; i++) {
+        (void)gate_rule_format(&egress->allow[i], rule);
+        (void)printf("%-*s  %s\n", widths.name, AUDIT_WAYS, rule);
+    }
 }
 
 /* Where the rules of a credential stand. */
@@ -221,6 +233,7 @@ static int check(const char *config) {
         if (!is_secret_there(&settings->credentials[i]))
             status = EXIT_CREDFD;
     }
+    print_egress(&settings->egress, widths);
     if (settings->has_dispatch && check_dispatch(settings->path) != EXIT_SUCCESS)
         status = EXIT_CREDFD;
     if (settings->has_runner && check_runner(settings->path) != EXIT_SUCCESS)

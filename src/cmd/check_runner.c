@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "cmd/cmd.h"
-#include "egress/profile.h"
 #include "fleet/desk/cli_look.h"
+#include "fleet/desk/lease_terms.h"
 #include "fleet/desk/places_check.h"
 #include "fleet/settings.h"
 
@@ -44,11 +44,11 @@ static void warn_about_cli(const struct runner_settings *settings) {
 }
 
 static int check_profile(const struct runner_settings *settings, char **ret_error) {
-    _cleanup_free_ char *path = NULL, *description = NULL, *error = NULL;
-    int r = settings->profile ? profile_find(settings->profile, &path, &error) : 0;
+    _cleanup_free_ char *error = NULL;
+    struct lease_terms terms = {0};
+    int r = settings->profile ? lease_terms_load(settings->profile, &terms, &error) : 0;
 
-    if (r == 0 && path)
-        r = profile_describe(path, &description, &error);
+    lease_terms_done(&terms);
     if (r < 0 && asprintf(ret_error, "%s: runner.profile: %s", settings->path, error ? error : strerror(-r)) < 0)
         *ret_error = NULL;
     return r;

@@ -76,6 +76,7 @@ int cmd_doctor(int argc, char **argv) {
     if (status >= 0)
         return status;
     is_whole = run_probes(doctor_kernel_probes);
+    is_whole = run_probes(doctor_isolation_probes) && is_whole;
     is_whole = run_probes(doctor_place_probes) && is_whole;
     if (config)
         is_whole = look_at_settings(config) && is_whole;

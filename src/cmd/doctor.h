@@ -26,5 +26,6 @@ struct probe {
 };
 
 /* Each ends with a row without a name. */
-extern const struct probe doctor_kernel_probes[]; /* what the kernel can do */
-extern const struct probe doctor_place_probes[];  /* the user's limits and rights, and the system's files */
+extern const struct probe doctor_kernel_probes[];    /* what the kernel can do */
+extern const struct probe doctor_isolation_probes[]; /* where a command can be put */
+extern const struct probe doctor_place_probes[];     /* the user's limits and rights, and the system's files */

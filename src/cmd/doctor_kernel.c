@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -116,27 +115,10 @@ static void cores(struct finding *ret) {
         finding_set(ret, FINDING_OK, "written to files; none is made of a role, which is not dumpable");
 }
 
-static int enter_user_namespace(void) {
-    return unshare(CLONE_NEWUSER) < 0 ? -errno : 0;
-}
-
-static void user_namespaces(struct finding *ret) {
-    int r = kernel_try(enter_user_namespace);
-
-    if (r == 0)
-        finding_set(ret, FINDING_OK, "a command could be given a network of its own");
-    else
-        finding_set(ret, FINDING_WEAKER,
-                    "none for this user (%s): a command cannot be kept off the network; leases do not need it; "
-                    "see user.max_user_namespaces",
-                    strerror(-r));
-}
-
 const struct probe doctor_kernel_probes[] = {
     {"channels", channels}, {"secret memory", secret_memory},
     {"seccomp", seccomp},   {"no_new_privs", no_new_privs},
     {"landlock", landlock}, {"pidfd", pidfd},
     {"asker", asker},       {"ptrace", ptrace_scope},
-    {"core dumps", cores},  {"user namespaces", user_namespaces},
-    {NULL, NULL},
+    {"core dumps", cores},  {NULL, NULL},
 };

@@ -17,6 +17,7 @@
 #include "base/macros.h"
 #include "base/num.h"
 #include "cmd/log_follow.h"
+#include "cmd/log_suggest.h"
 #include "cmd/log_verify.h"
 #include "cmd/log_view.h"
 #include "cmd/usage.h"
@@ -29,6 +30,7 @@
 
 static const char usage[] =
     "usage: credfd log [-c FILE] [-f] [--lease NAME] [--since TIME] [--denied] [--json] [AUDIT]\n"
+    "       credfd log [-c FILE] [--lease NAME] [--since TIME] --denied --suggest [AUDIT]\n"
     "       credfd log [-c FILE] --verify [AUDIT]\n"
     "\n"
     "Prints the audit as a table, the oldest line first: the file of the configuration, or AUDIT, with\n"
@@ -41,6 +43,8 @@ static const char usage[] =
     "                     2030-01-31T12:00:00Z\n"
     "      --denied       only what was refused, or failed on our side\n"
     "      --json         the lines as they stand there\n"
+    "      --suggest      in the place of lines: the rules that would have allowed what was refused, to be read\n"
+    "                     before they are put into the configuration\n"
     "      --verify       print whether any line was removed, changed or added, and where\n"
     "      --help         print this\n"
     "\n"
@@ -49,7 +53,7 @@ static const char usage[] =
 struct options {
     const char *config, *file;
     struct log_filter filter;
-    bool is_following, is_raw, is_verifying;
+    bool is_following, is_raw, is_suggesting, is_verifying;
 };
 
 static uint64_t now_ms(void) {
@@ -77,9 +81,11 @@ static int parse_since(const char *text, uint64_t *ret_ms) {
 static int check_combination(const struct options *options, char **argv) {
     const struct log_filter *filter = &options->filter;
 
-    if (options->is_verifying &&
-        (options->is_following || options->is_raw || filter->is_denied || filter->lease || filter->since_ms > 0))
+    if (options->is_verifying && (options->is_following || options->is_raw || options->is_suggesting ||
+                                  filter->is_denied || filter->lease || filter->since_ms > 0))
         return usage_refuse(argv[0], "--verify looks at every line, so it goes with no other option");
+    if (options->is_suggesting && (options->is_following || options->is_raw))
+        return usage_refuse(argv[0], "--suggest prints rules and no lines, so it goes without -f and --json");
     if (options->is_following && options->file && strcmp(options->file, "-") == 0)
         return usage_refuse(argv[0], "-f needs a file");
     return -1;
@@ -87,17 +93,13 @@ static int check_combination(const struct options *options, char **argv) {
 
 /* -1 to go on, else the exit status. */
 static int parse_options(struct options *options, int argc, char **argv) {
-    enum { LEASE = 256, SINCE, DENIED, JSON, VERIFY };
+    enum { LEASE = 256, SINCE, DENIED, JSON, SUGGEST, VERIFY };
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"follow", no_argument, NULL, 'f'},
-        {"lease", required_argument, NULL, LEASE},
-        {"since", required_argument, NULL, SINCE},
-        {"denied", no_argument, NULL, DENIED},
-        {"json", no_argument, NULL, JSON},
-        {"verify", no_argument, NULL, VERIFY},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"config", required_argument, NULL, 'c'},  {"follow", no_argument, NULL, 'f'},
+        {"lease", required_argument, NULL, LEASE}, {"since", required_argument, NULL, SINCE},
+        {"denied", no_argument, NULL, DENIED},     {"json", no_argument, NULL, JSON},
+        {"suggest", no_argument, NULL, SUGGEST},   {"verify", no_argument, NULL, VERIFY},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     int option;
 
@@ -121,6 +123,9 @@ static int parse_options(struct options *options, int argc, char **argv) {
             break;
         case JSON:
             options->is_raw = true;
+            break;
+        case SUGGEST:
+            options->is_suggesting = options->filter.is_denied = true;
             break;
         case VERIFY:
             options->is_verifying = true;
@@ -180,7 +185,9 @@ static int read_once(const char *path, const struct options *options, struct log
 
     if (r < 0)
         return r;
-    r = options->is_verifying ? log_verify(&files) : log_view_read_files(view, &files);
+    r = options->is_verifying    ? log_verify(&files)
+        : options->is_suggesting ? log_suggest(&options->filter, &files)
+                                 : log_view_read_files(view, &files);
     log_files_close(&files);
     return r;
 }

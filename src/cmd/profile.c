@@ -1,5 +1,5 @@
 /*
- * `credfd profile`: which profiles there are, and what one of them says. Reads no configuration and no secret.
+ * `credfd profile`: which profiles there are, and what one of them is good for. Reads no configuration and no secret.
  */
 #include "cmd/cmd.h"
 
@@ -14,18 +14,21 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "cmd/profile_explain.h"
 #include "cmd/usage.h"
 #include "egress/profile.h"
 
 static const char usage[] =
     "usage: credfd profile list\n"
-    "       credfd profile show NAME\n"
+    "       credfd profile show [--file] NAME\n"
     "\n"
-    "A profile is a credential without its secret, ready to be used: credfd run --profile NAME --secret KIND:VALUE\n"
+    "A profile is what a key needs but the key itself, ready to be used: credfd run --profile NAME --secret "
+    "KIND:VALUE\n"
     "\n"
     "list    prints the profiles that there are, what each is for, and its file\n"
-    "show    prints a profile's file: a start for one of your own, in ~/.config/credfd/profiles\n"
+    "show    explains one: where its key may go, what is allowed, which variables the command gets, how to start\n"
     "\n"
+    "      --file         show prints the file itself: a start for one of your own, in ~/.config/credfd/profiles\n"
     "  -c, --config FILE  accepted and ignored\n"
     "      --help         print this\n"
     "\n"
@@ -80,34 +83,45 @@ static int print_file(const char *path) {
     return usage_finish(EXIT_SUCCESS);
 }
 
-static int show(const char *name) {
+static int show_file(const char *name) {
     _cleanup_free_ char *path = NULL, *error = NULL;
     int r = profile_find(name, &path, &error);
 
     return r < 0 ? refuse(error, r) : print_file(path);
 }
 
-static int perform(char *const words[], int n) {
+static int show(const char *name) {
+    return profile_explain(name) < 0 ? EXIT_CREDFD : usage_finish(EXIT_SUCCESS);
+}
+
+static int perform(char *const words[], int n, bool is_file) {
     if (n == 0)
         return usage_refuse("profile", "list or show?");
     if (strcmp(words[0], "list") == 0)
-        return n > 1 ? usage_refuse("profile", "list takes no argument") : list_all();
+        return n > 1 || is_file ? usage_refuse("profile", "list takes no argument") : list_all();
     if (strcmp(words[0], "show") != 0)
         return usage_refuse("profile", "it lists or shows, and nothing else");
-    return n != 2 ? usage_refuse("profile", "show takes one name") : show(words[1]);
+    if (n != 2)
+        return usage_refuse("profile", "show takes one name");
+    return is_file ? show_file(words[1]) : show(words[1]);
 }
 
 int cmd_profile(int argc, char **argv) {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
+        {"file", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
+    bool is_file = false;
     int option;
 
     while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
         switch (option) {
         case 'c': /* as by every command; there is nothing in it to know here */
+            break;
+        case 'f':
+            is_file = true;
             break;
         case 'h':
             return usage_print(usage);
@@ -115,5 +129,5 @@ int cmd_profile(int argc, char **argv) {
             return usage_refuse_option(option, argv);
         }
     }
-    return perform(argv + optind, argc - optind);
+    return perform(argv + optind, argc - optind, is_file);
 }

@@ -5,7 +5,6 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,32 +16,10 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "cmd/usage.h"
-#include "cmd/workload.h"
-#include "egress/broker.h"
-#include "egress/profile.h"
+#include "cmd/run_doors.h"
+#include "cmd/run_learn.h"
 #include "proc/child.h"
 #include "sandbox/harden.h"
-
-static const char usage[] =
-    "usage: credfd run [-c FILE] [--as NAME] [--lease NAME]... [--audit FILE] -- COMMAND [ARGUMENT]...\n"
-    "       credfd run {--profile NAME --secret KIND:VALUE}... [OPTION]... -- COMMAND [ARGUMENT]...\n"
-    "\n"
-    "Runs the command with a lease of each credential: a descriptor, 3 upward, through which its HTTP\n"
-    "requests reach the API with the key. The command itself never holds a key.\n"
-    "\n"
-    "  -c, --config FILE  the configuration; see credfd.yaml(5) for where it is looked for without\n"
-    "      --as NAME      in whose name: stands in the audit; the invoking user without it\n"
-    "      --lease NAME   only this credential; may be given several times, in the order of the descriptors\n"
-    "      --profile NAME a ready-made credential, in place of a configuration; credfd profile lists them\n"
-    "      --secret KIND:VALUE\n"
-    "                     where the profile's secret is: file:PATH, env:NAME, fd:NUMBER, systemd:NAME or\n"
-    "                     \"command:PROGRAM ARGUMENT ...\"; of several, the first goes with the first profile\n"
-    "      --audit FILE   where the audit goes, instead of the configuration's; - is standard error\n"
-    "      --help         print this\n"
-    "\n"
-    "The exit status is the command's; 128 and the signal's number when a signal ended it; 125 when\n"
-    "credfd failed, 126 when the command cannot be executed, 127 when it is not found.\n";
 
 #define ENVIRONMENT_MAX (6 * 1024 * 1024) /* no more is taken of arguments and environment together (execve(2)) */
 
@@ -53,14 +30,14 @@ struct loaded {
 };
 
 struct run {
-    const char *config, *identity, *audit;
+    struct run_options options;
+    const char *identity;
     char *path; /* of the configuration that was found */
     const char *names[LIMIT_LEASES];
     size_t n_names;
-    struct profile_choice profiles[LIMIT_LEASES]; /* in place of a configuration, where there are any */
-    size_t n_profiles, n_secrets;
-    char **argv;
     struct loaded *settings; /* as last read; those before may still be in use */
+    struct doors doors;
+    struct learning *learning; /* NULL: nothing is learnt */
     struct broker *broker;
     struct holder *holder;
     struct workload workload;
@@ -76,18 +53,22 @@ static void stop_with(struct run *run, int status) {
 }
 
 static int start_command(struct run *run) {
-    struct workload_plan plan = {.argv = run->argv, .leases = run->ends, .n_leases = run->n_names};
+    struct workload_plan plan = {
+        .argv = run->options.argv, .leases = run->ends, .n_leases = run->n_names, .bundle = run->doors.bundle};
     struct buf environment;
     int r;
 
     buf_init(&environment, ENVIRONMENT_MAX);
-    r = holder_environment(run->holder, 3, &environment);
+    r = doors_environment(&environment, &run->doors, getenv("JAVA_TOOL_OPTIONS"), getenv("NODE_OPTIONS"));
+    if (r == 0) /* last: what a credential's own `env` says counts */
+        r = holder_environment(run->holder, 3, &environment);
     plan.environment = buf_slice(&environment);
     if (r < 0)
         log_error("run: no memory for the command's environment");
     else if ((r = workload_start(&run->workload, &plan)) < 0)
         log_error("run: no process for the command: %s", strerror(-r));
     buf_release(&environment);
+    run->doors.command = run->workload.pid;
     return r;
 }
 
@@ -118,6 +99,20 @@ static void broker_ready(void *owner) {
     start_when_ready(run);
 }
 
+static void exchanged(void *owner, const char *name, const struct exchange_record *record) {
+    struct run *run = owner;
+
+    if (run->learning)
+        learning_take(run->learning, name, record);
+}
+
+static void way_used(void *owner, const char *authority, const struct exchange_record *record) {
+    struct run *run = owner;
+
+    if (run->learning)
+        learning_take_way(run->learning, authority, record);
+}
+
 static void broker_failed(void *owner, const char *error) {
     log_error("%s", error);
     stop_with(owner, EXIT_CREDFD);
@@ -138,9 +133,10 @@ static void command_ended(void *owner, int status) {
 static int read_settings(struct run *run) {
     struct loaded *loaded = calloc(1, sizeof(*loaded));
     _cleanup_free_ char *error = NULL;
-    int r = !loaded               ? -ENOMEM
-            : run->n_profiles > 0 ? profile_load(run->profiles, run->n_profiles, &loaded->settings, &error)
-                                  : settings_load(run->path, &loaded->settings, &error);
+    int r = !loaded ? -ENOMEM
+            : run->options.n_profiles > 0
+                ? profile_load(run->options.profiles, run->options.n_profiles, &loaded->settings, &error)
+                : settings_load(run->path, &loaded->settings, &error);
 
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
@@ -148,8 +144,12 @@ static int read_settings(struct run *run) {
         return r;
     }
     log_set_level(loaded->settings->log_level);
-    if (run->audit)
-        r = settings_set_audit(loaded->settings, run->audit, "run: --audit");
+    if (run->options.audit)
+        r = settings_set_audit(loaded->settings, run->options.audit, "run: --audit");
+    if (run->options.has_proxy)
+        loaded->settings->egress.is_there = true;
+    if (run->learning)
+        learning_allow_all(loaded->settings);
     loaded->earlier = run->settings;
     run->settings = loaded;
     return r;
@@ -190,22 +190,51 @@ static void reload(void *owner) {
     forget_unused(run);
 }
 
-static int supervise(struct run *run) {
-    struct broker_owner owner = {
-        .ready = broker_ready, .failed = broker_failed, .stopped = broker_stopped, .owner = run};
+/* The roles are starting meanwhile. 0, or -errno after a word in the log. */
+static int make_doors(struct run *run) {
+    int r;
+
+    if (!run_doors_need_place(&run->doors, &run->options))
+        return 0;
+    r = run_doors_make(&run->doors, &run->options, run->settings->settings, &run->workload);
+    if (r < 0)
+        return r;
+    run->doors.command = run->workload.pid;
+    r = holder_open_doors(run->holder);
+    if (r < 0)
+        log_error("run: the doors could not be opened: %s", strerror(-r));
+    return r;
+}
+
+/* 0, or -errno after a word in the log. */
+static int begin(struct run *run) {
+    struct broker_owner owner = {.ready = broker_ready,
+                                 .failed = broker_failed,
+                                 .stopped = broker_stopped,
+                                 .exchange = exchanged,
+                                 .way = way_used,
+                                 .owner = run};
     _cleanup_free_ char *error = NULL;
     int r = workload_init(&run->workload, run, command_ended, reload);
 
     if (r == 0)
         r = broker_start(run->settings->settings, run->names, run->n_names, &owner, &run->broker, &error);
     if (r == 0) /* at once: the relay starts while the secrets are read */
-        r = broker_grant(run->broker, run->identity, NULL, holder_ready, run, run->ends, &run->holder);
+        r = broker_grant(run->broker, run->identity, &run->doors, holder_ready, run, run->ends, &run->holder);
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
-        if (!run->broker)
-            return EXIT_CREDFD;
-        stop_with(run, EXIT_CREDFD);
+        return r;
     }
+    return make_doors(run);
+}
+
+static int supervise(struct run *run) {
+    int r = begin(run);
+
+    if (r < 0 && !run->broker)
+        return EXIT_CREDFD;
+    if (r < 0)
+        stop_with(run, EXIT_CREDFD);
     r = loop_run();
     broker_free(run->broker);
     workload_done(&run->workload);
@@ -214,7 +243,7 @@ static int supervise(struct run *run) {
 
 static int load(struct run *run) {
     _cleanup_free_ char *error = NULL;
-    int r = run->n_profiles > 0 ? 0 : settings_find(run->config, &run->path, &error);
+    int r = run->options.n_profiles > 0 ? 0 : settings_find(run->options.config, &run->path, &error);
 
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
@@ -240,10 +269,12 @@ static int check_secrets(const struct run *run) {
 static int choose_leases(struct run *run) {
     const struct settings *settings = run->settings->settings;
 
-    if (settings->n_credentials == 0) {
-        log_error("run: %s has no `credentials`; add a list of at least one, see credfd.yaml(5)", settings->path);
+    if (settings->n_credentials == 0 && !settings->egress.is_there) {
+        log_error("run: %s has no `credentials` and no `egress`; add one of them, see credfd.yaml(5)", settings->path);
         return -ENOENT;
     }
+    memcpy(run->names, run->options.names, sizeof(run->names));
+    run->n_names = run->options.n_names;
     if (run->n_names == 0)
         for (; run->n_names < settings->n_credentials; run->n_names++)
             run->names[run->n_names] = settings->credentials[run->n_names].name;
@@ -268,6 +299,7 @@ static int choose_identity(struct run *run) {
     static char number[16];
     const struct passwd *user;
 
+    run->identity = run->options.identity;
     if (!run->identity) {
         user = getpwuid(getuid());
         (void)snprintf(number, sizeof(number), "%u", (unsigned)getuid());
@@ -280,85 +312,6 @@ static int choose_identity(struct run *run) {
     return 0;
 }
 
-static int add_lease(struct run *run, const char *name) {
-    if (run->n_names == LIMIT_LEASES) {
-        log_error("run: --lease: no more than %d", LIMIT_LEASES);
-        return -E2BIG;
-    }
-    run->names[run->n_names++] = name;
-    return 0;
-}
-
-/* The n-th profile and the n-th secret belong together. */
-static int add_to_choices(struct run *run, bool is_profile, const char *text) {
-    size_t *n = is_profile ? &run->n_profiles : &run->n_secrets;
-
-    if (*n == LIMIT_LEASES) {
-        log_error("run: %s: no more than %d", is_profile ? "--profile" : "--secret", LIMIT_LEASES);
-        return -E2BIG;
-    }
-    if (is_profile)
-        run->profiles[*n].name = text;
-    else
-        run->profiles[*n].secret = text;
-    ++*n;
-    return 0;
-}
-
-/* As parse_options. */
-static int check_options(const struct run *run) {
-    if (run->n_profiles != run->n_secrets)
-        return usage_refuse("run", "each --profile needs one --secret, and each --secret a --profile");
-    if (run->n_profiles > 0 && run->config)
-        return usage_refuse("run", "--profile stands in place of a configuration; leave one of them out");
-    return *run->argv ? -1 : usage_refuse("run", "no command is given");
-}
-
-/* -1 to go on, else the exit status. */
-static int parse_options(struct run *run, int argc, char **argv) {
-    enum { AS = 256, LEASE, PROFILE, SECRET, AUDIT };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"as", required_argument, NULL, AS},
-        {"lease", required_argument, NULL, LEASE},
-        {"audit", required_argument, NULL, AUDIT},
-        {"profile", required_argument, NULL, PROFILE},
-        {"secret", required_argument, NULL, SECRET},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "+:c:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            run->config = optarg;
-            break;
-        case AS:
-            run->identity = optarg;
-            break;
-        case LEASE:
-            if (add_lease(run, optarg) < 0)
-                return EXIT_CREDFD;
-            break;
-        case PROFILE:
-        case SECRET:
-            if (add_to_choices(run, option == PROFILE, optarg) < 0)
-                return EXIT_CREDFD;
-            break;
-        case AUDIT:
-            run->audit = optarg;
-            break;
-        case 'h':
-            return usage_print(usage);
-        default:
-            return usage_refuse_option(option, argv);
-        }
-    }
-    run->argv = argv + optind;
-    return check_options(run);
-}
-
 static int prepare(struct run *run) {
     int r = harden_against_inspection(); /* our own environment may hold a key: before anything else runs */
 
@@ -368,22 +321,29 @@ static int prepare(struct run *run) {
         r = loop_init();
     if (r < 0)
         log_error("run: credfd cannot start: %s", strerror(-r));
+    if (r == 0 && run->options.learn)
+        r = learning_open(run->options.learn, &run->learning);
     if (r == 0)
         r = load(run);
     if (r == 0)
         r = choose_leases(run);
     if (r == 0)
         r = check_secrets(run);
+    if (r == 0)
+        r = run_doors_plan(&run->doors, run->settings->settings, run->names, run->n_names);
     return r == 0 ? choose_identity(run) : r;
 }
 
 int cmd_run(int argc, char **argv) {
     struct run run = {.status = EXIT_CREDFD};
-    int status = parse_options(&run, argc, argv);
+    int status = run_options_parse(argc, argv, &run.options);
 
     if (status >= 0)
         return status;
+    doors_plan(&run.doors, NULL, 0, false);
     status = prepare(&run) < 0 ? EXIT_CREDFD : supervise(&run);
+    doors_done(&run.doors);
+    learning_finish(run.learning);
     while (run.settings) {
         struct loaded *loaded = run.settings;
 

@@ -1,28 +1,23 @@
 #include "cmd/workload.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
-#include "base/limits.h"
-#include "base/log.h"
 #include "base/macros.h"
-#include "base/weaken.h"
 #include "cmd/cmd.h"
-#include "sandbox/harden.h"
+#include "cmd/workload_become.h"
+#include "cmd/workload_line.h"
+#include "sandbox/view.h"
 
-#define FIRST_LEASE 3 /* docs/protocol.md: 3 upward */
-
-/* What credfd was started with, and the command gets. */
-static sigset_t mask_before;
-static struct sigaction child_before;
+#define PLAN_MAX (8 * 1024 * 1024) /* more than execve(2) takes of words and environment */
 
 /* ^Z stops the whole group, but credfd blocks the signal: it stops itself so that the shell sees the job stopped. */
 static void follow_stop(int stop_signal) {
@@ -33,7 +28,8 @@ static void follow_stop(int stop_signal) {
 static void command_changed(struct workload *workload) {
     int status = 0;
 
-    if (workload->pid <= 0 || waitpid(workload->pid, &status, WNOHANG | WUNTRACED) != workload->pid)
+    if (workload->pid <= 0 || workload->is_waiting ||
+        waitpid(workload->pid, &status, WNOHANG | WUNTRACED) != workload->pid)
         return;
     if (WIFSTOPPED(status)) {
         follow_stop(WSTOPSIG(status));
@@ -45,15 +41,16 @@ static void command_changed(struct workload *workload) {
 
 /* The terminal signals the whole group, the command among it; what somebody sent to credfd alone is passed on. */
 static void pass_on(struct workload *workload, const struct signalfd_siginfo *signal) {
+    bool is_running = workload->pid > 0 && !workload->is_waiting, is_over = workload->pid < 0;
     int number = (int)signal->ssi_signo;
 
     if (signal->ssi_code == SI_KERNEL && number != SIGHUP)
         return;
-    if (number == SIGHUP && signal->ssi_code != SI_KERNEL && workload->pid > 0)
+    if (number == SIGHUP && signal->ssi_code != SI_KERNEL && is_running)
         workload->on_reload(workload->owner);
-    else if (workload->pid > 0)
+    else if (is_running)
         (void)kill(workload->pid, number);
-    else if (workload->pid == 0 && (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT))
+    else if (!is_over && (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT))
         workload->on_exit(workload->owner, 128 + number);
 }
 
@@ -74,9 +71,10 @@ int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *
     sigset_t all;
     int r;
 
-    *workload = (struct workload){.owner = owner, .on_exit = on_exit, .on_reload = on_reload, .signal_fd = -EBADF};
+    *workload = (struct workload){
+        .owner = owner, .on_exit = on_exit, .on_reload = on_reload, .line = -EBADF, .signal_fd = -EBADF};
     /* ignored, as whoever started us may have left it, it would reap our children without a word (wait(2), NOTES) */
-    if (sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &child_before) < 0)
+    if (sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &workload_before.child) < 0)
         return -errno;
     sigfillset(&all);
     /* a fault of our own must end us, not wait */
@@ -86,7 +84,7 @@ int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *
     sigdelset(&all, SIGFPE);
     sigdelset(&all, SIGABRT);
     sigdelset(&all, SIGTRAP);
-    if (sigprocmask(SIG_BLOCK, &all, &mask_before) < 0)
+    if (sigprocmask(SIG_BLOCK, &all, &workload_before.mask) < 0)
         return -errno;
     workload->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (workload->signal_fd < 0)
@@ -97,47 +95,22 @@ int workload_init(struct workload *workload, void *owner, void (*on_exit)(void *
     return r;
 }
 
+void workload_give_up(struct workload *workload) {
+    if (workload->is_waiting) {
+        (void)kill(workload->pid, SIGKILL);
+        while (waitpid(workload->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        workload->pid = 0;
+        workload->is_waiting = false;
+    }
+    watch_remove(&workload->told);
+    fd_close(&workload->line);
+}
+
 void workload_done(struct workload *workload) {
+    workload_give_up(workload);
     watch_remove(&workload->signals);
     fd_close(&workload->signal_fd);
-}
-
-/* Out of the way first: a lease's descriptor may have the number that another is to get. */
-static bool place_leases(const int *leases, size_t n) {
-    int copies[LIMIT_LEASES];
-
-    for (size_t i = 0; i < n; i++) {
-        copies[i] = fcntl(leases[i], F_DUPFD_CLOEXEC, FIRST_LEASE + (int)n);
-        if (copies[i] < 0)
-            return false;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (dup2(copies[i], FIRST_LEASE + (int)i) < 0)
-            return false;
-    if (!WEAKENED(CLOSE_RANGE))
-        (void)close_range((unsigned)(FIRST_LEASE + (int)n), ~0U, 0);
-    return true;
-}
-
-static int exec_failure(const char *command, int error) {
-    bool is_absent = error == ENOENT || error == ENOTDIR;
-
-    log_error("run: %s: %s", command, is_absent ? "not found" : strerror(error));
-    return is_absent ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-}
-
-static bool set_variable(struct slice variable) {
-    struct slice name = slice_cut(&variable, '=');
-    _cleanup_free_ char *text = strndup(name.p, name.n);
-
-    return text && setenv(text, variable.p, 1) == 0;
-}
-
-static bool set_environment(struct slice variables) {
-    while (variables.n > 0)
-        if (!set_variable(slice_cut(&variables, '\0')))
-            return false;
-    return true;
 }
 
 static void become_command(const struct workload_plan *plan, pid_t parent) {
@@ -145,24 +118,10 @@ static void become_command(const struct workload_plan *plan, pid_t parent) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* the end came before the request to share it */
         _exit(EXIT_CREDFD);
-    if (!place_leases(plan->leases, plan->n_leases)) {
-        log_error("run: no descriptor is left for a lease: %s", strerror(errno));
-        _exit(EXIT_CREDFD);
-    }
-    if (!set_environment(plan->environment)) {
-        log_error("run: no memory for the command's environment");
-        _exit(EXIT_CREDFD);
-    }
-    if (harden_drop_workload_capabilities() < 0)
-        log_warning(
-            "run: the command keeps capabilities with which root can read any process; run credfd as a plain user");
-    (void)sigaction(SIGCHLD, &child_before, NULL);
-    (void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
-    (void)execvp(plan->argv[0], plan->argv);
-    _exit(exec_failure(plan->argv[0], errno));
+    workload_become(plan, false);
 }
 
-int workload_start(struct workload *workload, const struct workload_plan *plan) {
+static int start_afresh(struct workload *workload, const struct workload_plan *plan) {
     pid_t parent = getpid(), pid = fork();
 
     if (pid < 0)
@@ -171,4 +130,76 @@ int workload_start(struct workload *workload, const struct workload_plan *plan) 
         become_command(plan, parent);
     workload->pid = pid;
     return 0;
+}
+
+/* What credfd was started with, but for what leads to agents, then what the plan says. */
+static int gather_environment(const struct workload_plan *plan, struct buf *to) {
+    int r = 0;
+
+    for (char **variable = environ; r == 0 && variable && *variable; variable++)
+        if (!view_hides_variable(*variable, strcspn(*variable, "=")))
+            r = buf_append(to, slice_of(*variable, strlen(*variable) + 1));
+    return r == 0 ? buf_append(to, plan->environment) : r;
+}
+
+static int gather_words(const struct workload_plan *plan, struct buf *to) {
+    int r = 0;
+
+    for (char **word = plan->argv; r == 0 && *word; word++)
+        r = buf_append(to, slice_of(*word, strlen(*word) + 1));
+    return r;
+}
+
+static int send_plan(int line, const struct workload_plan *plan) {
+    struct line_message begin = {.kind = LINE_BEGIN, .n_fds = plan->n_leases};
+    struct buf words, environment;
+    int r;
+
+    buf_init(&words, PLAN_MAX);
+    buf_init(&environment, PLAN_MAX);
+    memcpy(begin.fds, plan->leases, plan->n_leases * sizeof(int));
+    r = gather_words(plan, &words);
+    if (r == 0)
+        r = gather_environment(plan, &environment);
+    begin.sizes[0] = buf_length(&words);
+    begin.sizes[1] = buf_length(&environment);
+    if (r == 0)
+        r = line_send(line, &begin);
+    if (r == 0)
+        r = line_send_bytes(line, buf_slice(&words));
+    if (r == 0)
+        r = line_send_bytes(line, buf_slice(&environment));
+    buf_release(&words);
+    buf_release(&environment);
+    return r;
+}
+
+/* The first process of a namespace cannot stop itself; it says when the command has stopped. */
+static void first_process_told(struct watch *watch) {
+    struct workload *workload = container_of(watch, struct workload, told);
+    unsigned char stop;
+    ssize_t n;
+
+    while ((n = recv(workload->line, &stop, 1, MSG_DONTWAIT)) == 1)
+        follow_stop(stop);
+    if (n == 0 || errno != EAGAIN) {
+        watch_remove(&workload->told);
+        fd_close(&workload->line);
+    }
+}
+
+static int start_prepared(struct workload *workload, const struct workload_plan *plan) {
+    int r = send_plan(workload->line, plan);
+
+    if (r == 0)
+        r = watch_add(&workload->told, workload->line, first_process_told);
+    if (r == 0)
+        workload->is_waiting = false;
+    else
+        workload_give_up(workload);
+    return r;
+}
+
+int workload_start(struct workload *workload, const struct workload_plan *plan) {
+    return workload->is_waiting ? start_prepared(workload, plan) : start_afresh(workload, plan);
 }

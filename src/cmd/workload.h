@@ -17,7 +17,10 @@ struct workload {
     void (*on_exit)(void *owner, int status);
     /* Somebody, no terminal, sent a SIGHUP: the configuration is to be read again. Only while the command runs. */
     void (*on_reload)(void *owner);
-    pid_t pid; /* 0 before it is started */
+    pid_t pid;         /* 0 before there is a process */
+    bool is_waiting;   /* it is there, and not yet the command: between workload_prepare and workload_start */
+    int line;          /* to it until it is the command; to its first process for as long as that lives. Else -EBADF */
+    struct watch told; /* what that process says of stops */
     struct watch signals;
     int signal_fd;
 };
@@ -39,9 +42,12 @@ enum isolation {
 
 struct workload_isolation {
     enum isolation wanted;
-    bool is_best;                           /* less will do, where the kernel or this user cannot */
-    const char *const *readable, *writable; /* of ISOLATION_FULL: further paths */
+    bool is_best;                /* less will do, where the kernel or this user cannot */
+    const char *const *readable; /* of ISOLATION_FULL: further paths */
+    const char *const *writable;
     size_t n_readable, n_writable;
+    const char *const *hidden; /* of both: files with keys, and directories that the command is not to see */
+    size_t n_hidden;
     const char *doors; /* the directory of the doors' files: seen wherever the command looks; NULL for none */
 };
 
@@ -62,12 +68,16 @@ struct workload_place {
 int workload_prepare(struct workload *workload, const struct workload_isolation *isolation, size_t n_listeners,
                      struct workload_place *ret, char **ret_error);
 
+/* Ends what was prepared and has not become the command: what it made is the caller's to close. */
+void workload_give_up(struct workload *workload);
+
 /* What the command finds beside what credfd itself was started with. */
 struct workload_plan {
     char **argv;
     const int *leases; /* become 3, 4, ... in the command */
     size_t n_leases;
     struct slice environment; /* `NAME=VALUE`, each ended by a NUL */
+    const char *bundle;       /* certificates that stand where the system's do, in mounts of its own; NULL for none */
 };
 
 /* 0 or -errno. A command that cannot be executed says so itself and exits with 126 or 127. */

@@ -49,13 +49,16 @@ struct audit_subject {
     const char *executable; /* NULL when it could not be told */
 };
 
-enum audit_event_kind { AUDIT_LEASE_GRANTED, AUDIT_LEASE_ENDED };
+enum audit_event_kind { AUDIT_LEASE_GRANTED, AUDIT_LEASE_ENDED, AUDIT_EXFILTRATION };
 
 struct audit_event {
     enum audit_event_kind kind;
     const char *lease, *identity; /* the credential's name, and in whose name */
     const char *id;               /* the lease's, for people */
     const char *reason;           /* why it ended; NULL for none */
+    /* of AUDIT_EXFILTRATION: whom the request was for and who sent it, where in it the lease's placeholder stood */
+    const struct audit_subject *to;
+    struct slice where;
 };
 
 /*

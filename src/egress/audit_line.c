@@ -80,13 +80,21 @@ size_t audit_line_exchange(char line[static LIMIT_AUDIT_LINE], const struct audi
 
 size_t audit_line_event(char line[static LIMIT_AUDIT_LINE], const struct audit_event *event) {
     static const struct slice names[] = {
-        [AUDIT_LEASE_GRANTED] = {"lease_granted", 13}, [AUDIT_LEASE_ENDED] = {"lease_ended", 11}};
+        [AUDIT_LEASE_GRANTED] = {"lease_granted", 13}, [AUDIT_LEASE_ENDED] = {"lease_ended", 11},
+        [AUDIT_EXFILTRATION] = {"exfiltration", 12}};
     struct json_line w = begin(line);
 
     json_put_member(&w, SLICE(",\"event\":"), names[event->kind], LIMIT_NAME);
     json_put_member(&w, SLICE(",\"lease\":"), slice_of_string(event->lease), LIMIT_NAME);
     json_put_member(&w, SLICE(",\"identity\":"), slice_of_string(event->identity), LIMIT_IDENTITY);
     json_put_member(&w, SLICE(",\"id\":"), slice_of_string(event->id), LIMIT_NAME);
+    if (event->to) {
+        json_put_member(&w, SLICE(",\"to\":"), slice_of_string(event->to->lease), LIMIT_NAME);
+        json_put_member(&w, SLICE(",\"authority\":"), slice_of_string(event->to->authority), LIMIT_AUTHORITY);
+        json_put_member(&w, SLICE(",\"where\":"), event->where, LIMIT_REASON);
+        json_put_number_member(&w, SLICE(",\"pid\":"), (uint64_t)MAX_OF(event->to->pid, 0));
+        put_executable(&w, event->to->executable);
+    }
     if (event->reason)
         json_put_member(&w, SLICE(",\"reason\":"), slice_of_string(event->reason), REASON_MAX);
     return end(&w, line);

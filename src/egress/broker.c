@@ -13,9 +13,11 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "egress/broker_state.h"
+#include "egress/ways.h"
 
 static bool is_quiet(const struct broker *broker) {
-    if (!custody_is_quiet(broker) || broker->holders || !metrics_server_is_quiet(broker->metrics_server))
+    if (!custody_is_quiet(broker) || !ways_is_quiet(broker) || broker->holders ||
+        !metrics_server_is_quiet(broker->metrics_server))
         return false;
     for (size_t i = 0; i < broker->n_configured; i++)
         if (!feed_is_quiet(broker->configured[i]->feed))
@@ -28,6 +30,8 @@ static void go_on_stopping(struct broker *broker) {
     if (!broker->holders &&
         (broker->streams.n_used == 0 || broker->is_late || !child_is_running(&broker->keeper.child)))
         custody_stop(broker);
+    if (!broker->holders)
+        ways_stop(broker);
     if (is_quiet(broker)) {
         timer_cancel(&broker->stop_deadline);
         broker->owner.stopped(broker->owner.owner);
@@ -46,7 +50,8 @@ static void go_on_starting(struct broker *broker) {
     char error[128];
     int r;
 
-    if (broker->is_ready || broker->is_told || !custody_is_ready(broker) || !has_every_secret(broker))
+    if (broker->is_ready || broker->is_told || !custody_is_ready(broker) || !ways_is_ready(broker) ||
+        !has_every_secret(broker))
         return;
     r = custody_serve(broker);
     if (r < 0) {
@@ -97,6 +102,8 @@ void broker_account(struct broker *broker, const struct stream_entry *entry, con
     if (entry->holder)
         grant_count(&entry->holder->grants[entry->door], record);
     (void)audit_exchange(broker->audit, &subject, record); /* it says itself what it could not write */
+    if (broker->owner.exchange)
+        broker->owner.exchange(broker->owner.owner, credential->name, record);
 }
 
 static int start_feeds(struct broker *broker, char **ret_error) {
@@ -130,6 +137,8 @@ static int start(struct broker *broker, char **ret_error) {
         r = broker_check_programs(ret_error);
     if (r == 0)
         r = custody_start(broker, ret_error);
+    if (r == 0)
+        r = ways_start(broker);
     if (r < 0) {
         if (!*ret_error && asprintf(ret_error, "credfd's own programs cannot be started: %s", strerror(-r)) < 0)
             *ret_error = NULL;
@@ -142,8 +151,8 @@ static int start(struct broker *broker, char **ret_error) {
 }
 
 int broker_check_programs(char **ret_error) {
-    static const char *const names[] = {"credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver",
-                                        "credfd-exporter"};
+    static const char *const names[] = {"credfd-keeper",   "credfd-relay",    "credfd-source",
+                                        "credfd-resolver", "credfd-exporter", "credfd-gate"};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -203,6 +212,7 @@ void broker_free(struct broker *broker) {
         return;
     control_stop(broker->control); /* of one that could not begin */
     stream_table_done(&broker->streams);
+    ways_free(broker);
     for (size_t i = 0; i < broker->n_configured; i++)
         possession_unref(broker->configured[i]);
     number_table_done(&broker->possessions);

@@ -28,6 +28,8 @@ struct broker_owner {
     int (*status)(void *owner, struct buf *to);
     /* An exchange on a lease of `name` is over; may be NULL too. The record is valid during the call. */
     void (*exchange)(void *owner, const char *name, const struct exchange_record *record);
+    /* A connection to a host without a lease is over, or was refused; may be NULL. `authority` is its host and port. */
+    void (*way)(void *owner, const char *authority, const struct exchange_record *record);
     /* Appends the owner's own numbers to the broker's metrics, LIMIT_METRICS bytes in all. 0, -ENOBUFS or -ENOMEM. */
     int (*metrics)(void *owner, struct buf *to);
     void *owner;

@@ -5,6 +5,7 @@
 #include "base/macros.h"
 #include "egress/broker_state.h"
 #include "egress/credential.h"
+#include "egress/ways.h"
 
 static struct grant *grant_of(struct holder *holder, const struct possession *possession) {
     return holder_grant(holder, possession->number);
@@ -40,7 +41,8 @@ static void change_credential(struct possession *possession, const struct creden
     if (!credential_is_same(possession->credential, to))
         change_rules(possession, to);
     possession->credential = to;
-    feed_change(possession->feed, &to->secret);
+    if (!possession->leader)
+        feed_change(possession->feed, &to->secret);
 }
 
 void broker_reload(struct broker *broker, const struct settings *settings) {
@@ -49,6 +51,7 @@ void broker_reload(struct broker *broker, const struct settings *settings) {
     if (audit_reopen(broker->audit, &settings->audit, &error) < 0)
         log_error("%s", error ? error : "out of memory");
     broker->settings = settings;
+    ways_reload(broker);
     for (size_t i = 0; i < broker->n_configured; i++)
         change_credential(broker->configured[i],
                           settings_credential(settings, broker->configured[i]->credential->name));

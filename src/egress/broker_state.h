@@ -1,7 +1,7 @@
 /*
  * What the rooms of the broker share: broker.c (its life), broker_reload.c, answers.c (who asks it), possession.c (the
  * credentials that it has), custody.c (keeper and resolver, and what they are given), holder.c (workloads), dial.c
- * (their streams), grant.c (leases), report.c. Nobody else includes it.
+ * (their streams), calls.c (those who connect), grant.c (leases), report.c. Nobody else includes it.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ struct possession {
     uint32_t label;  /* in the metrics */
     const struct credential *credential;
     struct credential *lent;  /* the same, where it was lent: its own */
-    struct secret_feed *feed; /* of its secret, where it was not */
+    struct secret_feed *feed; /* of its secret, where it was not; never begun where another has the secret for both */
+    struct possession *leader; /* that other one; NULL where there is none */
     int sealed;               /* -EBADF before there is one, and once a loan is over */
     uint64_t expires_at;      /* base/clock.h; 0: never */
     struct certificates *ca;  /* of its ca_file; NULL without one */
@@ -51,6 +52,7 @@ struct broker {
     struct metrics_server *metrics_server;
     int bundle; /* of further certificates to trust, or -EBADF */
     struct stream_table streams;
+    struct ways *ways; /* to hosts without a credential (ways.c); NULL: there are none */
     struct holder *holders;
     uint32_t n_leases; /* that were ever given out */
     struct timer stop_deadline;
@@ -106,6 +108,12 @@ int custody_serve(struct broker *broker);
 /* Sees to it that a name in its upstream can be resolved. 0 or -errno. */
 int custody_resolve_for(struct broker *broker, const struct credential *credential);
 
+/* There is a resolver from now on. 0 or -errno. */
+int custody_start_resolver(struct broker *broker);
+
+/* The resolver, if it listens, and the role at the other end of `channel` get a channel to each other. 0 or -errno. */
+int custody_introduce_resolver(struct broker *broker, struct channel *channel);
+
 /* One thing of it, as it is now. Nothing happens while there is no keeper: it will be told with the rest. */
 void custody_send_possession(const struct possession *possession);
 void custody_send_definition(const struct possession *possession);
@@ -121,7 +129,8 @@ struct grant {
     uint32_t number;     /* of its id, "PID-NUMBER"; 0 before it has begun */
     uint64_t granted_ms; /* since 1970 */
     uint64_t granted_at; /* base/clock.h: its ttl counts from here */
-    uint32_t n_open;     /* streams that the relay has not ended */
+    uint32_t n_open;     /* streams that were dialled, and that the relay has not ended */
+    uint32_t n_called;   /* likewise, through doors where it listens */
     uint64_t requests, refused, bytes_in, bytes_out;
     uint64_t admitted;                       /* of the requests: what a budget counts */
     uint64_t claimed;                        /* bytes that a keeper may have spent, told or not */
@@ -139,11 +148,18 @@ struct holder {
     void *owner;
     void (*on_lost)(void *owner); /* or NULL */
     struct doors *doors;          /* beside the lease channels; NULL for none */
+    struct way *ways;             /* to hosts without a credential: ways.c */
+    size_t n_ways;
+    bool is_open;                 /* they were handed to the relay, or there are none */
+    bool is_told;                 /* its owner knows that it is ready */
     bool is_ending;               /* its owner has no use for it any more */
     bool is_gone;                 /* its relay is */
     size_t n_grants;
     struct grant grants[]; /* by the numbers of their doors in the relay */
 };
+
+/* Something has happened that its owner's `on_ready` may have waited for. */
+void holder_go_on(struct holder *holder);
 
 /* Takes it out of the broker's list. Its relay is gone. */
 void holder_free(struct holder *holder);
@@ -152,6 +168,18 @@ void holder_free(struct holder *holder);
 int dial_take(void *owner, struct ipc_message *m);
 int dial_take_refusal(void *owner, struct ipc_message *m);
 int dial_take_end(void *owner, struct ipc_message *m);
+
+/* A stream for whoever has dialled, or called, at that door; his asker is to be filled in. NULL without memory. */
+struct stream_entry *stream_new(struct holder *holder, uint32_t door, bool is_called);
+
+/* Nobody is told of it, and it goes. */
+void stream_forgo(struct holder *holder, struct stream_entry *entry);
+
+/* How the relay is told of it, under the number that it asked by: `fd` is -EBADF while there is no keeper. 0 or -errno. */
+typedef int stream_teller(struct holder *holder, const struct stream_entry *entry, uint32_t number, int fd);
+
+/* Brings relay and keeper together. 0; or -errno: the entry is gone, and the relay is to be refused. */
+int stream_connect(struct holder *holder, struct stream_entry *entry, uint32_t number, stream_teller *tell);
 
 /* report.c */
 
@@ -163,6 +191,18 @@ void report_drop(struct stream_entry *entry);
 
 /* The keeper is gone, and its last words were heard: what relays have reported counts now. */
 void report_count_pending(struct broker *broker);
+
+/* exfiltration.c */
+
+/*
+ * The audit's own line of a placeholder that strayed: whose it was (NULL where that is not known), where the request that
+ * held it was going and who sent it, and where in it the placeholder stood.
+ */
+void exfiltration_tell(struct holder *holder, const struct grant *grant, const struct audit_subject *to,
+                       struct slice where);
+
+/* The keeper's IPC_EXFILTRATION. 0 or -EPROTO. */
+int exfiltration_take(struct broker *broker, struct ipc_message *m);
 
 /* grant.c: each lease of a holder */
 

@@ -18,3 +18,9 @@ int caller_open_diag(int *ret_fd);
  * no executable when nobody was found. True when somebody was.
  */
 bool caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends);
+
+/*
+ * Whether a process is `ancestor`, or descends from it or from us. Its pidfd (borrowed) tells that it still lives when
+ * that was seen: one that has ended is nobody's.
+ */
+bool caller_descends(pid_t pid, int pidfd, pid_t ancestor);

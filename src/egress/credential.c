@@ -178,5 +178,5 @@ bool credential_is_same(const struct credential *a, const struct credential *b) 
     return credential_is_same_place(a, b) && a->allows_all == b->allows_all &&
            are_same_rules(a->allow, a->n_allow, b->allow, b->n_allow) &&
            are_same_rules(a->deny, a->n_deny, b->deny, b->n_deny) && are_same_limits(&a->limits, &b->limits) &&
-           a->response_timeout_ms == b->response_timeout_ms;
+           a->response_timeout_ms == b->response_timeout_ms && a->allows_websocket == b->allows_websocket;
 }

@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "egress/credential.h"
 
-enum credential_flag { ALLOWS_ALL = 1, ALLOWS_PRIVATE = 2, IS_MASK_OFF = 4, PASSES_COOKIES = 8, ALL_FLAGS = 15 };
+enum credential_flag { ALLOWS_ALL = 1, ALLOWS_PRIVATE = 2, IS_MASK_OFF = 4, PASSES_COOKIES = 8, ALLOWS_WEBSOCKET = 16, ALL_FLAGS = 31 };
 
 /* Of an injection, what its kind has: in this order, on both sides. */
 static bool has_name(enum inject_kind kind) {
@@ -52,7 +52,8 @@ static void put_limits(struct ipc_writer *w, const struct limits *limits) {
 struct ipc_writer credential_encode(uint32_t id, const struct credential *credential) {
     struct ipc_writer w = ipc_begin(IPC_CREDENTIAL);
     unsigned flags = (credential->allows_all ? ALLOWS_ALL : 0U) | (credential->allows_private ? ALLOWS_PRIVATE : 0U) |
-                     (credential->is_mask_off ? IS_MASK_OFF : 0U) | (credential->passes_cookies ? PASSES_COOKIES : 0U);
+                     (credential->is_mask_off ? IS_MASK_OFF : 0U) | (credential->passes_cookies ? PASSES_COOKIES : 0U) |
+                     (credential->allows_websocket ? ALLOWS_WEBSOCKET : 0U);
 
     ipc_put_u32(&w, id);
     ipc_put_bytes(&w, slice_of_string(credential->name));
@@ -144,6 +145,7 @@ static void get_flags(struct ipc_message *m, struct credential *credential) {
     credential->allows_private = flags & ALLOWS_PRIVATE;
     credential->is_mask_off = flags & IS_MASK_OFF;
     credential->passes_cookies = flags & PASSES_COOKIES;
+    credential->allows_websocket = flags & ALLOWS_WEBSOCKET;
 }
 
 int credential_decode(struct ipc_message *m, uint32_t *ret_id, struct credential **ret) {

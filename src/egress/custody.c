@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include "egress/broker_state.h"
 #include "egress/credential_codec.h"
+#include "egress/ways.h"
 #include "names/trust.h"
 #include "net/address.h"
 
@@ -91,9 +92,14 @@ static int on_spent(void *owner, struct ipc_message *m) {
     return 0;
 }
 
+static int on_exfiltration(void *owner, struct ipc_message *m) {
+    return exfiltration_take(broker_of(owner), m);
+}
+
 static const struct ipc_permit keeper_permits[] = {
     {IPC_HELLO, 1, standing_on_hello},      {IPC_LOG, 1, child_on_log}, {IPC_EXCHANGE, 1, on_exchange},
     {IPC_STREAM_ENDED, 1, on_stream_ended}, {IPC_SPENT, 1, on_spent},   {IPC_CLAIMED, 1, on_claimed},
+    {IPC_EXFILTRATION, 1, on_exfiltration},
 };
 static const struct ipc_permit resolver_permits[] = {{IPC_HELLO, 1, standing_on_hello}, {IPC_LOG, 1, child_on_log}};
 
@@ -158,9 +164,8 @@ static int send_trust(struct broker *broker) {
     return broker->bundle < 0 ? 0 : channel_send(&broker->keeper.child.channel, &w, broker->bundle);
 }
 
-/* Introduces the two to each other: anew whenever one of them is new. */
-static int send_resolver(struct broker *broker) {
-    _cleanup_close_ int keeper_end = -EBADF, resolver_end = -EBADF;
+int custody_introduce_resolver(struct broker *broker, struct channel *channel) {
+    _cleanup_close_ int asker_end = -EBADF, resolver_end = -EBADF;
     struct ipc_writer w;
     int ends[2], r;
 
@@ -169,11 +174,16 @@ static int send_resolver(struct broker *broker) {
     r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
     if (r < 0)
         return r;
-    keeper_end = ends[0];
+    asker_end = ends[0];
     resolver_end = ends[1];
     w = ipc_begin(IPC_RESOLVER);
-    r = channel_send(&broker->keeper.child.channel, &w, keeper_end);
+    r = channel_send(channel, &w, asker_end);
     return r == 0 ? channel_send(&broker->resolver.child.channel, &w, resolver_end) : r;
+}
+
+/* Anew whenever one of the two is new. */
+static int send_resolver(struct broker *broker) {
+    return custody_introduce_resolver(broker, &broker->keeper.child.channel);
 }
 
 int custody_serve(struct broker *broker) {
@@ -211,12 +221,14 @@ static void keeper_ready(struct standing *standing) {
         return;
     }
     for (size_t i = 0; i < broker->n_configured; i++)
-        feed_refresh(broker->configured[i]->feed);
+        if (!broker->configured[i]->leader)
+            feed_refresh(broker->configured[i]->feed);
 }
 
 static void resolver_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
 
+    ways_introduce_resolver(broker);
     if (broker->is_keeper_serving)
         (void)send_resolver(broker);
     else
@@ -275,12 +287,12 @@ static bool has_name(const struct credential *credential) {
            !slice_equals_nocase(credential->authority.host, SLICE("localhost"));
 }
 
-static int start_resolver(struct broker *broker) {
+int custody_start_resolver(struct broker *broker) {
     return broker->resolver.plan ? 0 : standing_start(&broker->resolver, &resolver_plan, NULL, broker);
 }
 
 int custody_resolve_for(struct broker *broker, const struct credential *credential) {
-    return has_name(credential) ? start_resolver(broker) : 0;
+    return has_name(credential) ? custody_start_resolver(broker) : 0;
 }
 
 int custody_start(struct broker *broker, char **ret_error) {
@@ -293,7 +305,7 @@ int custody_start(struct broker *broker, char **ret_error) {
     for (size_t i = 0; r == 0 && i < broker->n_configured; i++)
         r = custody_resolve_for(broker, broker->configured[i]->credential);
     if (r == 0 && broker->n_configured == 0) /* it lends: a loan's upstream is not made to wait for it */
-        r = start_resolver(broker);
+        r = custody_start_resolver(broker);
     return r;
 }
 

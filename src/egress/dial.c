@@ -1,6 +1,6 @@
 /*
- * The dials of a workload: each makes a stream, for which relay and keeper are introduced to each other. From then on
- * the supervisor is out of the way, and only keeps who dialled.
+ * The dials of a workload, and the making of streams: relay and keeper are introduced to each other. From then on the
+ * supervisor is out of the way, and only keeps who dialled. (Whoever comes through another door calls: calls.c.)
  */
 #include <errno.h>
 #include <string.h>
@@ -30,8 +30,9 @@ static int tell_keeper(struct holder *holder, const struct stream_entry *entry, 
     return channel_send(&holder->broker->keeper.child.channel, &w, fd);
 }
 
-static int tell_relay(struct holder *holder, const struct stream_entry *entry, uint32_t dial, int fd) {
-    struct ipc_writer w = ipc_begin(IPC_STREAM);
+/* There may be no keeper at the moment: then the relay answers in its place. */
+static int tell_dialler(struct holder *holder, const struct stream_entry *entry, uint32_t dial, int fd) {
+    struct ipc_writer w = ipc_begin(fd >= 0 ? IPC_STREAM : IPC_NO_KEEPER);
 
     ipc_put_u32(&w, entry->door);
     ipc_put_u32(&w, dial);
@@ -48,7 +49,7 @@ static bool may_use(const struct credential *credential, const struct asker *ask
 }
 
 /* Makes the pair on which relay and keeper will talk, and gives each its end. From then on it is theirs. */
-static int introduce(struct holder *holder, const struct stream_entry *entry, uint32_t dial) {
+static int introduce(struct holder *holder, const struct stream_entry *entry, uint32_t number, stream_teller *tell) {
     _cleanup_close_ int keeper_end = -EBADF, relay_end = -EBADF;
     int ends[2], r;
 
@@ -60,36 +61,53 @@ static int introduce(struct holder *holder, const struct stream_entry *entry, ui
     r = tell_keeper(holder, entry, may_use(entry->possession->credential, &entry->asker), keeper_end);
     if (r < 0)
         return r;
-    return tell_relay(holder, entry, dial, relay_end);
+    return tell(holder, entry, number, relay_end);
 }
 
-/* There is none at the moment: the relay answers in its place. */
-static int do_without_keeper(struct holder *holder, struct stream_entry *entry, uint32_t dial) {
-    struct ipc_writer w = ipc_begin(IPC_NO_KEEPER);
-
+static int do_without_keeper(struct holder *holder, struct stream_entry *entry, uint32_t number, stream_teller *tell) {
     entry->is_keeper_done = true;
-    ipc_put_u32(&w, entry->door);
-    ipc_put_u32(&w, dial);
-    ipc_put_u64(&w, entry->id);
-    return channel_send(&holder->relay.channel, &w, -EBADF);
+    return tell(holder, entry, number, -EBADF);
+}
+
+static uint32_t *count_of(struct stream_entry *entry) {
+    struct grant *grant = &entry->holder->grants[entry->door];
+
+    return entry->is_called ? &grant->n_called : &grant->n_open;
 }
 
 static void relay_done(struct holder *holder, struct stream_entry *entry) {
-    holder->grants[entry->door].n_open--;
+    --*count_of(entry);
     stream_table_relay_done(&holder->broker->streams, entry);
 }
 
-/* Brings relay and keeper together. 0, or -errno: then the dial is to be refused. */
-static int connect_stream(struct holder *holder, struct stream_entry *entry, uint32_t dial) {
-    int r = holder->broker->is_keeper_serving ? introduce(holder, entry, dial) : -EPIPE;
+struct stream_entry *stream_new(struct holder *holder, uint32_t door, bool is_called) {
+    struct grant *grant = &holder->grants[door];
+    struct stream_entry *entry = stream_table_add(&holder->broker->streams, holder, holder->identity, door);
+
+    if (!entry)
+        return NULL;
+    entry->possession = possession_ref(grant->possession);
+    entry->lease_number = grant->number;
+    entry->is_called = is_called;
+    ++*count_of(entry);
+    return entry;
+}
+
+/* Should the keeper have heard of it, its report comes too late to count. */
+void stream_forgo(struct holder *holder, struct stream_entry *entry) {
+    entry->is_keeper_done = true;
+    relay_done(holder, entry);
+}
+
+int stream_connect(struct holder *holder, struct stream_entry *entry, uint32_t number, stream_teller *tell) {
+    int r = holder->broker->is_keeper_serving ? introduce(holder, entry, number, tell) : -EPIPE;
 
     if (r == -EPIPE || r == -ECONNRESET)
-        r = do_without_keeper(holder, entry, dial);
+        r = do_without_keeper(holder, entry, number, tell);
     if (r == 0)
         return 0;
-    log_warning("lease %s: a dial is refused: %s", entry->possession->credential->name, strerror(-r));
-    entry->is_keeper_done = true; /* should the keeper have heard of it, its report comes too late to count */
-    relay_done(holder, entry);
+    log_warning("lease %s: a stream is refused: %s", entry->possession->credential->name, strerror(-r));
+    stream_forgo(holder, entry);
     return r;
 }
 
@@ -101,21 +119,16 @@ int dial_take(void *owner, struct ipc_message *m) {
     pid_t pid = (pid_t)ipc_get_u32(m);
     _cleanup_close_ int pidfd = ipc_has_fd(m) ? ipc_get_fd(m) : -EBADF;
     struct stream_entry *entry;
-    struct grant *grant;
 
     if (ipc_end(m) < 0 || door >= holder->n_grants)
         return -EPROTO;
-    grant = &holder->grants[door];
-    if (!WEAKENED(STREAMS) && grant->n_open == LIMIT_STREAMS)
+    if (!WEAKENED(STREAMS) && holder->grants[door].n_open == LIMIT_STREAMS)
         return -EPROTO; /* a relay of ours keeps the limit itself, and says what has ended before it dials again */
-    entry = stream_table_add(&holder->broker->streams, holder, holder->identity, door);
+    entry = stream_new(holder, door, false);
     if (!entry)
         return refuse_dial(holder, door, dial);
-    entry->possession = possession_ref(grant->possession);
-    entry->lease_number = grant->number;
-    grant->n_open++;
     asker_identify(&entry->asker, pid, pidfd);
-    return connect_stream(holder, entry, dial) < 0 ? refuse_dial(holder, door, dial) : 0;
+    return stream_connect(holder, entry, dial, tell_dialler) < 0 ? refuse_dial(holder, door, dial) : 0;
 }
 
 /* A stream of this very relay, or the relay lies. */

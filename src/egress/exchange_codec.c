@@ -4,10 +4,11 @@
 
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "wire/websocket.h"
 
 #define REASON_MAX 256
 
-enum request_flag { HAS_QUERY = 1, EXPECTS_CONTINUE = 2, IS_END = 4 };
+enum request_flag { HAS_QUERY = 1, EXPECTS_CONTINUE = 2, IS_END = 4, IS_UPGRADE = 8, ALL_FLAGS = 15 };
 
 static void put_fields(struct ipc_writer *w, const struct http_field *fields, size_t n) {
     ipc_put_u16(w, (uint16_t)n);
@@ -51,7 +52,7 @@ static struct http_framing get_framing(struct ipc_message *m) {
 struct ipc_writer request_encode(const struct request_head *request, struct slice data, bool is_end) {
     struct ipc_writer w = ipc_begin(IPC_REQUEST);
     unsigned flags = (request->has_query ? HAS_QUERY : 0U) | (request->expects_continue ? EXPECTS_CONTINUE : 0U) |
-                     (is_end ? IS_END : 0U);
+                     (is_end ? IS_END : 0U) | (request->is_upgrade ? IS_UPGRADE : 0U);
 
     ipc_put_u8(&w, (uint8_t)flags);
     ipc_put_bytes(&w, request->method);
@@ -113,16 +114,23 @@ static bool is_sound(const struct request_head *r, struct slice data, bool is_en
     return r->body.kind == HTTP_BODY_CHUNKED || (data.n <= r->body.length && (!is_end || data.n == r->body.length));
 }
 
+/* RFC 6455 §4.1 */
+static bool is_sound_upgrade(const struct request_head *r, const struct http_fields *fields) {
+    return !r->is_upgrade || (slice_equals(r->method, SLICE("GET")) && r->body.kind == HTTP_BODY_NONE &&
+                              websocket_request_check(fields) == HTTP_OK);
+}
+
 int request_decode(struct ipc_message *m, struct http_fields *fields, struct request_head *ret, struct slice *ret_data,
                    bool *ret_end) {
     uint8_t flags = ipc_get_u8(m);
     struct request_head request = {0};
     struct slice data;
 
-    if (flags > (HAS_QUERY | EXPECTS_CONTINUE | IS_END))
+    if (flags > ALL_FLAGS)
         ipc_fail(m);
     request.has_query = flags & HAS_QUERY;
     request.expects_continue = flags & EXPECTS_CONTINUE;
+    request.is_upgrade = flags & IS_UPGRADE;
     request.method = ipc_get_bytes(m, LIMIT_METHOD);
     request.path = ipc_get_bytes(m, LIMIT_TARGET);
     request.query = ipc_get_bytes(m, LIMIT_TARGET);
@@ -131,7 +139,7 @@ int request_decode(struct ipc_message *m, struct http_fields *fields, struct req
     request.fields = fields->at;
     request.n_fields = fields->n;
     data = ipc_get_bytes(m, LIMIT_DATAGRAM);
-    if (ipc_end(m) < 0 || !is_sound(&request, data, flags & IS_END))
+    if (ipc_end(m) < 0 || !is_sound(&request, data, flags & IS_END) || !is_sound_upgrade(&request, fields))
         return -EPROTO;
     *ret = request;
     *ret_data = data;
@@ -178,7 +186,7 @@ int abort_decode(struct ipc_message *m, unsigned *ret_status, struct slice *ret_
 }
 
 static struct ipc_writer response_encode(const struct upstream_event *event) {
-    struct ipc_writer w = ipc_begin(event->type == UPSTREAM_INTERIM ? IPC_INTERIM : IPC_RESPONSE);
+    struct ipc_writer w = ipc_begin(event->type == UPSTREAM_RESPONSE ? IPC_RESPONSE : IPC_INTERIM);
 
     ipc_put_u16(&w, (uint16_t)event->response.status);
     ipc_put_u8(&w, event->is_end);
@@ -193,9 +201,9 @@ struct ipc_writer event_encode(const struct upstream_event *event) {
     switch (event->type) {
     case UPSTREAM_DATA:
         return data_encode(event->data, event->is_end);
-    case UPSTREAM_SWITCH: /* no keeper opens a tunnel */
     case UPSTREAM_ABORT:
         return abort_encode(event->status, event->reason);
+    case UPSTREAM_SWITCH:
     case UPSTREAM_INTERIM:
     case UPSTREAM_RESPONSE:
         break;
@@ -221,8 +229,8 @@ int event_decode(struct ipc_message *m, struct http_fields *fields, struct upstr
 
     switch (m->type) {
     case IPC_INTERIM:
-        event.type = UPSTREAM_INTERIM;
         r = response_decode(m, fields, &event);
+        event.type = event.response.status == 101 ? UPSTREAM_SWITCH : UPSTREAM_INTERIM; /* no other 101 comes so far */
         break;
     case IPC_RESPONSE:
         event.type = UPSTREAM_RESPONSE;

@@ -38,8 +38,12 @@ static void strip_cookies(struct filter *f, struct client *client) {
     f->event.response.n_fields = client->response.fields.n;
 }
 
+static bool is_head_alone(const struct upstream_event *event) {
+    return event->type == UPSTREAM_INTERIM || event->type == UPSTREAM_SWITCH;
+}
+
 int filter_push(struct filter *f, struct client *client, const struct upstream_event *event) {
-    bool has_head = event->type == UPSTREAM_RESPONSE || event->type == UPSTREAM_INTERIM;
+    bool has_head = event->type == UPSTREAM_RESPONSE || is_head_alone(event);
 
     f->event = *event;
     f->is_pending = true;
@@ -47,7 +51,7 @@ int filter_push(struct filter *f, struct client *client, const struct upstream_e
         strip_cookies(f, client);
     if (has_head && f->mask)
         f->masked_fields += mask_fields(f, client);
-    if (!f->mask || event->type == UPSTREAM_INTERIM)
+    if (!f->mask || is_head_alone(event))
         return 0;
     return mask_stream_push(&f->stream, writable(client, event->data), event->data.n, event->is_end);
 }
@@ -68,7 +72,7 @@ bool filter_pull(struct filter *f, struct upstream_event *ret) {
     if (!f->is_pending)
         return false;
     *ret = f->event;
-    if (!f->mask || f->event.type == UPSTREAM_INTERIM) {
+    if (!f->mask || is_head_alone(&f->event)) {
         f->is_pending = false;
         return true;
     }

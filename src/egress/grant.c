@@ -3,6 +3,7 @@
  * that was started again.
  */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/weaken.h"
 #include "egress/broker_state.h"
 #include "egress/environment.h"
+#include "egress/placeholder.h"
 
 static void audit_lease(const struct holder *holder, const struct grant *grant, enum audit_event_kind kind,
                         const char *reason) {
@@ -60,6 +62,54 @@ void holder_tell_life(struct holder *holder, const struct grant *grant) {
     custody_send(holder->broker, &w, -EBADF);
 }
 
+/* The keeper is to know it before the first request comes; the relay, where it passes on what no keeper sees. */
+static void tell_placeholder(struct holder *holder, const struct grant *grant) {
+    struct ipc_writer w = ipc_begin(IPC_PLACEHOLDER);
+
+    if (grant->placeholder[0] == '\0')
+        return;
+    ipc_put_u32(&w, grant->possession->number);
+    ipc_put_u32(&w, holder->identity_number);
+    ipc_put_bytes(&w, slice_of_string(grant->placeholder));
+    custody_send(holder->broker, &w, -EBADF);
+}
+
+static void tell_relay_placeholder(struct holder *holder, const struct grant *grant) {
+    struct ipc_writer w = ipc_begin(IPC_PLACEHOLDER);
+
+    if (grant->placeholder[0] == '\0' || !holder->doors || !holder->doors->has_proxy)
+        return;
+    ipc_put_u32(&w, (uint32_t)(grant - holder->grants));
+    ipc_put_bytes(&w, slice_of_string(grant->placeholder));
+    (void)channel_send(&holder->relay.channel, &w, -EBADF);
+}
+
+/* Those that share a key are shown to a program as one, and so is what stands for it. */
+static void share_placeholder(struct holder *holder, struct grant *grant) {
+    const struct grant *leader;
+    const char *shape = grant->possession->credential->placeholder;
+
+    leader = grant->possession->leader ? holder_grant(holder, grant->possession->leader->number) : NULL;
+    if (!leader || (shape && !slice_equals(slice_of_string(shape),
+                                           slice_of_string(leader->possession->credential->placeholder
+                                                               ? leader->possession->credential->placeholder
+                                                               : ""))))
+        return;
+    memcpy(grant->placeholder, leader->placeholder, sizeof(grant->placeholder));
+}
+
+/* One for each lease, and for those that share their key the same. */
+static void make_placeholders(struct holder *holder) {
+    for (size_t i = 0; i < holder->n_grants; i++) {
+        const char *shape = holder->grants[i].possession->credential->placeholder;
+
+        if (shape)
+            (void)placeholder_make(slice_of_string(shape), holder->grants[i].placeholder);
+    }
+    for (size_t i = 0; i < holder->n_grants; i++)
+        share_placeholder(holder, &holder->grants[i]);
+}
+
 static void tell_keeper_end(struct holder *holder, const struct grant *grant) {
     struct ipc_writer w = ipc_begin(IPC_REVOKE);
 
@@ -72,6 +122,7 @@ static void tell_keeper_end(struct holder *holder, const struct grant *grant) {
 void holder_grant_again(struct holder *holder) {
     for (size_t i = 0; !holder->is_gone && i < holder->n_grants; i++) {
         holder_tell_life(holder, &holder->grants[i]);
+        tell_placeholder(holder, &holder->grants[i]);
         if (holder->grants[i].ended != REFUSAL_NONE && !WEAKENED(ENDED))
             tell_keeper_end(holder, &holder->grants[i]);
     }
@@ -110,7 +161,7 @@ static struct lease_info info_of(const struct holder *holder, const struct grant
         .left_ms = life_left(grant),
         .requests = grant->requests,
         .refused = grant->refused,
-        .active = grant->n_open,
+        .active = grant->n_open + grant->n_called,
         .bytes_in = grant->bytes_in,
         .bytes_out = grant->bytes_out,
         .ended = grant->ended,
@@ -131,6 +182,7 @@ void holder_number_leases(struct holder *holder) {
     struct broker *broker = holder->broker;
     struct timespec now;
 
+    make_placeholders(holder);
     (void)clock_gettime(CLOCK_REALTIME, &now);
     for (size_t i = 0; i < holder->n_grants; i++) {
         struct grant *grant = &holder->grants[i];
@@ -139,15 +191,21 @@ void holder_number_leases(struct holder *holder) {
         grant->granted_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
         grant->granted_at = clock_now_ms();
         holder_tell_life(holder, grant);
+        tell_placeholder(holder, grant);
+        tell_relay_placeholder(holder, grant);
         metrics_lease_granted(&broker->metrics, grant->possession->label);
         audit_lease(holder, grant, AUDIT_LEASE_GRANTED, NULL);
     }
 }
 
 int holder_environment(const struct holder *holder, int fd, struct buf *to) {
-    const struct credential *credentials[LIMIT_LEASES];
+    struct environment_lease leases[LIMIT_LEASES];
 
     for (size_t i = 0; i < holder->n_grants; i++)
-        credentials[i] = holder->grants[i].possession->credential;
-    return environment_add(to, credentials, holder->n_grants, fd);
+        leases[i] = (struct environment_lease){
+            .credential = holder->grants[i].possession->credential,
+            .doors = holder->doors ? &holder->doors->lease[i] : NULL,
+            .placeholder = holder->grants[i].placeholder,
+        };
+    return environment_add(to, leases, holder->n_grants, fd);
 }

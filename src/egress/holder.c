@@ -11,13 +11,16 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "egress/broker_state.h"
+#include "egress/calls.h"
 #include "egress/credential_codec.h"
+#include "egress/door_files.h"
+#include "egress/ways.h"
 
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76 /* asm-generic/socket.h, since 6.5 */
 #endif
 
-static const char could_not_start[] = "credfd-relay could not be started";
+static const char could_not_start[] = "the relay could not be started";
 
 void holder_free(struct holder *holder) {
     for (struct holder **at = &holder->broker->holders; *at; at = &(*at)->next)
@@ -45,29 +48,66 @@ static void leave(struct holder *holder, const char *cause) {
         possession_take_back(holder->grants[i].possession);
     }
     stream_table_side_gone(&broker->streams, holder);
+    ways_side_gone(broker, holder);
+}
+
+void holder_go_on(struct holder *holder) {
+    bool is_ready = holder->relay.is_ready && holder->is_open;
+
+    if (!is_ready || holder->is_told || holder->is_ending || holder->is_gone)
+        return;
+    if (holder->doors && holder->doors->has_proxy && !holder->doors->bundle)
+        return; /* its relay has not made its authority yet */
+    holder->is_told = true;
+    holder->on_ready(holder->owner);
 }
 
 static int on_relay_hello(void *owner, struct ipc_message *m) {
     struct child *child = owner;
-    struct holder *holder = child->owner;
     int r = child_on_hello(owner, m);
 
-    if (r == 0 && !holder->is_ending)
-        holder->on_ready(holder->owner);
+    if (r == 0)
+        holder_go_on(child->owner);
     return r;
 }
 
-static const struct ipc_permit permits[] = {
-    {IPC_HELLO, 1, on_relay_hello},      {IPC_LOG, 1, child_on_log},           {IPC_DIAL, 1, dial_take},
-    {IPC_REFUSAL, 1, dial_take_refusal}, {IPC_STREAM_ENDED, 1, dial_take_end},
+#define EVERY_RELAYS                                                                                                   \
+    {IPC_HELLO, 1, on_relay_hello}, {IPC_LOG, 1, child_on_log}, {IPC_DIAL, 1, dial_take},                              \
+        {IPC_REFUSAL, 1, dial_take_refusal}, {IPC_STREAM_ENDED, 1, dial_take_end}
+
+static const struct ipc_permit plain_permits[] = {EVERY_RELAYS};
+static const struct ipc_permit door_permits[] = {EVERY_RELAYS, {IPC_CALL, 1, calls_take}};
+static const struct ipc_permit proxy_permits[] = {
+    EVERY_RELAYS,
+    {IPC_CALL, 1, calls_take},
+    {IPC_WAY, 1, ways_take},
+    {IPC_WAY_USED, 1, ways_take_used},
+    {IPC_WAY_CLOSED, 1, ways_take_close},
+    {IPC_AUTHORITY, 1, door_files_take},
 };
+
+/* By what it is to do: what it has no use for, it has no leave for. */
+static const struct relay_kind {
+    const char *program;
+    const struct ipc_permit *permits;
+    size_t n_permits;
+} plain_relay = {"credfd-relay", plain_permits, ARRAY_LEN(plain_permits)},
+  door_relay = {"credfd-relay", door_permits, ARRAY_LEN(door_permits)},
+  proxy_relay = {"credfd-proxy", proxy_permits, ARRAY_LEN(proxy_permits)};
+
+static const struct relay_kind *kind_for(const struct doors *doors) {
+    if (!doors || !doors_are_wanted(doors))
+        return &plain_relay;
+    return doors->has_proxy ? &proxy_relay : &door_relay;
+}
 
 /* Its end of the lease channels went with it: nobody can be told to ask again, so these leases are over. */
 static void relay_lost(struct holder *holder, bool was_ready, int wait_status) {
     struct broker *broker = holder->broker;
 
     if (was_ready)
-        log_error("credfd-relay ended unexpectedly (wait status %#x): its leases are gone", (unsigned)wait_status);
+        log_error("%s ended unexpectedly (wait status %#x): its leases are gone", holder->relay.name,
+                  (unsigned)wait_status);
     leave(holder, "the relay ended unexpectedly");
     if (!was_ready && !holder->on_lost)
         broker_fail(broker, could_not_start);
@@ -129,7 +169,7 @@ static int open_door(struct holder *holder, uint32_t door, int *ret_end) {
     return r;
 }
 
-static int open_doors(struct holder *holder, int *ret_ends) {
+static int open_lease_doors(struct holder *holder, int *ret_ends) {
     int r = send_timeouts(holder);
 
     for (uint32_t i = 0; r == 0 && i < holder->n_grants; i++) {
@@ -165,16 +205,18 @@ static int holder_new(struct broker *broker, const char *identity, struct posses
 /* Starts its relay. On failure the holder is freed, now or when the relay has gone. */
 static int holder_start(struct holder *holder, int *ret_ends) {
     struct broker *broker = holder->broker;
-    int r = child_start(&holder->relay, "credfd-relay", NULL, permits, ARRAY_LEN(permits), 1, relay_exited, holder);
+    const struct relay_kind *kind = kind_for(holder->doors);
+    int r = child_start(&holder->relay, kind->program, NULL, kind->permits, kind->n_permits, 1, relay_exited, holder);
 
     if (r < 0) {
         leave(holder, could_not_start);
         holder_free(holder);
         return r;
     }
+    holder->is_open = kind == &plain_relay;
     holder->next = broker->holders;
     broker->holders = holder;
-    r = open_doors(holder, ret_ends);
+    r = open_lease_doors(holder, ret_ends);
     if (r < 0)
         holder_end(holder);
     else

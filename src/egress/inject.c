@@ -109,6 +109,8 @@ static bool is_hiding(const struct http_field *field) {
 static bool is_stripped(const struct credential *credential, const struct http_field *field) {
     struct slice name = field->name;
 
+    if (field_is_alias(name, SLICE("Sec-WebSocket-Extensions"))) /* they change frames: compressed, none can be masked */
+        return true;
     if (WEAKENED(FIELDS))
         return false;
     if (is_forbidden(name) || (is_hiding(field) && !credential->is_mask_off))
@@ -253,6 +255,10 @@ static int append_framing(struct buf *to, const struct request_head *request) {
         r = http_write_field(to, SLICE("Transfer-Encoding"), SLICE("chunked"));
     if (r == 0 && request->expects_continue)
         r = http_write_field(to, SLICE("Expect"), SLICE("100-continue"));
+    if (r == 0 && request->is_upgrade)
+        r = http_write_field(to, SLICE("Connection"), SLICE("Upgrade"));
+    if (r == 0 && request->is_upgrade)
+        r = http_write_field(to, SLICE("Upgrade"), SLICE("websocket"));
     return r;
 }
 

@@ -162,18 +162,58 @@ static void tell_claimed(struct lease *lease) {
     role_send(&w, -EBADF);
 }
 
+/* Of all leases of the identity; made with the first placeholder. */
+static struct canary *canary_of(uint32_t identity) {
+    struct lease *first = lease_table_first(&leases, identity);
+    struct canary *canary;
+
+    if (!first->canary) {
+        if (canary_new(&canary) < 0)
+            return NULL;
+        for (struct lease *lease = first; lease; lease = lease->next)
+            lease->canary = canary_ref(canary);
+        canary_unref(canary);
+    }
+    return first->canary;
+}
+
+/* Once for a lease, behind its IPC_GRANT and before the first stream of any of its identity. */
+static int on_placeholder(void *owner, struct ipc_message *m) {
+    uint32_t id = ipc_get_u32(m), identity = ipc_get_u32(m);
+    struct slice text = ipc_get_bytes(m, LIMIT_PLACEHOLDER);
+    struct canary *canary;
+    struct lease *lease;
+    int r;
+
+    (void)owner;
+    if (ipc_end(m) < 0 || text.n == 0 || slice_has(text, '\0'))
+        return -EPROTO;
+    lease = lease_table_find(&leases, id, identity);
+    if (!lease || lease->placeholder)
+        return -EPROTO;
+    canary = canary_of(identity);
+    lease->placeholder = strndup(text.p, text.n);
+    if (!canary || !lease->placeholder)
+        return -ENOMEM;
+    r = canary_add(canary, id, text);
+    return r == -EINVAL ? -EPROTO : r;
+}
+
 static int add_lease(uint32_t id, uint32_t identity, uint64_t requests, uint64_t bytes, struct lease **ret) {
-    struct lease *lease = calloc(1, sizeof(*lease));
+    struct lease *lease = calloc(1, sizeof(*lease)), *first;
 
     if (!lease)
         return -ENOMEM;
+    first = lease_table_first(&leases, identity);
     *lease = (struct lease){.credential = id,
                             .identity = identity,
+                            .canary = first ? canary_ref(first->canary) : NULL,
                             .is_audit_blocked = &is_audit_blocked,
                             .claimed = bytes,
                             .on_ended = tell_spent,
                             .on_claimed = tell_claimed};
     if (lease_table_add(&leases, lease) < 0) {
+        canary_unref(lease->canary);
         free(lease);
         return -ENOMEM;
     }
@@ -274,6 +314,7 @@ static const struct ipc_permit permits[] = {
     {IPC_SECRET, 1, on_secret}, {IPC_CA_FILE, 1, on_ca_file},   {IPC_RESOLVER, 1, on_resolver},
     {IPC_GRANT, 1, on_grant},   {IPC_REVOKE, 1, on_revoke},     {IPC_DROP, 1, on_drop},
     {IPC_FORGET, 1, on_forget}, {IPC_BLOCK, 1, on_block},       {IPC_STREAM, 1, on_stream},
+    {IPC_PLACEHOLDER, 1, on_placeholder},
 };
 
 /* argv[1], if it is there, is the directory of certificates to trust instead of the system's. */

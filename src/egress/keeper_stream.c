@@ -1,7 +1,6 @@
 #include "egress/keeper_stream.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fd.h"
@@ -9,55 +8,14 @@
 #include "base/macros.h"
 #include "base/num.h"
 #include "base/weaken.h"
-#include "egress/account.h"
-#include "egress/exchange_codec.h"
-#include "egress/filter.h"
-#include "egress/inject.h"
-#include "egress/relay_link.h"
+#include "egress/keeper_state.h"
 #include "proc/role.h"
 #include "relay/problem.h"
 
 #define STREAM_TURN 32
 
-enum stream_state {
-    WAIT_REQUEST,  /* for the relay to begin */
-    WAIT_UPSTREAM, /* for a connection */
-    WAIT_RESPONSE, /* the exchange is under way on `client` */
-    WAIT_END,      /* it is answered; what is left of the request is thrown away */
-};
-
-struct keeper_stream {
-    uint64_t id;
-    struct relay_link link;
-    enum stream_state state;
-    struct lease_member membership;
-    bool may_use; /* whoever dialled it is one of the credential's executables */
-    const struct timeouts *timeouts;
-    struct origin_attempt *attempt;
-    struct client *client;
-    struct timer deadline; /* of the upstream: to take, to answer, to go on */
-    struct buf request;    /* head and first content, with the key: until it has been answered */
-    struct filter filter;  /* of the response */
-
-    struct account account;     /* of the exchange under way, and the rest of what is known of it: */
-    struct held_secret *secret; /* that it goes out with; NULL before it was admitted */
-    struct http_framing body;
-    struct verdict cut; /* the response has broken off so, and the rest of what came is to be told first */
-    bool is_whole;      /* the request fits into `request`, and can be sent a second time */
-    bool is_upload_off; /* the upstream takes no more: what the relay sends is thrown away */
-    bool is_ended;      /* the relay has sent the request's last byte */
-};
-
-static struct lease *lease_of(const struct keeper_stream *s) {
-    return s->membership.lease;
-}
-
-static const struct credential *credential_of(const struct keeper_stream *s) {
-    return lease_of(s)->held->credential;
-}
-
-static void set_state(struct keeper_stream *s, enum stream_state state) {
-    static const char *const names[] = {"WAIT_REQUEST", "WAIT_UPSTREAM", "WAIT_RESPONSE", "WAIT_END"};
+void keeper_set_state(struct keeper_stream *s, enum stream_state state) {
+    static const char *const names[] = {"WAIT_REQUEST", "WAIT_UPSTREAM", "WAIT_RESPONSE", "WAIT_SOCKET", "WAIT_END"};
 
     log_debug("stream %llu: %s -> %s", (unsigned long long)s->id, names[s->state], names[state]);
     s->state = state;
@@ -67,32 +25,33 @@ static void drop_upstream(struct keeper_stream *s) {
     origin_cancel(s->attempt);
     s->attempt = NULL;
     if (s->client)
-        origin_give_back(lease_of(s)->origin, s->client);
+        origin_give_back(keeper_lease(s)->origin, s->client);
     s->client = NULL;
     timer_cancel(&s->deadline);
     buf_release(&s->request);
 }
 
-/* Its line is told, once. */
-static void account_for(struct keeper_stream *s, const char *reason) {
-    s->account.masked = filter_masked(&s->filter);
+void keeper_account_for(struct keeper_stream *s, const char *reason) {
+    s->account.masked = filter_masked(&s->filter) + keeper_socket_masked(s);
     account_close(&s->account, s->id, reason);
 }
 
 /* The exchange is over: what it held goes back. */
 static void settle(struct keeper_stream *s, const char *reason) {
-    account_for(s, reason);
+    keeper_account_for(s, reason);
     filter_done(&s->filter);
+    keeper_socket_done(s);
+    canary_stream_done(&s->canary);
     drop_upstream(s);
     if (!s->secret)
         return;
-    held_unuse(lease_of(s)->held, s->secret);
+    held_unuse(keeper_lease(s)->held, s->secret);
     s->secret = NULL;
-    lease_release(lease_of(s));
+    lease_release(keeper_lease(s));
 }
 
-static bool is_in_exchange(const struct keeper_stream *s) {
-    return s->state == WAIT_UPSTREAM || s->state == WAIT_RESPONSE;
+bool keeper_is_in_exchange(const struct keeper_stream *s) {
+    return s->state == WAIT_UPSTREAM || s->state == WAIT_RESPONSE || s->state == WAIT_SOCKET;
 }
 
 void keeper_stream_ended(uint64_t id) {
@@ -105,8 +64,8 @@ void keeper_stream_ended(uint64_t id) {
 static void stream_free(struct keeper_stream *s, const char *reason) {
     if (s->client)
         s->client->must_close = true; /* in the middle of something: never for another */
-    if (is_in_exchange(s))
-        settle(s, reason);
+    if (keeper_is_in_exchange(s))
+        settle(s, keeper_socket_has_closed(s) ? "" : reason);
     relay_link_done(&s->link);
     account_done(&s->account);
     keeper_stream_ended(s->id);
@@ -114,12 +73,11 @@ static void stream_free(struct keeper_stream *s, const char *reason) {
     free(s);
 }
 
-/* The exchange is over for the workload. What the relay still sends of the request is thrown away. */
-static void end_exchange(struct keeper_stream *s, const char *reason) {
+void keeper_end_exchange(struct keeper_stream *s, const char *reason) {
     if (s->client && !s->is_ended)
         s->client->must_close = true;
     settle(s, reason);
-    set_state(s, s->is_ended ? WAIT_REQUEST : WAIT_END);
+    keeper_set_state(s, s->is_ended ? WAIT_REQUEST : WAIT_END);
 }
 
 static unsigned status_of(struct verdict verdict) {
@@ -135,7 +93,7 @@ static int refuse(struct keeper_stream *s, struct verdict verdict) {
     char body[PROBLEM_MAX], seconds[NUM_DIGITS], rule[RULE_TEXT_MAX];
     struct problem problem = {
         .status = status_of(verdict),
-        .lease = credential_of(s)->name,
+        .lease = keeper_credential(s)->name,
         .rule = account_rule(&s->account, rule),
         .reason = slice_of_string(reason_of(verdict)),
         .hint = refusal_text(verdict.refusal)->hint,
@@ -154,12 +112,11 @@ static int refuse(struct keeper_stream *s, struct verdict verdict) {
     event.response.n_fields = verdict.retry_after_s > 0 ? 2 : 1;
     s->account.status = problem.status;
     s->account.bytes_out = text.n;
-    end_exchange(s, reason_of(verdict));
+    keeper_end_exchange(s, reason_of(verdict));
     return relay_link_interrupt(&s->link, &event);
 }
 
-/* It ends before its time. While no response has begun that can be said; afterwards the response is cut. */
-static int fail(struct keeper_stream *s, struct verdict verdict) {
+int keeper_fail(struct keeper_stream *s, struct verdict verdict) {
     struct upstream_event event = {
         .type = UPSTREAM_ABORT, .status = status_of(verdict), .reason = slice_of_string(reason_of(verdict))};
 
@@ -168,7 +125,7 @@ static int fail(struct keeper_stream *s, struct verdict verdict) {
         s->client->must_close = true;
     if (s->account.status == 0)
         return refuse(s, verdict);
-    end_exchange(s, reason_of(verdict));
+    keeper_end_exchange(s, reason_of(verdict));
     return relay_link_interrupt(&s->link, &event);
 }
 
@@ -178,21 +135,25 @@ static int upstream_failed(struct keeper_stream *s, unsigned status, const char 
     struct verdict verdict = {.refusal = why, .status = status, .reason = reason};
 
     if (s->account.status == 0 || filter_break_off(&s->filter) < 0)
-        return fail(s, verdict);
+        return keeper_fail(s, verdict);
     s->cut = verdict;
     return 0;
 }
 
 /* The time that the upstream has for what is waited for now. While the workload is slow, it has all the time. */
-static void set_deadline(struct keeper_stream *s) {
-    if (!relay_link_is_clear(&s->link))
+void keeper_set_deadline(struct keeper_stream *s) {
+    uint64_t patience = s->state == WAIT_SOCKET ? keeper_socket_patience(s) : 0;
+
+    if (patience > 0)
+        timer_set(&s->deadline, patience);
+    else if (!relay_link_is_clear(&s->link) || s->state == WAIT_SOCKET)
         timer_cancel(&s->deadline);
     else if (!buf_is_empty(&s->client->out))
         timer_set(&s->deadline, s->timeouts->write);
     else if (s->account.status != 0)
         timer_set(&s->deadline, s->timeouts->stream);
     else if (s->is_ended || s->is_upload_off)
-        timer_set(&s->deadline, credential_of(s)->response_timeout_ms);
+        timer_set(&s->deadline, keeper_credential(s)->response_timeout_ms);
     else
         timer_cancel(&s->deadline);
 }
@@ -207,8 +168,8 @@ static void client_ready(struct watch *watch) {
 }
 
 static int connect_upstream(struct keeper_stream *s) {
-    set_state(s, WAIT_UPSTREAM);
-    s->attempt = origin_connect(lease_of(s)->origin, upstream_connected, s);
+    keeper_set_state(s, WAIT_UPSTREAM);
+    s->attempt = origin_connect(keeper_lease(s)->origin, upstream_connected, s);
     return s->attempt ? 0 : upstream_failed(s, 503, "out of memory");
 }
 
@@ -219,15 +180,17 @@ static int begin_on(struct keeper_stream *s, struct client *client) {
 
     s->client = client;
     client_attach(client, s, client_ready);
-    set_state(s, WAIT_RESPONSE);
+    keeper_set_state(s, WAIT_RESPONSE);
     r = client_begin(client, buf_slice(&s->request), is_head, s->body, s->is_whole);
     if (r == -ENOMEM || r == -ENOBUFS)
         return upstream_failed(s, 503, "out of memory");
+    if (s->is_upgrade)
+        client_expect_switch(client, slice_of(s->socket_key, sizeof(s->socket_key)));
     if (r < 0)
         s->is_upload_off = true; /* it may have answered before it closed: that is read next */
     if (!s->is_whole)
         buf_release(&s->request);
-    set_deadline(s);
+    keeper_set_deadline(s);
     return 0;
 }
 
@@ -249,7 +212,7 @@ static bool may_retry(const struct keeper_stream *s) {
 
 static int retry(struct keeper_stream *s) {
     s->client->must_close = true;
-    origin_give_back(lease_of(s)->origin, s->client);
+    origin_give_back(keeper_lease(s)->origin, s->client);
     s->client = NULL;
     s->account.connection = CONNECTION_NONE;
     s->is_upload_off = false;
@@ -257,79 +220,13 @@ static int retry(struct keeper_stream *s) {
     return connect_upstream(s);
 }
 
-/* A new exchange: nothing of the last one counts. */
-static int remember(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
-    int r = account_open(&s->account, request);
+int keeper_go_upstream(struct keeper_stream *s) {
+    struct client *warm = origin_take(keeper_lease(s)->origin);
 
-    s->account.bytes_in = data.n;
-    s->body = request->body;
-    s->is_whole = s->is_ended = is_end;
-    s->is_upload_off = false;
-    s->cut = (struct verdict){.refusal = REFUSAL_NONE};
-    return r;
-}
-
-/* Head and first content, framed: what goes out, and can go out again while the connection proves dead. */
-static int serialise(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
-    struct slice parts[HTTP_CHUNK_PARTS] = {data};
-    size_t n = 1;
-    char line[20];
-    int r = inject_write_head(&s->request, credential_of(s), s->secret->secret, request);
-
-    if (request->body.kind == HTTP_BODY_CHUNKED)
-        n = http_chunk_frame(data, is_end, line, parts);
-    return r == 0 ? buf_append_rest(&s->request, parts, n, 0) : r;
-}
-
-static struct verdict unserialisable(int error) {
-    if (error == -EINVAL)
-        return (struct verdict){.refusal = REFUSAL_SECRET,
-                                .reason = "the secret holds a character that its place in the request cannot"};
-    return (struct verdict){.refusal = error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_TOO_LARGE};
-}
-
-/* The rules, the budget, and the place for the key; from then on the exchange is under way. */
-static int admit(struct keeper_stream *s, const struct request_head *request, struct slice data, bool is_end) {
-    struct verdict verdict = lease_admit(lease_of(s), s->may_use, request, data);
-    struct client *warm;
-    int r;
-
-    s->account.rule = verdict.rule;
-    if (verdict.refusal != REFUSAL_NONE)
-        return fail(s, verdict);
-    s->account.is_admitted = true;
-    s->secret = held_use(lease_of(s)->held);
-    if (!s->secret) {
-        lease_release(lease_of(s));
-        return fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY});
-    }
-    lease_spend(lease_of(s), data.n);
-    filter_begin(&s->filter, s->secret->mask, credential_of(s)->passes_cookies);
-    r = serialise(s, request, data, is_end);
-    if (r < 0)
-        return fail(s, unserialisable(r));
-    warm = origin_take(lease_of(s)->origin);
     if (!warm)
         return connect_upstream(s);
     s->account.connection = CONNECTION_REUSED;
     return begin_on(s, warm);
-}
-
-static int begin_exchange(struct keeper_stream *s, struct ipc_message *m) {
-    static struct http_fields fields; /* of the message; of no use when this returns */
-    struct request_head request;
-    struct slice data;
-    bool is_end;
-    int r = request_decode(m, &fields, &request, &data, &is_end);
-
-    if (r < 0)
-        return r;
-    r = remember(s, &request, data, is_end);
-    if (r < 0)
-        return r;
-    if (is_end)
-        relay_link_expect_nothing(&s->link);
-    return admit(s, &request, data, is_end);
 }
 
 static void upstream_connected(void *owner, struct client *client, unsigned status, const char *reason) {
@@ -346,66 +243,13 @@ static void upstream_connected(void *owner, struct client *client, unsigned stat
         stream_step(s);
 }
 
-/* Chunks say nothing of what they will come to. */
-static bool is_too_large(const struct keeper_stream *s) {
-    uint64_t max = credential_of(s)->limits.max_body;
-
-    return max > 0 && s->account.bytes_in > max;
-}
-
-static int more_content(struct keeper_stream *s, struct ipc_message *m) {
-    struct slice data;
-    bool is_end;
-    int r = data_decode(m, &data, &is_end);
-
-    if (r < 0 || s->is_ended)
-        return -EPROTO;
-    s->is_ended = is_end;
-    if (s->state == WAIT_END && is_end)
-        set_state(s, WAIT_REQUEST);
-    if (s->state != WAIT_RESPONSE)
-        return 0;
-    s->account.bytes_in += data.n;
-    /* what was declared is what is sent: no more, and an end only where it is due */
-    if (s->body.kind == HTTP_BODY_LENGTH &&
-        (s->account.bytes_in > s->body.length || (is_end && s->account.bytes_in != s->body.length)))
-        return -EPROTO;
-    lease_spend(lease_of(s), data.n);
-    if (is_too_large(s))
-        return fail(s, (struct verdict){.refusal = REFUSAL_MAX_BODY});
-    if (!s->is_upload_off && client_send(s->client, data, is_end) < 0)
-        s->is_upload_off = true;
-    set_deadline(s);
-    return 0;
-}
-
-/* The workload broke its request off: the upstream must never see it end well. */
-static int abandoned(struct keeper_stream *s, struct ipc_message *m) {
-    char why[256];
-    struct slice reason;
-    unsigned status;
-    int r = abort_decode(m, &status, &reason);
-
-    if (r < 0)
-        return r;
-    if (is_in_exchange(s)) {
-        (void)snprintf(why, sizeof(why), "%.*s", SLICE_ARG(reason));
-        s->account.status = s->account.status ? s->account.status : status;
-        if (s->client)
-            s->client->must_close = true;
-        s->is_ended = false;
-        end_exchange(s, why);
-    }
-    return 0;
-}
-
 static int take_message(struct keeper_stream *s, struct ipc_message *m) {
     if (m->type == IPC_REQUEST && s->state == WAIT_REQUEST)
-        return begin_exchange(s, m);
+        return keeper_request_begin(s, m);
     if (m->type == IPC_DATA && s->state != WAIT_REQUEST)
-        return more_content(s, m);
+        return keeper_request_more(s, m);
     if (m->type == IPC_ABORT)
-        return abandoned(s, m);
+        return keeper_request_abandoned(s, m);
     log_error("stream %llu: a message %s that is not permitted here", (unsigned long long)s->id,
               ipc_type_name(m->type));
     fd_close(&m->fd);
@@ -419,10 +263,9 @@ static int take_message(struct keeper_stream *s, struct ipc_message *m) {
 static bool may_receive(const struct keeper_stream *s) {
     if (relay_link_is_closing(&s->link))
         return true;
-    if (is_in_exchange(s) && lease_of(s)->ended != REFUSAL_NONE)
+    if (keeper_is_in_exchange(s) && keeper_lease(s)->ended != REFUSAL_NONE)
         return false; /* it is about to be cut */
-    return s->state != WAIT_UPSTREAM &&
-           !(s->state == WAIT_RESPONSE && !buf_is_empty(&s->client->out) && !WEAKENED(MEMORY));
+    return s->state != WAIT_UPSTREAM && (!s->client || buf_is_empty(&s->client->out) || WEAKENED(MEMORY));
 }
 
 /* The relay's next message, if it can be used now: 1 when one was, 0 when not, -errno for the end. */
@@ -436,20 +279,30 @@ static int move_request(struct keeper_stream *s) {
     return r < 0 ? r : 1;
 }
 
+static int begin_socket(struct keeper_stream *s) {
+    int r = keeper_socket_begin(s);
+
+    if (r == -EPROTO)
+        return keeper_fail(s, (struct verdict){.refusal = REFUSAL_UPSTREAM, .status = 502, .reason = s->client->fault});
+    return r < 0 ? keeper_fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY}) : 0;
+}
+
 static int deliver(struct keeper_stream *s, const struct upstream_event *event) {
     int r;
 
-    if (event->type == UPSTREAM_RESPONSE)
+    if (event->type == UPSTREAM_RESPONSE || event->type == UPSTREAM_SWITCH)
         s->account.status = event->response.status;
     s->account.bytes_out += event->data.n;
-    lease_spend(lease_of(s), event->data.n);
+    lease_spend(keeper_lease(s), event->data.n);
     if (event->is_end) /* before the word itself: should this process die in between, nothing was answered unseen */
-        account_for(s, "");
+        keeper_account_for(s, "");
     r = relay_link_tell(&s->link, event);
     if (r == 0 && event->is_end)
-        end_exchange(s, "");
+        keeper_end_exchange(s, "");
+    else if (r == 0 && event->type == UPSTREAM_SWITCH)
+        r = begin_socket(s);
     else if (r == 0)
-        set_deadline(s);
+        keeper_set_deadline(s);
     return r;
 }
 
@@ -458,14 +311,16 @@ static void move_waiting(struct keeper_stream *s) {
     uint64_t sent;
     int r;
 
-    if (s->state != WAIT_RESPONSE || buf_is_empty(&s->client->out))
+    if (!s->client || buf_is_empty(&s->client->out))
         return;
     sent = s->client->sent;
     r = client_flush(s->client);
     if (r < 0 && r != -EAGAIN)
         s->is_upload_off = true;
+    if (s->state == WAIT_SOCKET && r != -EAGAIN)
+        keeper_socket_flushed(s);
     if (s->client->sent > sent || r != -EAGAIN)
-        set_deadline(s);
+        keeper_set_deadline(s);
 }
 
 /* The upstream's next event goes through the filter, when the relay has room for it. 1, 0 or -errno as above. */
@@ -473,19 +328,25 @@ static int move_response(struct keeper_stream *s) {
     struct upstream_event event;
     int r;
 
-    if (s->state != WAIT_RESPONSE || !relay_link_is_clear(&s->link) || lease_of(s)->ended != REFUSAL_NONE)
+    if (!relay_link_is_clear(&s->link) || keeper_lease(s)->ended != REFUSAL_NONE)
+        return 0;
+    if (s->state == WAIT_SOCKET)
+        return keeper_socket_move(s);
+    if (s->state != WAIT_RESPONSE)
         return 0;
     if (filter_pull(&s->filter, &event)) {
         r = deliver(s, &event);
     } else if (s->cut.refusal != REFUSAL_NONE) {
-        r = fail(s, s->cut);
+        r = keeper_fail(s, s->cut);
     } else {
         if (client_receive(s->client, &event) != 1)
             return 0;
         if (event.type == UPSTREAM_ABORT)
             r = may_retry(s) ? retry(s) : upstream_failed(s, event.status, s->client->fault);
+        else if (event.type == UPSTREAM_SWITCH && keeper_socket_check(s->client) < 0)
+            r = upstream_failed(s, 502, s->client->fault);
         else if (filter_push(&s->filter, s->client, &event) < 0)
-            r = fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY});
+            r = keeper_fail(s, (struct verdict){.refusal = REFUSAL_NO_MEMORY});
         else
             r = 0;
     }
@@ -497,7 +358,7 @@ static void stream_step(struct keeper_stream *s) {
         int request = 0, response = 0, r = relay_link_flush(&s->link);
 
         if (r == 0 && s->state == WAIT_RESPONSE && !timer_is_set(&s->deadline))
-            set_deadline(s);
+            keeper_set_deadline(s);
         move_waiting(s);
         if (r == 0 || r == -EAGAIN)
             request = move_request(s);
@@ -523,7 +384,7 @@ static void upstream_late(struct timer *timer) {
                          : buf_is_empty(&s->client->out) ? "the upstream sent no response in time"
                                                          : "the upstream did not take the request in time";
 
-    if (upstream_failed(s, 504, reason) < 0)
+    if ((s->state == WAIT_SOCKET ? keeper_socket_late(s) : upstream_failed(s, 504, reason)) < 0)
         stream_free(s, "the relay is gone");
     else
         stream_step(s);
@@ -533,13 +394,13 @@ static void upstream_late(struct timer *timer) {
 static void cut(struct lease_member *membership, enum refusal why) {
     struct keeper_stream *s = container_of(membership, struct keeper_stream, membership);
 
-    if (lease_of(s)->is_dropped) {
+    if (keeper_lease(s)->is_dropped) {
         stream_free(s, refusal_text(why)->reason);
         return;
     }
-    if (!is_in_exchange(s))
+    if (!keeper_is_in_exchange(s))
         return;
-    if (fail(s, (struct verdict){.refusal = why}) < 0)
+    if ((s->state == WAIT_SOCKET ? keeper_socket_cut(s, why) : keeper_fail(s, (struct verdict){.refusal = why})) < 0)
         stream_free(s, "the relay is gone");
     else
         stream_step(s);

@@ -58,6 +58,8 @@ static void free_when_left(struct lease *lease) {
     timer_cancel(&lease->timer);
     origin_free(lease->origin);
     held_unref(lease->held);
+    canary_unref(lease->canary);
+    free(lease->placeholder);
     free(lease);
 }
 
@@ -129,6 +131,8 @@ static struct verdict by_shape(const struct credential *credential, const struct
 
     if (fault)
         return (struct verdict){.refusal = REFUSAL_PLACE, .reason = fault};
+    if (request->is_upgrade && !credential->allows_websocket)
+        return (struct verdict){.refusal = REFUSAL_WEBSOCKET};
     if (max > 0 && (data.n > max || (request->body.kind == HTTP_BODY_LENGTH && request->body.length > max)))
         return (struct verdict){.refusal = REFUSAL_MAX_BODY};
     return (struct verdict){.refusal = REFUSAL_NONE};
@@ -148,9 +152,34 @@ static struct verdict by_state(struct lease *lease, bool may_use) {
     return verdict;
 }
 
-struct verdict lease_admit(struct lease *lease, bool may_use, const struct request_head *request, struct slice data) {
+/* A placeholder on its way out is told of, whatever else is wrong with the request. */
+static struct verdict by_placeholder(struct lease *lease, bool may_use, const struct request_head *request,
+                                     struct placeholder_stray *ret_stray) {
+    struct verdict verdict;
+
+    switch (placeholder_judge(lease->held->credential, lease_placeholder(lease), lease->canary, request, ret_stray)) {
+    case PLACEHOLDER_USE_ASTRAY:
+        return (struct verdict){.refusal = REFUSAL_EXFILTRATION};
+    case PLACEHOLDER_USE_NO_MEMORY:
+        return (struct verdict){.refusal = REFUSAL_NO_MEMORY};
+    case PLACEHOLDER_USE_FOREIGN:
+        verdict = by_state(lease, may_use);
+        if (verdict.refusal != REFUSAL_NONE)
+            return verdict;
+        return (struct verdict){.refusal = REFUSAL_PLACE,
+                                .status = 403,
+                                .reason = "something else than the lease's placeholder stands where the key goes; send "
+                                          "the placeholder, or nothing"};
+    case PLACEHOLDER_USE_GOOD:
+        break;
+    }
+    return by_state(lease, may_use);
+}
+
+struct verdict lease_admit(struct lease *lease, bool may_use, const struct request_head *request, struct slice data,
+                           struct placeholder_stray *ret_stray) {
     const struct credential *credential = lease->held->credential;
-    struct verdict verdict = by_state(lease, may_use), shape;
+    struct verdict verdict = by_placeholder(lease, may_use, request, ret_stray), shape;
 
     if (verdict.refusal == REFUSAL_NONE)
         verdict = by_rules(credential, request);

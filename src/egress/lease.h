@@ -7,6 +7,7 @@
 #include "egress/budget.h"
 #include "egress/held.h"
 #include "egress/origin.h"
+#include "egress/placeholder_use.h"
 #include "relay/upstream.h"
 
 struct lease;
@@ -23,6 +24,8 @@ struct lease {
     struct lease *next;            /* of the same identity: lease_table.h */
     uint32_t credential, identity; /* the supervisor's numbers */
     struct held *held;             /* its reference */
+    char *placeholder;             /* that a request may carry in the key's place; NULL for none */
+    struct canary *canary;         /* of all leases of the same identity: its reference, or NULL */
     struct origin *origin;
     struct budget budget;
     enum refusal ended; /* REFUSAL_NONE while it lives */
@@ -61,11 +64,17 @@ void lease_join(struct lease *lease, struct lease_member *member);
 void lease_leave(struct lease_member *member);
 
 /*
- * Whether a request may go upstream: the life of the lease, the asker (`may_use`), the audit, the rules, the key's
- * place, the secret, the size, and last the budget, of which an admitted request takes its part: lease_release is then
- * owed. `data` is the first of its content.
+ * Whether a request may go upstream: placeholders in it (REFUSAL_EXFILTRATION tells `ret_stray`), the life of the lease,
+ * the asker (`may_use`), the audit, the rules, the key's place, the secret, the size, and last the budget, of which an
+ * admitted request takes its part: lease_release is then owed. `data` is the first of its content.
  */
-struct verdict lease_admit(struct lease *lease, bool may_use, const struct request_head *request, struct slice data);
+struct verdict lease_admit(struct lease *lease, bool may_use, const struct request_head *request, struct slice data,
+                           struct placeholder_stray *ret_stray);
+
+/* What stands for the key in the workload; empty for nothing. */
+static inline struct slice lease_placeholder(const struct lease *lease) {
+    return lease->placeholder ? slice_of_string(lease->placeholder) : SLICE_EMPTY;
+}
 void lease_release(struct lease *lease);
 
 /* Content has flowed. When that was too much the lease ends, soon: from the loop, not from inside this call. */

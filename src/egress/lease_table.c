@@ -5,8 +5,12 @@
 #include "egress/lease.h"
 
 /* An identity is the list of its leases: few, and most of the time one. */
+struct lease *lease_table_first(const struct lease_table *table, uint32_t identity) {
+    return number_table_find(&table->identities, identity);
+}
+
 struct lease *lease_table_find(const struct lease_table *table, uint32_t credential, uint32_t identity) {
-    struct lease *lease = number_table_find(&table->identities, identity);
+    struct lease *lease = lease_table_first(table, identity);
 
     while (lease && lease->credential != credential)
         lease = lease->next;

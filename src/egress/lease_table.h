@@ -16,6 +16,9 @@ struct lease_table {
 /* NULL when there is none. */
 struct lease *lease_table_find(const struct lease_table *table, uint32_t credential, uint32_t identity);
 
+/* The first of an identity's leases, the others behind it; NULL when it has none. */
+struct lease *lease_table_first(const struct lease_table *table, uint32_t identity);
+
 /* The table's from now on. There is none of that credential and identity yet. 0 or -ENOMEM. */
 int lease_table_add(struct lease_table *table, struct lease *lease);
 

@@ -96,6 +96,7 @@ static int copy_terms(const struct credential *from, struct credential *to) {
     to->allows_private = from->allows_private;
     to->is_mask_off = from->is_mask_off;
     to->passes_cookies = from->passes_cookies;
+    to->allows_websocket = from->allows_websocket;
     to->response_timeout_ms = from->response_timeout_ms;
     if (r == 0)
         r = copy_rules(from->allow, from->n_allow, &to->allow, &to->n_allow);
@@ -105,6 +106,8 @@ static int copy_terms(const struct credential *from, struct credential *to) {
         r = copy_executables(from, to);
     if (r == 0)
         r = copy_env(from, to);
+    if (r == 0)
+        r = copy_text(from->placeholder, &to->placeholder);
     return r == 0 ? copy_text(from->ca_file, &to->ca_file) : r;
 }
 

@@ -80,3 +80,8 @@ bool mask_stream_is_drained(const struct mask_stream *s);
 static inline size_t mask_stream_found(const struct mask_stream *s) {
     return s->progress.found;
 }
+
+/* Which secret was found last, by its place among those of mask_new: none of them empty, no two the same. */
+static inline size_t mask_stream_secret(const struct mask_stream *s) {
+    return s->progress.form / FORMS_OF_SECRET;
+}

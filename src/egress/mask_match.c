@@ -148,10 +148,12 @@ static void advance(struct run *run, const struct thread *thread, char c, ptrdif
 
         if (!(widths >> width & 1))
             continue;
-        if (at == form->n)
+        if (at == form->n) {
             mask_occurrence(run, thread->start, end);
-        else if (claim(run->m, thread->form, at))
+            run->progress->form = thread->form;
+        } else if (claim(run->m, thread->form, at)) {
             run->next[run->n_next++] = (struct thread){.start = thread->start, .form = thread->form, .at = at};
+        }
     }
 }
 

@@ -63,6 +63,7 @@ struct progress {
     ptrdiff_t masked_from, masked_to; /* the last run of bytes that were overwritten */
     bool is_blind;                    /* too many threads: everything is masked */
     size_t found;                     /* occurrences; what overlaps an earlier one is not counted */
+    uint32_t form;                    /* of the last one that was met, counted or not */
     uint64_t steps;                   /* that threads and ghosts made: how much work it was, for tests */
 };
 

@@ -67,6 +67,12 @@ void metrics_exchange(struct metrics *metrics, uint32_t label, const struct exch
         count_duration(l, record->duration_ms);
 }
 
+void metrics_way(struct metrics *metrics, const struct exchange_record *record) {
+    metrics->ways[record->refusal]++;
+    metrics->way_bytes_in += record->bytes_in;
+    metrics->way_bytes_out += record->bytes_out;
+}
+
 void metrics_refreshed(struct metrics *metrics, uint32_t label, bool is_ok) {
     if (is_ok)
         metrics->leases[label].refreshed++;
@@ -172,12 +178,27 @@ static const struct family {
 };
 
 static void write_restarts(struct text *text, const struct metrics *metrics) {
-    static const char *const words[METRICS_ROLES] = {
-        [METRICS_KEEPER] = "keeper", [METRICS_RESOLVER] = "resolver", [METRICS_EXPORTER] = "exporter"};
+    static const char *const words[METRICS_ROLES] = {[METRICS_KEEPER] = "keeper",
+                                                     [METRICS_RESOLVER] = "resolver",
+                                                     [METRICS_EXPORTER] = "exporter",
+                                                     [METRICS_GATE] = "gate"};
 
     add_help(text, "credfd_role_restarts_total", "counter", "Processes of credfd that died and were started again.");
     for (size_t i = 0; i < METRICS_ROLES; i++)
         text_add(text, "credfd_role_restarts_total{role=\"%s\"} %" PRIu64 "\n", words[i], metrics->restarts[i]);
+}
+
+static void write_ways(struct text *text, const struct metrics *metrics) {
+    add_help(
+        text, "credfd_ways_total", "counter",
+        "Connections and requests to hosts without a credential, by why they failed; none: they were let through.");
+    for (unsigned i = 0; i < REFUSALS; i++)
+        text_add(text, "credfd_ways_total{reason=\"%s\"} %" PRIu64 "\n", i == 0 ? "none" : refusal_text(i)->name,
+                 metrics->ways[i]);
+    add_help(text, "credfd_way_bytes_total", "counter",
+             "Bytes that went to hosts without a credential, and came back.");
+    text_add(text, "credfd_way_bytes_total{direction=\"in\"} %" PRIu64 "\n", metrics->way_bytes_in);
+    text_add(text, "credfd_way_bytes_total{direction=\"out\"} %" PRIu64 "\n", metrics->way_bytes_out);
 }
 
 int metrics_write(const struct metrics *metrics, struct buf *to) {
@@ -189,5 +210,6 @@ int metrics_write(const struct metrics *metrics, struct buf *to) {
             families[f].write(&text, families[f].name, &metrics->leases[i]);
     }
     write_restarts(&text, metrics);
+    write_ways(&text, metrics);
     return text.error;
 }

@@ -12,7 +12,7 @@
 #include "egress/audit_codec.h"
 
 /* The roles that are started again when they die. */
-enum metrics_role { METRICS_KEEPER, METRICS_RESOLVER, METRICS_EXPORTER, METRICS_ROLES };
+enum metrics_role { METRICS_KEEPER, METRICS_RESOLVER, METRICS_EXPORTER, METRICS_GATE, METRICS_ROLES };
 
 #define METRICS_STATUSES 6 /* none told, and 1xx to 5xx */
 #define METRICS_BUCKETS 13
@@ -36,6 +36,8 @@ struct metrics {
     struct metrics_lease leases[LIMIT_LABELLED]; /* by their labels */
     uint32_t n_leases;
     uint64_t restarts[METRICS_ROLES];
+    uint64_t ways[REFUSALS]; /* to hosts without a credential; REFUSAL_NONE: it was let through */
+    uint64_t way_bytes_in, way_bytes_out;
 };
 
 /*
@@ -50,6 +52,9 @@ void metrics_lease_granted(struct metrics *metrics, uint32_t label);
 void metrics_lease_ended(struct metrics *metrics, uint32_t label);
 
 void metrics_exchange(struct metrics *metrics, uint32_t label, const struct exchange_record *record);
+
+/* A way to a host without a credential, or an exchange on it, is over, or was refused. */
+void metrics_way(struct metrics *metrics, const struct exchange_record *record);
 
 /* Its secret was had again, or could not be. The first time, at the start, does not count. */
 void metrics_refreshed(struct metrics *metrics, uint32_t label, bool is_ok);

@@ -3,9 +3,11 @@
  * whose key comes once and goes with the loan.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -14,17 +16,37 @@
 #include "egress/broker_state.h"
 #include "egress/loan.h"
 
+/* One of those that the feed's secret is for has it from now on. */
+static void keep_secret(struct possession *possession, int sealed, uint64_t expires_in_ms) {
+    fd_close(&possession->sealed);
+    possession->sealed = sealed;
+    possession->expires_at = expires_in_ms > 0 ? clock_now_ms() + expires_in_ms : 0;
+    if (possession->broker->is_ready)
+        metrics_refreshed(&possession->broker->metrics, possession->label, true);
+    custody_send_secret(possession);
+}
+
+/* The same sealed memory: its bytes are there once. */
+static void share_secret(struct possession *follower, int sealed, uint64_t expires_in_ms) {
+    int copy = fcntl(sealed, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    if (copy >= 0)
+        keep_secret(follower, copy, expires_in_ms);
+    else if (!follower->broker->is_ready)
+        broker_fail(follower->broker, "no descriptor for a secret that is shared");
+    else
+        log_error("credential %s: no descriptor for its secret: %s", follower->credential->name, strerror(errno));
+}
+
 static void secret_came(struct secret_feed *feed, int sealed, uint64_t expires_in_ms) {
     struct possession *possession = feed->owner;
     struct broker *broker = possession->broker;
 
     secret_source_forget(feed->source); /* one that a reload has named, too */
-    fd_close(&possession->sealed);
-    possession->sealed = sealed;
-    possession->expires_at = expires_in_ms > 0 ? clock_now_ms() + expires_in_ms : 0;
-    if (broker->is_ready)
-        metrics_refreshed(&broker->metrics, possession->label, true);
-    custody_send_secret(possession);
+    keep_secret(possession, sealed, expires_in_ms);
+    for (size_t i = 0; i < broker->n_configured; i++)
+        if (broker->configured[i]->leader == possession)
+            share_secret(broker->configured[i], sealed, expires_in_ms);
     broker_go_on(broker);
 }
 
@@ -103,11 +125,29 @@ int possession_trust(struct possession *possession, char **ret_error) {
     return r;
 }
 
+/* Who has the same secret, by what the settings say, and has begun to ask for it. */
+static struct possession *find_leader(const struct possession *possession) {
+    uint32_t group = possession->credential->secret.group;
+
+    for (size_t i = 0; group != 0 && i < possession->broker->n_configured; i++) {
+        struct possession *other = possession->broker->configured[i];
+
+        if (other == possession)
+            break;
+        if (!other->leader && other->credential->secret.group == group)
+            return other;
+    }
+    return NULL;
+}
+
 int possession_feed(struct possession *possession, char **ret_error) {
     const struct credential *credential = possession->credential;
 
     if (credential->is_mask_off)
         log_warning("credential %s: mask: off: a response that says the key shows it to the command", credential->name);
+    possession->leader = find_leader(possession);
+    if (possession->leader)
+        return 0;
     return feed_start(possession->feed, &credential->secret, &feed_events, possession, ret_error);
 }
 

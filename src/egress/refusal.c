@@ -54,6 +54,9 @@ static const struct refusal_text texts[REFUSALS] = {
     [REFUSAL_CALLER] = {"caller", 403, "whoever connected does not belong to this lease's command", SLICE("isolate"),
                         SLICE_EMPTY},
     [REFUSAL_NOT_TLS] = {"not_tls", 403, NULL, SLICE_EMPTY, SLICE_EMPTY},
+    [REFUSAL_GATE] = {"gate", 503, "the gate has ended, and is started again", SLICE_EMPTY, SLICE_EMPTY},
+    [REFUSAL_WEBSOCKET] = {"websocket", 403, "this lease lets no WebSocket through", SLICE("websocket"),
+                           SLICE("write websocket: true into the credential")},
 };
 
 const struct refusal_text *refusal_text(enum refusal refusal) {

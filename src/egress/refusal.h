@@ -42,6 +42,8 @@ enum refusal {
     REFUSAL_EXFILTRATION, /* a lease's placeholder stands where it does not belong */
     REFUSAL_CALLER,       /* whoever connected is none of the command's processes */
     REFUSAL_NOT_TLS,      /* what went into a tunnel was no TLS for the host that was asked for */
+    REFUSAL_GATE,         /* the gate has ended, and another one is about to be there */
+    REFUSAL_WEBSOCKET,    /* the lease lets none through */
     REFUSALS
 };
 

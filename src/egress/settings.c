@@ -12,6 +12,7 @@
 #include "config/value.h"
 #include "egress/settings_audit.h"
 #include "egress/settings_credential.h"
+#include "egress/settings_egress.h"
 #include "egress/settings_limits.h"
 
 /* The twin's line is told too: one of the two must change, and only their author knows which. */
@@ -77,7 +78,7 @@ static const struct schema_key settings_keys[] = {
     {"timeouts", settings_read_timeouts, offsetof(struct settings, timeouts)},
     {"dispatch", read_others, offsetof(struct settings, has_dispatch)},
     {"runner", read_others, offsetof(struct settings, has_runner)},
-    {"egress", settings_pass_over},
+    {"egress", settings_read_egress, offsetof(struct settings, egress)},
 };
 
 struct settings *settings_new(const char *path) {
@@ -110,9 +111,14 @@ static int read_document(struct document *document, struct settings **ret, char 
     if (!settings)
         return -ENOMEM;
     r = schema_read(settings_keys, ARRAY_LEN(settings_keys), document_root(document), settings);
-    if (r == 0 && !settings->credentials && !settings->has_dispatch && !settings->has_runner)
+    if (r == 0 && !settings->credentials && !settings->has_dispatch && !settings->has_runner &&
+        !settings->egress.is_there)
         r = node_fail_missing(document_root(document), "credentials",
                               "add credentials: and a list of at least one; see credfd.yaml(5)");
+    if (r == 0 && settings->egress.is_there && settings_credential(settings, AUDIT_WAYS))
+        r = node_fail(node_find(document_root(document), "egress"),
+                      "the audit calls what goes through here `" AUDIT_WAYS "`, and so is a credential called; give "
+                      "that another name");
     if (r < 0) {
         *ret_error = document_take_error(document);
         return r;
@@ -141,6 +147,7 @@ void settings_free(struct settings *settings) {
     for (size_t i = 0; i < settings->n_credentials; i++)
         credential_done(&settings->credentials[i]);
     free(settings->credentials);
+    egress_settings_done(&settings->egress);
     free(settings->audit.file);
     free(settings->audit.where);
     free(settings->metrics.listen);

@@ -86,6 +86,9 @@ struct audit_settings {
     uint64_t keep;           /* how many of those stay: FILE.1 to FILE.keep */
 };
 
+/* What stands in the audit in the place of a credential's name, for hosts without one. */
+#define AUDIT_WAYS "egress"
+
 /* A host that the proxy lets through although no credential is bound to it. */
 struct gate_rule {
     char *host; /* lower case, no brackets; of a wildcard what stands behind "*." */
@@ -108,7 +111,7 @@ struct timeouts {
 
 struct settings {
     char *path;                     /* of the file */
-    struct credential *credentials; /* none only in a file that is another command's too */
+    struct credential *credentials; /* none only in a file with `egress`, or one that is another command's too */
     size_t n_credentials;
     bool has_dispatch, has_runner; /* sections that are passed over here */
     struct egress_settings egress;

@@ -12,6 +12,8 @@
 #include "config/settings_text.h"
 #include "config/value.h"
 #include "egress/credential.h"
+#include "egress/environment.h"
+#include "egress/placeholder.h"
 #include "egress/settings_inject.h"
 #include "egress/settings_limits.h"
 #include "egress/settings_rules.h"
@@ -52,21 +54,18 @@ static int read_upstream(const struct node *node, void *field) {
 
 /* Each {…} must be one that `run` fills in: a mistyped one would reach the command as it is. */
 static int check_template(const struct node *node, struct slice text) {
-    static const struct slice known[] = {SLICE("fd"), SLICE("name"), SLICE("upstream"), SLICE("host")};
     struct slice rest = text;
 
     for (;;) {
         struct slice word;
-        size_t i = 0;
 
         (void)slice_cut(&rest, '{');
         if (!rest.p)
             return 0;
         word = slice_cut(&rest, '}');
-        while (i < ARRAY_LEN(known) && !slice_equals(word, known[i]))
-            i++;
-        if (!rest.p || i == ARRAY_LEN(known))
-            return node_fail(node, "{ starts nothing known here; use {fd}, {name}, {upstream} or {host}");
+        if (!rest.p || !environment_knows(word))
+            return node_fail(node, "{ starts nothing known here; use {fd}, {name}, {upstream}, {host}, {base_url}, "
+                                   "{socket} or {placeholder}");
     }
 }
 
@@ -106,6 +105,28 @@ static int read_env(const struct node *node, void *field) {
     return 0;
 }
 
+static int read_placeholder(const struct node *node, void *field) {
+    char **shape = field;
+    int r = value_string(node, shape);
+    const char *fault = r == 0 ? placeholder_check(slice_of_string(*shape)) : NULL;
+
+    return fault ? node_fail(node, "%s; write the shape of a key, such as \"ghp_{alnum:36}\"", fault) : r;
+}
+
+/* What the program would be given is not there to be given. */
+static int check_placeholder(const struct node *node, const struct credential *credential) {
+    const struct node *env = node_find(node, "env");
+    struct slice value;
+
+    if (credential->placeholder || !env)
+        return 0;
+    for (const struct node *item = node_first(env); item; item = node_next(item))
+        if (value_text(item, &value) == 0 && memmem(value.p, value.n, "{placeholder}", strlen("{placeholder}")))
+            return node_fail(item, "{placeholder} has no shape; add placeholder: \"ghp_{alnum:36}\", or whatever the "
+                                   "program takes for a key, to the credential");
+    return 0;
+}
+
 static int read_bool(const struct node *node, void *field) {
     return value_bool(node, field);
 }
@@ -113,6 +134,8 @@ static int read_bool(const struct node *node, void *field) {
 #define AT(member) offsetof(struct credential, member)
 
 enum { NAME, SECRET };
+
+#define PROFILE_KEYS 8 /* no more has a profile beside the credential's */
 
 static const struct schema_key credential_keys[] = {
     [NAME] = {"name", read_name, AT(name), "add name: and a word to call the credential by"},
@@ -130,38 +153,40 @@ static const struct schema_key credential_keys[] = {
     {"ca_file", settings_read_ca_file, AT(ca_file)},
     {"allow_private", read_bool, AT(allows_private)},
     {"response_timeout", settings_read_timeout, AT(response_timeout_ms)},
+    {"websocket", read_bool, AT(allows_websocket)},
+    {"placeholder", read_placeholder, AT(placeholder)},
 };
 
 int credential_read(const struct node *node, struct credential *credential) {
+    int r;
+
     credential->secret.fd = -EBADF;
     credential->response_timeout_ms = TIMEOUT_RESPONSE;
-    return schema_read(credential_keys, ARRAY_LEN(credential_keys), node, credential);
+    r = schema_read(credential_keys, ARRAY_LEN(credential_keys), node, credential);
+    return r == 0 ? check_placeholder(node, credential) : r;
 }
 
-static int read_description(const struct node *node, void *field) {
-    struct slice text;
-    int r = value_text(node, &text);
-
-    (void)field;
-    if (r == 0 && text.n > LIMIT_DESCRIPTION)
-        return node_fail(node, "too long; use at most %d characters", LIMIT_DESCRIPTION);
-    return r;
-}
-
-int credential_read_profile(const struct node *node, struct credential *credential) {
+int credential_read_profile(const struct node *node, bool is_root, const struct schema_key *others, size_t n_others,
+                            struct credential *credential) {
     const struct node *secret = node_find(node, "secret");
-    struct schema_key keys[ARRAY_LEN(credential_keys)];
+    struct schema_key keys[ARRAY_LEN(credential_keys) + PROFILE_KEYS];
+    size_t n = 0;
+    int r;
 
-    memcpy(keys, credential_keys, sizeof(credential_keys));
-    keys[NAME].required = NULL;
-    keys[SECRET] =
-        (struct schema_key){"description", read_description, 0, "add description: and what the profile is for"};
-    credential->secret.fd = -EBADF;
-    credential->response_timeout_ms = TIMEOUT_RESPONSE;
     if (secret)
         return node_fail(secret, "a profile is for everybody and says nothing of a secret; remove it, and give it with "
                                  "--secret");
-    return schema_read(keys, ARRAY_LEN(keys), node, credential);
+    for (size_t i = 0; i < ARRAY_LEN(credential_keys); i++)
+        if (i != SECRET)
+            keys[n++] = credential_keys[i];
+    if (is_root)
+        keys[NAME].required = NULL;
+    for (size_t i = 0; i < n_others && i < PROFILE_KEYS; i++)
+        keys[n++] = others[i];
+    credential->secret.fd = -EBADF;
+    credential->response_timeout_ms = TIMEOUT_RESPONSE;
+    r = schema_read(keys, n, node, credential);
+    return r == 0 ? check_placeholder(node, credential) : r;
 }
 
 static void rules_done(struct rule *rules, size_t n) {
@@ -190,5 +215,6 @@ void credential_done(struct credential *credential) {
     }
     free(credential->env);
     free(credential->ca_file);
+    free(credential->placeholder);
     *credential = (struct credential){0};
 }

@@ -1,10 +1,11 @@
 /*
  * One credential of the configuration: its keys, and what each may say. Part of egress/settings.c and
- * egress/profile.c, apart for its size; nobody else calls it.
+ * egress/profile_file.c, apart for its size; nobody else calls it.
  */
 #pragma once
 
 #include "config/document.h"
+#include "config/schema.h"
 #include "egress/settings.h"
 
 /* Fills `*credential`, which is all zero. 0, or -errno after a complaint; either way credential_done frees it. */
@@ -12,7 +13,8 @@ int credential_read(const struct node *node, struct credential *credential);
 void credential_done(struct credential *credential);
 
 /*
- * As credential_read, of a profile's root: the same keys but `secret`, a `description` of at most LIMIT_DESCRIPTION
- * beside them, and a name only if it likes. The secret is left as it is.
+ * As credential_read, of a profile: no `secret`, which is left as it is. `others` are the rows of keys beside the
+ * credential's, `at` counted from where `credential` starts. With `is_root` it may do without a name.
  */
-int credential_read_profile(const struct node *node, struct credential *credential);
+int credential_read_profile(const struct node *node, bool is_root, const struct schema_key *others, size_t n_others,
+                            struct credential *credential);

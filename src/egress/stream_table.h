@@ -21,6 +21,7 @@ struct stream_entry {
     uint32_t door;                 /* of its lease, in the relay */
     struct possession *possession; /* likewise; the entry's reference, or NULL */
     uint32_t lease_number;         /* of its id */
+    bool is_called;                /* through a listening door, and not dialled */
     struct asker asker;
     uint32_t n_told;                /* exchanges that the keeper has told of */
     struct refusal_report *pending; /* the relay's of the next one, should the keeper not live to tell it; or NULL */

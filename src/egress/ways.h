@@ -8,14 +8,18 @@
 #include "egress/asker.h"
 #include "egress/broker_state.h"
 
-/* The gate is wanted: it is started beside the keeper, with its rules. 0 or -errno with `*ret_error` as broker_start. */
-int ways_start(struct broker *broker, char **ret_error);
+/* The gate is wanted where the settings have `egress`: it is started beside the keeper. 0 or -errno. */
+int ways_start(struct broker *broker);
 void ways_stop(struct broker *broker);
-bool ways_is_ready(const struct broker *broker); /* or not wanted */
+void ways_free(struct broker *broker);           /* every holder is gone */
+bool ways_is_ready(const struct broker *broker); /* the gate listens, or is not wanted */
 bool ways_is_quiet(const struct broker *broker);
 
 /* The rules were read again. */
 void ways_reload(struct broker *broker);
+
+/* There is a resolver, or a new one. */
+void ways_introduce_resolver(struct broker *broker);
 
 /* What a relay may say, for its permits; `owner` is the holder's struct child. 0, -EPROTO or -errno. */
 int ways_take(void *owner, struct ipc_message *m);       /* IPC_WAY */

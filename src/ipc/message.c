@@ -139,6 +139,7 @@ const char *ipc_type_name(unsigned type) {
         [IPC_WAY_CLOSED] = "WAY_CLOSED",
         [IPC_GATE] = "GATE",
         [IPC_PLACEHOLDER] = "PLACEHOLDER",
+        [IPC_EXFILTRATION] = "EXFILTRATION",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

@@ -188,7 +188,7 @@ enum ipc_type {
     IPC_CALL_REFUSED, /* S>R u32 call, u16 status, bytes rule, bytes reason, bytes hint: no stream, no way */
     IPC_WAY,          /* R>S u32 call, u16 port from, u16 port to, bytes host, u16 port, u8 plain: a way to that host, which
                          no lease is for. S>G u64 way, bytes host, u16 port */
-    IPC_WAY_OPEN,     /* G>S u64 way, fd: connected. S>R u32 call, u64 way, fd */
+    IPC_WAY_OPEN,     /* G>S u64 way, bytes rule that let it through, fd: connected. S>R u32 call, u64 way, fd */
     IPC_WAY_REFUSED,  /* G>S u64 way, u8 enum refusal, bytes rule, bytes reason, bytes hint */
     IPC_WAY_USED,     /* R>S u64 way, u8 enum refusal, u16 status, u64 bytes in, u64 bytes out, bytes method, path, reason:
                          an exchange, or all of a tunnel, is over */
@@ -196,6 +196,8 @@ enum ipc_type {
     IPC_GATE,         /* S>G egress/gate/gate_codec.h: the hosts that are let through */
     IPC_PLACEHOLDER,  /* S>K u32 credential, u32 identity, bytes text: what stands for that lease's key where it is asked for.
                          S>R u32 door, bytes text */
+    IPC_EXFILTRATION, /* K>S u64 stream, u32 credential whose placeholder it was, bytes where: it stood where it does not
+                         belong; before the IPC_EXCHANGE that it ends */
     IPC_TYPES
 };
 

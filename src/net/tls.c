@@ -128,7 +128,35 @@ static const char *say(const char *what, const char *words) {
     return text;
 }
 
+/* What a client says of a server's certificate before it leaves (RFC 8446 §6.2); NULL for any other fault. */
+static const char *name_distrust(int reason) {
+    switch (reason) {
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+        return "the client does not trust the authority of this certificate (alert unknown_ca)";
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+        return "the client does not trust this certificate (alert bad_certificate)";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+        return "the client does not trust this certificate (alert certificate_unknown)";
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+        return "the client does not trust this kind of certificate (alert unsupported_certificate)";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+        return "the client takes this certificate for expired (alert certificate_expired)";
+    default:
+        return NULL;
+    }
+}
+
 static const char *name_failure(const SSL *ssl, unsigned long code) {
+    struct tls_session *tls = SSL_get_app_data(ssl);
+    const char *distrust = SSL_is_server(ssl) ? name_distrust(ERR_GET_REASON(code)) : NULL;
+
+    if (tls->refusal)
+        return tls->refusal;
+    tls->is_distrusted = distrust != NULL;
+    if (distrust)
+        return distrust;
+    if (ERR_GET_REASON(code) == SSL_R_NO_APPLICATION_PROTOCOL)
+        return "it offers no protocol that is spoken here: only HTTP/1.1 is";
     if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER || ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
         return SSL_is_server(ssl) ? "it does not speak TLS" : "the upstream does not speak TLS";
     return say("TLS: ", ERR_reason_error_string(code));

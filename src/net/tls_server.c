@@ -24,9 +24,8 @@ int tls_server_init(void) {
     return CRYPTO_secure_malloc_init(SECURE_MEMORY, SECURE_LEAST) > 0 ? 0 : -ENOMEM;
 }
 
-/* HTTP/1.1 is what stands behind; a client that offers protocols, and not this one, is told (RFC 7301 §3.2). */
-static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *offered,
-                           unsigned offered_n, void *argument) {
+int tls_choose_http(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *offered,
+                    unsigned offered_n, void *argument) {
     (void)ssl;
     (void)argument;
     for (unsigned at = 0; at < offered_n; at += 1U + offered[at]) {
@@ -87,7 +86,7 @@ static void set_rules(SSL_CTX *ssl) {
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(ssl, 0);
     (void)SSL_CTX_set_max_early_data(ssl, 0);
-    SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+    SSL_CTX_set_alpn_select_cb(ssl, tls_choose_http, NULL);
 }
 
 int tls_server_new(const struct tls_server_parts *parts, struct tls_server **ret, const char **ret_fault) {

@@ -1,6 +1,6 @@
 /*
- * What both sides of TLS share: one stream's session, and how it reads and writes. Between net/tls.c and
- * net/tls_server.c alone; everybody else sees a stream.
+ * What both sides of TLS share: one stream's session, and how it reads and writes. Between net/tls.c, net/tls_server.c
+ * and net/tls_terminate.c alone; everybody else sees a stream.
  */
 #pragma once
 
@@ -14,6 +14,8 @@ struct tls_session {
     SSL *ssl;
     struct tls_sessions *sessions; /* of a client */
     const char *failure;
+    const char *refusal; /* why a step of ours said no, in words; NULL where none did */
+    bool is_distrusted;  /* the peer said that it does not trust our certificate */
 };
 
 /*
@@ -24,6 +26,13 @@ int tls_session_begin(struct stream *s, SSL_CTX *context);
 
 /* What is set in every context, whichever side it is for: 1.2 and above, no renegotiation, no compression. */
 void tls_context_prepare(SSL_CTX *context);
+
+/*
+ * For SSL_CTX_set_alpn_select_cb: HTTP/1.1 is what stands behind; a client that offers protocols, and not this one, is
+ * told (RFC 7301 §3.2).
+ */
+int tls_choose_http(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *offered,
+                    unsigned offered_n, void *argument);
 
 /* Calls `take` with each certificate in `pem`, which it does not own, while that says 1. How many there were. */
 int tls_pem_each(struct slice pem, int (*take)(SSL_CTX *context, X509 *certificate), SSL_CTX *context);

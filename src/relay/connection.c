@@ -186,6 +186,7 @@ static void drop_content(struct connection *c) {
 static void refuse_unserved(struct connection *c, int error) {
     static const char *const words[][2] = {
         [DOOR_LEASE] = {"the keeper is gone", "the keeper is busy"},
+        [DOOR_PROXY] = {"the keeper is gone", "the keeper is busy"},
         [DOOR_LISTENER] = {"the request cannot be served now", "too much is under way"},
     };
 

@@ -14,7 +14,55 @@ static bool is_target_for(enum exchange_door door, const struct http_target *tar
     if (target->form == HTTP_TARGET_ORIGIN || target->form == HTTP_TARGET_ASTERISK)
         return true;
     /* at a lease's door an authority of the client's own, CONNECT's too, aims the key elsewhere */
-    return door == DOOR_LISTENER && target->form == HTTP_TARGET_ABSOLUTE;
+    return door != DOOR_LEASE && target->form == HTTP_TARGET_ABSOLUTE;
+}
+
+/* At a proxy's door: it is for the authority that the connection was made for, and by the same scheme. */
+static bool is_for_authority(const struct exchange_rules *rules, const struct http_target *target, struct slice host) {
+    if (rules->door != DOOR_PROXY || WEAKENED(AUTHORITY))
+        return true;
+    if (target->form == HTTP_TARGET_ABSOLUTE && target->default_port != rules->default_port)
+        return false;
+    return http_authority_equals(host, rules->authority, rules->default_port);
+}
+
+/* How long it takes tells nothing of how much of it was right. */
+static bool is_same_secretly(struct slice a, struct slice b) {
+    volatile unsigned char differs = a.n != b.n;
+
+    for (size_t i = 0; i < a.n && i < b.n; i++)
+        differs |= (unsigned char)(a.p[i] ^ b.p[i]);
+    return differs == 0;
+}
+
+/* What stands behind `front` in a path; the root, where nothing does. */
+static struct slice path_behind(struct slice path, size_t front) {
+    struct slice rest = slice_from(path, front);
+
+    return rest.n > 0 ? rest : SLICE("/");
+}
+
+static enum http_fault cut_prefix(struct slice prefix, struct slice *path) {
+    struct slice first = slice_from(*path, 1);
+
+    if (prefix.n == 0)
+        return HTTP_OK;
+    first.n = slice_index(first, '/');
+    if (!is_same_secretly(first, prefix) && !WEAKENED(PREFIX))
+        return HTTP_NO_PREFIX;
+    *path = path_behind(*path, 1 + first.n);
+    return HTTP_OK;
+}
+
+static enum http_fault cut_base(struct slice base, struct slice *path) {
+    struct slice rest = slice_from(*path, base.n);
+
+    if (base.n == 0 || slice_equals(*path, SLICE("*")))
+        return HTTP_OK;
+    if (!slice_starts_with(*path, base) || (rest.n > 0 && rest.p[0] != '/'))
+        return HTTP_OUTSIDE_BASE;
+    *path = path_behind(*path, base.n);
+    return HTTP_OK;
 }
 
 /* §3.2.2: an absolute-form's authority is the one that counts, and a Host beside it says the same or is a trap. */
@@ -31,11 +79,19 @@ static enum http_fault accept_target(const struct http_request *request, const s
     fault = http_host_check(request, &host);
     if (fault != HTTP_OK)
         return fault;
-    if (rules->door == DOOR_LISTENER && target.form == HTTP_TARGET_ABSOLUTE) {
+    if (rules->door != DOOR_LEASE && target.form == HTTP_TARGET_ABSOLUTE) {
         if (host.n > 0 && !http_authority_equals(host, target.authority, target.default_port))
             return HTTP_BAD_HOST;
         host = target.authority;
     }
+    fault = cut_prefix(rules->prefix, &target.path);
+    if (fault != HTTP_OK)
+        return fault;
+    if (!is_for_authority(rules, &target, host))
+        return HTTP_MISDIRECTED;
+    fault = cut_base(rules->base_path, &target.path);
+    if (fault != HTTP_OK)
+        return fault;
     ret->method = request->method;
     ret->path = target.path;
     ret->query = target.query;
@@ -78,7 +134,7 @@ static enum http_fault accept_fields(struct exchange *x, struct http_request *re
                                              &keeps_alive);
     if (fault != HTTP_OK)
         return fault;
-    x->must_close = closes || (request->minor == 0 && !keeps_alive);
+    x->must_close = closes || rules->is_single || (request->minor == 0 && !keeps_alive);
     remove_handled(&request->fields);
     return HTTP_OK;
 }

@@ -8,10 +8,12 @@ static const struct kind {
     struct slice code, hint, plain_hint;
 } kinds[] = {
     {403, SLICE("forbidden"), SLICE("see the credential's allow list"), SLICE("ask whoever runs this server")},
+    {404, SLICE("not_found"), SLICE("take the whole URL that the command was given"), SLICE("see the URL")},
     {429, SLICE("too_many_requests"), SLICE("wait as long as Retry-After says"),
      SLICE("wait as long as Retry-After says")},
     {408, SLICE("request_timeout"), SLICE("send the request faster, or raise the timeouts"),
      SLICE("send the request faster, or raise the timeouts")},
+    {421, SLICE("misdirected"), SLICE("make a connection for each host"), SLICE("make a connection for each host")},
     {426, SLICE("upgrade_required"), SLICE("use version 13 of the WebSocket protocol"),
      SLICE("use version 13 of the WebSocket protocol")},
     {500, SLICE("internal_error"), SLICE("see credfd's own messages"), SLICE("see credfd's own messages")},

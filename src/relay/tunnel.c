@@ -42,6 +42,7 @@ struct tunnel {
     unsigned goodbye; /* the code to end with; 0: it goes on */
     bool has_first;   /* report.side is known */
     bool is_over;
+    bool is_at_rest; /* the timer is for a tunnel in which nothing moves */
 };
 
 static_assert(sizeof(struct tunnel) <= 320, "thousands of tunnels are idle at once");
@@ -260,8 +261,12 @@ static void set_timer(struct tunnel *t, bool is_moved) {
     if (t->goodbye > 0)
         return; /* its time is running */
     if (is_closing_now || is_held(&t->sides[TUNNEL_SIDE_CLIENT]) || is_held(&t->sides[TUNNEL_SIDE_UPSTREAM])) {
-        if (!timer_is_set(&t->timer) || (is_moved && is_closing_now))
+        if (!timer_is_set(&t->timer) || t->is_at_rest || (is_moved && is_closing_now))
             timer_set(&t->timer, t->class->write_timeout_ms);
+        t->is_at_rest = false;
+    } else if (t->class->idle_timeout_ms > 0) {
+        timer_set(&t->timer, t->class->idle_timeout_ms);
+        t->is_at_rest = true;
     } else {
         timer_cancel(&t->timer);
     }
@@ -322,6 +327,8 @@ static void timed_out(struct timer *timer) {
     }
     if (t->goodbye > 0 || is_closing(t))
         end_as(t, TUNNEL_CAUSE_CLOSED, t->report.side);
+    else if (t->is_at_rest)
+        end_as(t, TUNNEL_CAUSE_TIMEOUT, TUNNEL_SIDE_CLIENT);
     if (t->is_over)
         tunnel_free(t);
     else

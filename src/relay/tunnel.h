@@ -31,7 +31,8 @@ struct tunnel_owner {
     /* It is over, both streams are closed, the tunnel is gone after this returns. From the loop, or from tunnel_end. */
     void (*ended)(void *owner, const struct tunnel_report *report);
     uint64_t write_timeout_ms;
-    bool is_opaque; /* no WebSocket: nothing is read out of what passes, and nothing said into it */
+    uint64_t idle_timeout_ms; /* nothing moves, either way; 0: that may last for ever */
+    bool is_opaque;           /* no WebSocket: nothing is read out of what passes, and nothing said into it */
 };
 
 /*

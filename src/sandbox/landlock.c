@@ -68,7 +68,8 @@ static uint64_t writing(int abi) {
 
 /* A file takes the rights alone that are about files. */
 #define ACCESS_FS_FILE                                                                                                 \
-    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_FS_TRUNCATE)
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_FS_TRUNCATE |  \
+     ACCESS_FS_IOCTL_DEV)
 
 static int permit(int ruleset, const char *path, uint64_t access) {
     _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
@@ -92,21 +93,38 @@ static int permit_all(int ruleset, const char *const *paths, size_t n, uint64_t 
     return r;
 }
 
-int landlock_enter(const struct landlock_want *want) {
-    int abi = landlock_abi(), r;
-    struct ruleset_attr attr = everything(abi, want->may_connect);
-    _cleanup_close_ int ruleset = -EBADF;
+static int enter(const struct landlock_want *want, const struct ruleset_attr *attr, int abi, uint64_t reads,
+                 uint64_t writes) {
+    _cleanup_close_ int ruleset = (int)syscall(SYS_landlock_create_ruleset, attr, attr_size(abi), 0);
+    int r;
 
-    if (abi == 0)
-        return 0;
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, attr_size(abi), 0);
     if (ruleset < 0)
         return -errno;
-    r = permit_all(ruleset, want->readable, want->n_readable,
-                   LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+    r = permit_all(ruleset, want->readable, want->n_readable, reads);
     if (r == 0)
-        r = permit_all(ruleset, want->writable, want->n_writable, writing(abi));
+        r = permit_all(ruleset, want->writable, want->n_writable, writes);
+    if (r == 0 && want->may_list)
+        r = permit(ruleset, "/", LANDLOCK_ACCESS_FS_READ_DIR);
     if (r < 0)
         return r;
     return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : abi;
+}
+
+int landlock_enter(const struct landlock_want *want) {
+    int abi = landlock_abi();
+    struct ruleset_attr attr = everything(abi, want->may_connect);
+
+    return abi == 0 ? 0
+                    : enter(want, &attr, abi, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, writing(abi));
+}
+
+int landlock_enter_command(const struct landlock_want *want) {
+    int abi = landlock_abi();
+    struct ruleset_attr attr = everything(abi, 1);
+
+    attr.handled_access_net = 0;
+    return abi == 0 ? 0
+                    : enter(want, &attr, abi,
+                            LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE,
+                            attr.handled_access_fs & ~(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK));
 }

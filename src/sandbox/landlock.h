@@ -13,10 +13,18 @@ struct landlock_want {
     const char *const *writable; /* directories, likewise */
     size_t n_writable;
     int may_connect; /* TCP out */
+    int may_list;    /* any directory */
 };
 
 /* Needs no_new_privs. The ABI in force (>= 1), 0 when the kernel has none, or -errno. */
 int landlock_enter(const struct landlock_want *want);
+
+/*
+ * For a command that nobody knows: reading and executing below what is readable, everything but devices of its own
+ * below what is writable, its signals and abstract sockets for itself; TCP is left to its network namespace. Stays over
+ * exec. Needs CAP_SYS_ADMIN in the user namespace, or no_new_privs. As landlock_enter.
+ */
+int landlock_enter_command(const struct landlock_want *want);
 
 /* The ABI version that the kernel offers, 0 for none. */
 int landlock_abi(void);

@@ -21,6 +21,7 @@ struct secret_source {
     char **argv;    /* of SECRET_COMMAND, ended by NULL; the program is a path from / on, or is sought in $PATH */
     uint64_t timeout_ms; /* of SECRET_COMMAND: a longer run has failed */
     uint64_t refresh_ms; /* of SECRET_COMMAND: from one run to the next; 0 when only an expiry brings the next */
+    uint32_t group;  /* not 0: one and the same as that of every other one with this number, and had once for all */
     bool is_digest_enough; /* nobody needs the secret itself: source_digest.h is what is handed over */
     char *where;         /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
 };

@@ -34,6 +34,9 @@ enum http_fault {
     HTTP_TRUNCATED,             /* the peer closed inside the message */
     HTTP_HEAD_TIMEOUT,          /* 408 */
     HTTP_BODY_TIMEOUT,          /* 408 */
+    HTTP_NO_PREFIX,             /* the path does not begin with what it must: 404, and no word about why */
+    HTTP_OUTSIDE_BASE,          /* the path is not beneath the one that the door stands for: 403 */
+    HTTP_MISDIRECTED,           /* the request is for another authority than its connection: 421 (S 15.5.20) */
     HTTP_BAD_STATUS_LINE,       /* a response's first line (§4) */
     HTTP_UNASKED_SWITCH,        /* a 101 that no request asked for (S 15.2.2) */
     HTTP_BAD_SWITCH,            /* a 101 that does not answer the handshake (RFC 6455 §4.1) */

@@ -1,9 +1,16 @@
 """Profiles: a key without a configuration file, the profiles that are shipped, and what goes wrong with them."""
+import re
+
 import pytest
 
 import program
 
-SHIPPED = ["anthropic", "flashduty", "github", "github-git", "gitlab", "openai", "slack", "telegram"]
+SHIPPED = {
+    "anthropic": ["anthropic"], "datadog": ["datadog"], "flashduty": ["flashduty"],
+    "github": ["github", "github-git", "github-uploads"], "github-git": ["github-git"], "gitlab": ["gitlab"],
+    "jira": ["jira"], "npm": ["npm"], "openai": ["openai"], "pagerduty": ["pagerduty"], "pypi": ["pypi"],
+    "slack": ["slack", "slack-files"], "telegram": ["telegram"],
+}
 
 PROFILE = """\
 description: the server of this test
@@ -125,7 +132,7 @@ def test_list_tells_name_purpose_and_place(profile, home):
     done = profile("list")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in lines if line.split()[0] != "mine"] == SHIPPED
+    assert [line.split()[0] for line in lines if line.split()[0] != "mine"] == list(SHIPPED)
     mine = next(line for line in lines if line.startswith("mine "))
     assert "the server of this test" in mine and str(home / "mine.yaml") in mine
 
@@ -134,7 +141,8 @@ def test_ones_own_profile_hides_the_shipped_one(profile, home):
     (home / "github.yaml").write_text((home / "mine.yaml").read_text())
     lines = [line for line in profile("list").stdout.decode().splitlines() if line.startswith("github ")]
     assert len(lines) == 1 and str(home / "github.yaml") in lines[0]
-    assert profile("show", "github").stdout.decode().splitlines()[0] == f"# {home / 'github.yaml'}"
+    assert profile("show", "--file", "github").stdout.decode().splitlines()[0] == f"# {home / 'github.yaml'}"
+    assert str(home / "github.yaml") in profile("show", "github").stdout.decode()
 
 
 def test_list_tells_the_others_beside_a_bad_one(profile, home):
@@ -147,7 +155,7 @@ def test_list_tells_the_others_beside_a_bad_one(profile, home):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_show_prints_the_file_as_it_is(profile, name):
-    done = profile("show", name)
+    done = profile("show", "--file", name)
     first, _, rest = done.stdout.decode().partition("\n")
     assert done.returncode == 0
     assert first.startswith("# /") and first.endswith(f"/{name}.yaml")
@@ -156,9 +164,70 @@ def test_show_prints_the_file_as_it_is(profile, name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_each_shipped_profile_gives_a_lease(run, name):
-    done = run("--profile", name, "--secret", "env:MY_KEY", "--", "printenv", "CREDFD", env={"MY_KEY": "k" * 20})
-    assert (done.returncode, done.stdout.decode()) == (0, f"{name}=3\n"), done.stderr
+def test_show_explains(profile, name):
+    done = profile("show", name)
+    said = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    assert said.startswith(f"{name}: ") and f"credfd run --profile {name} --secret " in said
+    for credential in SHIPPED[name]:
+        assert f"\n{credential}, bound to https://" in said
+
+
+def test_show_tells_what_there_is_to_know(profile, home):
+    (home / "mine.yaml").write_text("""
+description: two of a kind
+credentials:
+  - name: first
+    upstream: https://api.example.org
+    inject: { header: Authorization, format: "Bearer {}" }
+    placeholder: "key-{hex:32}"
+    env: { VENDOR_URL: "{base_url}", VENDOR_KEY: "{placeholder}" }
+    allow: [ GET /some/**, POST /some/search ]
+    deny: [ "* /some/keys/**" ]
+    websocket: true
+  - name: second
+    upstream: https://files.example.org
+    inject: [ { query: key }, { basic: { user: me } } ]
+egress: { allow: [ "*.example.net:443", "[::1]:8080" ] }
+""")
+    lines = [line.rstrip() for line in profile("show", "mine").stdout.decode().splitlines()]
+    for line in ["mine: two of a kind", "first, bound to https://api.example.org",
+                 "  the key      in the field Authorization", "  allowed      GET /some/**",
+                 "               POST /some/search", "  never        * /some/keys/**",
+                 "  variables    VENDOR_URL={base_url}", "               VENDOR_KEY={placeholder}",
+                 "second, bound to https://files.example.org", "  the key      in the query, as key=KEY",
+                 "               as the password of HTTP's Basic authentication",
+                 "  allowed      nothing, until a rule is written in a copy of the file",
+                 "Hosts that pass without a key:", "  *.example.net:443", "  [::1]:8080",
+                 "  credfd run --profile mine --secret env:VENDOR_KEY -- COMMAND"]:
+        assert line in lines, line
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_shipped_profile_gives_its_leases(run, name):
+    done = run("--profile", name, "--secret", "env:MY_KEY", "--isolate", "none", "--", "printenv", "CREDFD",
+               env={"MY_KEY": "k" * 20})
+    leases = ",".join(f"{credential}={number}" for number, credential in enumerate(SHIPPED[name], 3))
+    assert (done.returncode, done.stdout.decode()) == (0, f"{leases}\n"), done.stderr
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_rule_of_a_shipped_profile_is_idle(credfd, profile, name):
+    """As `credfd check` sees it: each is a configuration, but for the secret."""
+    text = profile("show", "--file", name).stdout.decode()
+    body = re.sub(r"^description: .*$", "", text, flags=re.MULTILINE)
+    body = re.sub(r"^( *(?:- )?)name: .*$", r"\g<0>\n    secret: { env: MY_KEY }", body, flags=re.MULTILINE)
+    if "credentials:" not in body:
+        egress = re.search(r"^egress:.*?(?=^#|\Z)", body, flags=re.MULTILINE | re.DOTALL)
+        egress = egress.group() if egress else ""
+        body = body.replace(egress, "") if egress else body
+        body = f"credentials:\n  - name: {name}\n    secret: {{ env: MY_KEY }}\n" + re.sub(
+            r"^(?=.)", "    ", body, flags=re.MULTILINE) + "\n" + egress
+    folder = credfd.session.new_folder()
+    (folder / "credfd.yaml").write_text(body)
+    done = credfd.command("check", "-c", folder / "credfd.yaml", env={"MY_KEY": "k" * 20})
+    said = [line for line in done.stderr.decode().splitlines() if "no rule, so every request would be refused" not in line]
+    assert (done.returncode, said) == (0, []), body
 
 
 def test_the_flashduty_cli_is_told_its_descriptor(run):
@@ -167,7 +236,7 @@ def test_the_flashduty_cli_is_told_its_descriptor(run):
     assert done.stdout == b"3\nhttp://flashduty.broker.local\n", done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["list", "x"], ["show"], ["show", "a", "b"], ["delete"], ["--json", "list"]],
+@pytest.mark.parametrize("arguments", [[], ["list", "x"], ["show"], ["show", "a", "b"], ["delete"], ["--json", "list"], ["--file", "list"]],
                          ids=" ".join)
 def test_wrong_use_is_told(profile, arguments):
     done = profile(*arguments)

@@ -45,11 +45,15 @@ class GitServer:
 
     def _serve(self, peer):
         while seen := peer.read_request():
-            assert seen.body_length == len(seen.body), "larger than what is kept of a body"
-            head, _, body = self._run(seen).partition(b"\r\n\r\n")
-            fields = head.decode().split("\r\n")
-            status = [field.partition(": ")[2] for field in fields if field.startswith("Status: ")] or ["200 OK"]
-            peer.answer(body, status[0], *(field for field in fields if not field.startswith("Status: ")))
+            self.answer(peer, seen)
+
+    def answer(self, peer, seen):
+        """What git says to a request of somebody whose name stands in X-Remote-User."""
+        assert seen.body_length == len(seen.body), "larger than what is kept of a body"
+        head, _, body = self._run(seen).partition(b"\r\n\r\n")
+        fields = head.decode().split("\r\n")
+        status = [field.partition(": ")[2] for field in fields if field.startswith("Status: ")] or ["200 OK"]
+        peer.answer(body, status[0], *(field for field in fields if not field.startswith("Status: ")))
 
     def _run(self, seen):
         """RFC 3875, as far as git goes."""

@@ -28,7 +28,7 @@ from procs import wait_until
 
 HERE = Path(__file__).resolve().parent
 ROLES = {"keeper": "credfd-keeper", "relay": "credfd-relay", "source": "credfd-source",
-         "resolver": "credfd-resolver", "exporter": "credfd-exporter"}
+         "resolver": "credfd-resolver", "exporter": "credfd-exporter", "gate": "credfd-gate"}
 NOBODY = pwd.getpwnam("nobody")
 EXIT_PATIENCE = 90.0  # a sanitized build on a busy machine is slow
 
@@ -279,14 +279,21 @@ class Credfd:
 
     def start(self, command, *, credentials=None, options=(), extra=None, audit=True, user=None, key=None, env=None,
               wrapper=(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec=None, pass_fds=(), config=None,
-              report=None, folder=None, **changes):
+              report=None, folder=None, profiles=(), secret=None, **changes):
         """`credfd run` with that command. `changes` are to the one credential that there is by default, whose secret is
-        a file that holds `key`: the canary, unless a test says otherwise."""
+        a file that holds `key`: the canary, unless a test says otherwise. `profiles` are names of such, in place of a
+        configuration, and each has that secret, or the one that --secret `secret` says."""
         folder = folder or self.session.new_folder(user)
-        if config is None:
+        if profiles:
+            if not secret:
+                key = self.canary if key is None else key
+                secret = f"file:{self.write_secret(folder, 'profile', key, user)}"
+            source = [word for name in profiles for word in ("--profile", name, "--secret", secret)]
+        elif config is None:
             credentials = [self.credential(**changes)] if credentials is None else credentials
             config = self.write_settings(folder, credentials, extra, user, key)
-        arguments = [*wrapper, str(self.session.path), "run", "-c", str(config), *options]
+        source = source if profiles else ["-c", str(config)]
+        arguments = [*wrapper, str(self.session.path), "run", *source, *options]
         if audit:
             arguments += ["--audit", str(folder / "audit.jsonl")]
         arguments += ["--", *map(str, command)]

@@ -13,12 +13,12 @@ static struct credential credential_of(char *name, struct env_entry *env, size_t
 }
 
 /* What it adds, with a ; for each NUL. */
-static void check(const struct credential *const *credentials, size_t n, int first_fd, const char *expected) {
+static void check(const struct environment_lease *leases, size_t n, int first_fd, const char *expected) {
     struct buf to;
     char *text;
 
     buf_init(&to, 1024 * 1024);
-    assert_int_equal(environment_add(&to, credentials, n, first_fd), 0);
+    assert_int_equal(environment_add(&to, leases, n, first_fd), 0);
     text = malloc(buf_length(&to) + 1);
     assert_non_null(text);
     for (size_t i = 0; i < buf_length(&to); i++)
@@ -35,7 +35,7 @@ static void templates_are_filled_in(void **state) {
     struct env_entry env[] = {
         {names[0], fd}, {names[1], upstream}, {names[2], name}, {names[3], mixed}, {names[4], none}};
     struct credential credential = credential_of(api, env, ARRAY_LEN(env));
-    const struct credential *const all[] = {&credential};
+    const struct environment_lease all[] = {{.credential = &credential, .placeholder = ""}};
 
     (void)state;
     check(all, 1, 3,
@@ -46,24 +46,44 @@ static void descriptors_follow_one_another(void **state) {
     static char a[] = "A", b[] = "B", fd[] = "{fd}";
     struct env_entry first[] = {{a, fd}}, second[] = {{b, fd}};
     struct credential credentials[] = {credential_of(api, first, 1), credential_of(other, second, 1)};
-    const struct credential *const all[] = {&credentials[0], &credentials[1]};
+    const struct environment_lease all[] = {{.credential = &credentials[0]}, {.credential = &credentials[1]}};
 
     (void)state;
     check(all, 2, 7, "A=7;B=8;CREDFD=api=7,other=8;");
     check(all, 0, 3, "CREDFD=;");
 }
 
+/* Where the doors are, and what stands for the key. */
+static void doors_are_named(void **state) {
+    static char a[] = "A", b[] = "B", c[] = "C", base[] = "{base_url}/v1", socket[] = "unix:{socket}",
+                key[] = "{placeholder}";
+    static char path[] = "/run/x.sock";
+    struct env_entry env[] = {{a, base}, {b, socket}, {c, key}};
+    struct credential credential = credential_of(api, env, ARRAY_LEN(env));
+    struct lease_doors open = {.port = 8080, .socket_path = path},
+                       guarded = {.port = 1, .socket_path = path, .prefix = "0a"};
+    struct environment_lease lease = {.credential = &credential, .doors = &open, .placeholder = "ghp_x"};
+
+    (void)state;
+    check(&lease, 1, 3, "A=http://127.0.0.1:8080/v1;B=unix:/run/x.sock;C=ghp_x;CREDFD=api=3;");
+    lease.doors = &guarded;
+    check(&lease, 1, 3, "A=http://127.0.0.1:1/0a/v1;B=unix:/run/x.sock;C=ghp_x;CREDFD=api=3;");
+    assert_true(environment_names(&credential, SLICE("base_url")) && environment_names(&credential, SLICE("socket")));
+    assert_false(environment_names(&credential, SLICE("fd")));
+    assert_true(environment_knows(SLICE("placeholder")) && !environment_knows(SLICE("base")));
+}
+
 /* Behind what stands there already; and the list has room for as many as there can be. */
 static void it_appends(void **state) {
     static char longest[LIMIT_NAME + 1];
     struct credential credential = credential_of(longest, NULL, 0);
-    const struct credential *all[LIMIT_LEASES];
+    struct environment_lease all[LIMIT_LEASES];
     struct buf to;
 
     (void)state;
     memset(longest, 'n', LIMIT_NAME);
     for (size_t i = 0; i < LIMIT_LEASES; i++)
-        all[i] = &credential;
+        all[i] = (struct environment_lease){.credential = &credential};
     buf_init(&to, 1024 * 1024);
     assert_int_equal(buf_append(&to, slice_of("X=1", 4)), 0);
     assert_int_equal(environment_add(&to, all, LIMIT_LEASES, 3), 0);
@@ -78,7 +98,7 @@ static void a_variable_that_is_too_long_is_refused(void **state) {
     static char value[MOST], name[] = "LONG";
     struct env_entry env[] = {{name, value}};
     struct credential credential = credential_of(api, env, 1);
-    const struct credential *const all[] = {&credential};
+    const struct environment_lease all[] = {{.credential = &credential}};
     struct buf to;
 
     (void)state;
@@ -98,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_are_filled_in),
         cmocka_unit_test(descriptors_follow_one_another),
+        cmocka_unit_test(doors_are_named),
         cmocka_unit_test(it_appends),
         cmocka_unit_test(a_variable_that_is_too_long_is_refused),
     };

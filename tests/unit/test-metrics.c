@@ -148,6 +148,23 @@ static void refreshes_and_restarts_are_counted(void **state) {
     assert_line("credfd_role_restarts_total{role=\"keeper\"} 1");
     assert_line("credfd_role_restarts_total{role=\"resolver\"} 0");
     assert_line("credfd_role_restarts_total{role=\"exporter\"} 2");
+    assert_line("credfd_role_restarts_total{role=\"gate\"} 0");
+}
+
+static void ways_are_counted_by_why_they_failed(void **state) {
+    struct exchange_record through = {.status = 200, .bytes_in = 10, .bytes_out = 20};
+    struct exchange_record refused = {.status = 403, .refusal = REFUSAL_HOST};
+
+    (void)state;
+    metrics_way(&metrics, &through);
+    metrics_way(&metrics, &through);
+    metrics_way(&metrics, &refused);
+    write_anew();
+    assert_line("credfd_ways_total{reason=\"none\"} 2");
+    assert_line("credfd_ways_total{reason=\"host\"} 1");
+    assert_line("credfd_ways_total{reason=\"address\"} 0");
+    assert_line("credfd_way_bytes_total{direction=\"in\"} 20");
+    assert_line("credfd_way_bytes_total{direction=\"out\"} 40");
 }
 
 static void each_lease_counts_for_itself(void **state) {
@@ -224,7 +241,7 @@ static void every_family_is_announced_once_before_its_values(void **state) {
         }
     }
     assert_int_equal(n_help, n_type);
-    assert_int_equal(n_help, 10);
+    assert_int_equal(n_help, 12);
 }
 
 /* As much as there can ever be fits. */
@@ -261,6 +278,7 @@ int main(void) {
         TEST(durations_make_a_histogram),
         TEST(leases_live_and_end),
         TEST(refreshes_and_restarts_are_counted),
+        TEST(ways_are_counted_by_why_they_failed),
         TEST(each_lease_counts_for_itself),
         TEST(a_name_has_one_label_for_good),
         TEST(too_many_names_are_counted_as_one),

@@ -35,6 +35,13 @@ static int remove_home(void **state) {
     "upstream: https://api.example.org\n"                                                                              \
     "inject: { query: key }\n"
 
+#define MANY(name)                                                                                                     \
+    "description: several\n"                                                                                           \
+    "credentials:\n"                                                                                                   \
+    "  - name: " name "\n"                                                                                             \
+    "    upstream: https://api.example.org\n"                                                                          \
+    "    inject: { query: key }\n"
+
 static void write_profile(const char *name, const char *text) {
     _cleanup_close_ int fd = -EBADF;
     char path[64];
@@ -139,6 +146,63 @@ static void takes_every_kind_of_secret(void **state) {
     assert_string_equal(c[5].secret.argv[0], program);
 }
 
+/* One secret for both, whatever kind it is of: a descriptor is read once for all of them. */
+static void makes_several_credentials_of_one_secret(void **state) {
+    static const struct profile_choice choices[] = {{"pair", "fd:7"}, {"one", "env:B"}};
+    _cleanup_settings_ struct settings *settings = NULL;
+    const struct credential *c;
+
+    (void)state;
+    write_profile("pair.yaml", MANY("first") "  - name: second\n    upstream: https://b.example.org\n"
+                                             "    inject: { query: k }\n"
+                                             "egress: { allow: [ \"files.example.org:443\" ] }\n");
+    write_profile("one.yaml", GOOD "egress: { allow: [ \"*.example.net:8443\" ] }\n");
+    settings = take(choices, 2);
+    remove_profile("pair.yaml");
+    remove_profile("one.yaml");
+    c = settings->credentials;
+    assert_int_equal(settings->n_credentials, 3);
+    assert_string_equal(c[0].name, "first");
+    assert_string_equal(c[1].name, "second");
+    assert_string_equal(c[2].name, "one");
+    assert_int_equal(c[0].secret.fd, 7);
+    assert_int_equal(c[1].secret.fd, 7);
+    assert_string_equal(c[1].secret.where, "--secret of pair");
+    assert_true(c[0].secret.group != 0 && c[0].secret.group == c[1].secret.group);
+    assert_true(c[2].secret.group != c[0].secret.group);
+    assert_true(settings->egress.is_there);
+    assert_int_equal(settings->egress.n_allow, 2);
+    assert_string_equal(settings->egress.allow[0].host, "files.example.org");
+    assert_true(settings->egress.allow[1].is_wildcard);
+    assert_int_equal(settings->egress.allow[1].port, 8443);
+}
+
+static void check_plain(const char *text, const char *expected) {
+    static const struct profile_choice choice = {"one", "env:A"};
+    _cleanup_settings_ struct settings *settings = NULL;
+    _cleanup_free_ char *error = NULL;
+
+    write_profile("one.yaml", text);
+    settings = take(&choice, 1);
+    remove_profile("one.yaml");
+    assert_int_equal(profile_check_plain("one", settings, &error), expected ? -EINVAL : 0);
+    assert_string_equal(error ? error : "", expected ? expected : "");
+}
+
+static void knows_what_a_runner_can_use(void **state) {
+    static const char doors[] = "profile one: opens doors (`egress`, {base_url} or {socket}), and a task has its "
+                                "descriptor alone; copy it, and leave these out";
+
+    (void)state;
+    check_plain(GOOD "env: { A: \"{fd}\" }\n", NULL);
+    check_plain(MANY("other"), NULL);
+    check_plain(GOOD "egress: { allow: [] }\n", doors);
+    check_plain(GOOD "env: { A: \"{base_url}/v1\" }\n", doors);
+    check_plain(GOOD "env: { A: \"{socket}\" }\n", doors);
+    check_plain(MANY("a") "  - name: b\n    upstream: https://b.example.org\n    inject: { query: k }\n",
+                "profile one: has 2 credentials, and a task's key is one; copy it, and leave one of them in it");
+}
+
 #define PLACES                                                                                                         \
     "--secret of one: must say where the key is, never the key itself; write file:PATH, env:NAME, fd:NUMBER, "         \
     "systemd:NAME or \"command:PROGRAM ARGUMENT ...\""
@@ -211,8 +275,20 @@ static void refuses_a_wrong_file(void **state) {
          "~/credfd/profiles/one.yaml:4: secret: a profile is for everybody and says nothing of a secret; remove it, "
          "and give it with --secret"},
         {GOOD "credentials: []\n",
-         "~/credfd/profiles/one.yaml:4: credentials: unknown key; use name, description, upstream, inject, allow, "
-         "deny, executables, limits, mask, pass, env, ca_file, allow_private and response_timeout"},
+         "~/credfd/profiles/one.yaml:2: upstream: unknown key; use description, credentials and egress"},
+        {"description: x\ncredentials: []\n",
+         "~/credfd/profiles/one.yaml:2: credentials: the list is too short; write at least 1"},
+        {MANY("a") "  - upstream: https://b.example.org\n    inject: { query: k }\n",
+         "~/credfd/profiles/one.yaml:6: credentials[1].name: is missing; add name: and a word to call the credential "
+         "by"},
+        {MANY("a") "  - name: a\n    upstream: https://b.example.org\n    inject: { query: k }\n",
+         "~/credfd/profiles/one.yaml:6: credentials[1].name: the credential on line 3 has the same name; give each its "
+         "own"},
+        {MANY("a") "    secret: { file: key }\n",
+         "~/credfd/profiles/one.yaml:6: credentials.a.secret: a profile is for everybody and says nothing of a secret; "
+         "remove it, and give it with --secret"},
+        {MANY("a") "name: x\n",
+         "~/credfd/profiles/one.yaml:6: name: unknown key; use description, credentials and egress"},
         {GOOD "allow: [ get /x ]\n",
          "~/credfd/profiles/one.yaml:4: allow[0]: a method is written in capitals; write \"GET /path/**\""},
         {"description: \"a\\nb\"\n",
@@ -293,9 +369,14 @@ static void lists_what_there_is(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(makes_a_credential),     cmocka_unit_test(takes_every_kind_of_secret),
-        cmocka_unit_test(refuses_a_wrong_secret), cmocka_unit_test(refuses_a_wrong_name),
-        cmocka_unit_test(refuses_a_wrong_file),   cmocka_unit_test(keeps_two_apart),
+        cmocka_unit_test(makes_a_credential),
+        cmocka_unit_test(takes_every_kind_of_secret),
+        cmocka_unit_test(makes_several_credentials_of_one_secret),
+        cmocka_unit_test(knows_what_a_runner_can_use),
+        cmocka_unit_test(refuses_a_wrong_secret),
+        cmocka_unit_test(refuses_a_wrong_name),
+        cmocka_unit_test(refuses_a_wrong_file),
+        cmocka_unit_test(keeps_two_apart),
         cmocka_unit_test(lists_what_there_is),
     };
 

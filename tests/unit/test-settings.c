@@ -58,8 +58,6 @@ static void refuses_a_file_of_another_shape(void **state) {
     check_refused("credential: []\n", "f.yaml:1: credential: unknown key; did you mean `credentials`?");
     check_refused("\nbroker: {}\n", "f.yaml:2: broker: unknown key; use credentials, audit, metrics, log, timeouts, "
                                     "dispatch, runner and egress");
-    check_refused("egress: {}\n",
-                  "f.yaml:1: credentials: is missing; add credentials: and a list of at least one; see credfd.yaml(5)");
     check_refused("credentials: {}\n",
                   "f.yaml:1: credentials: must be a list; write it as [ a, b ], or a line for each "
                   "item that starts with -");
@@ -71,7 +69,7 @@ static void refuses_a_file_of_another_shape(void **state) {
 /* Each section is its own command's to judge, and a file may be for another command alone. */
 static void passes_over_what_other_commands_read(void **state) {
     _cleanup_settings_ struct settings *both = take_text((struct text){.rest = "dispatch: [ whatever ]\nrunner: {}\n"});
-    _cleanup_settings_ struct settings *none = take("dispatch: {}\negress: x\n");
+    _cleanup_settings_ struct settings *none = take("dispatch: {}\n");
 
     (void)state;
     assert_true(both->n_credentials == 1 && both->has_dispatch && both->has_runner);
@@ -209,7 +207,8 @@ static void takes_upstreams(void **state) {
     }
 }
 
-#define TEMPLATE "{ starts nothing known here; use {fd}, {name}, {upstream} or {host}"
+#define TEMPLATE                                                                                                       \
+    "{ starts nothing known here; use {fd}, {name}, {upstream}, {host}, {base_url}, {socket} or {placeholder}"
 
 static void refuses_a_wrong_variable(void **state) {
     static const struct row rows[] = {

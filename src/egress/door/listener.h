@@ -16,6 +16,8 @@ struct listener {
     /* `fd`, a stream socket, and caller->pidfd are the callee's. It owes one listener_left when that client is gone. */
     void (*on_client)(struct listener *listener, int fd, const struct caller *caller);
     void *owner;
+    struct listener *next;
+    bool has_waiting; /* somebody may wait there to be accepted */
 };
 
 /* Takes `fd` over, even on failure. 0 or -errno. */

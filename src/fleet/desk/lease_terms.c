@@ -27,8 +27,12 @@ int lease_terms_load(const char *profile, struct lease_terms *ret, char **ret_er
     int r = profile ? profile_load(&choice, 1, &from, ret_error)
                     : settings_parse("flashduty", slice_of_string(flashduty), &from, ret_error);
 
-    if (r < 0)
+    if (r == 0 && profile)
+        r = profile_check_plain(profile, from, ret_error);
+    if (r < 0) {
+        settings_free(from);
         return r;
+    }
     *ret = (struct lease_terms){.from = from, .credential = &from->credentials[0]};
     return 0;
 }

@@ -14,7 +14,7 @@ struct lease_terms {
 };
 
 /*
- * Of that profile; or with NULL those of Flashduty's own CLI, to which every request is allowed. 0, or -errno with one
+ * Of that profile, which has one credential and no doors; or with NULL those of Flashduty's own CLI, to which every request is allowed. 0, or -errno with one
  * line in `*ret_error`, the caller's, as profile_load.
  */
 int lease_terms_load(const char *profile, struct lease_terms *ret, char **ret_error);

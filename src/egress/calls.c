@@ -1,0 +1,128 @@
+#include "egress/calls.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/weaken.h"
+#include "egress/caller.h"
+
+int calls_refuse(struct holder *holder, uint32_t call, unsigned status, struct slice rule, struct slice reason,
+                 struct slice hint) {
+    struct ipc_writer w = ipc_begin(IPC_CALL_REFUSED);
+
+    ipc_put_u32(&w, call);
+    ipc_put_u16(&w, (uint16_t)status);
+    ipc_put_bytes(&w, rule);
+    ipc_put_bytes(&w, reason);
+    ipc_put_bytes(&w, hint);
+    return channel_send(&holder->relay.channel, &w, -EBADF);
+}
+
+/* The command has a network of its own: whoever connects in it is of the command, and is looked up for the audit. */
+bool calls_admit(const struct holder *holder, uint16_t from, uint16_t to, struct asker *ret) {
+    const struct doors *doors = holder->doors;
+    bool is_found = caller_identify(ret, doors->diag, from, to, doors->command);
+
+    if (doors->is_isolated || WEAKENED(CALLER))
+        return true;
+    if (!is_found)
+        log_debug("port %u: whoever connected from port %u is not of the command, or is gone", to, from);
+    return is_found && doors->command > 0;
+}
+
+/* The file system has no namespace that keeps others out: whoever connected there may be anybody, always. */
+static bool admit_unix(const struct holder *holder, pid_t pid, int pidfd_given, struct asker *ret) {
+    _cleanup_close_ int opened = pidfd_given < 0 && pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -EBADF;
+    int pidfd = pidfd_given >= 0 ? pidfd_given : opened;
+    pid_t command = holder->doors->command;
+
+    asker_identify(ret, pid, pidfd);
+    if (WEAKENED(CALLER))
+        return true;
+    if (command > 0 && pidfd >= 0 && caller_descends(ret->pid, pidfd, command))
+        return true;
+    log_debug("process %d has connected to a socket, and is not of the command, or is gone", (int)ret->pid);
+    return false;
+}
+
+/* Nothing was read of him: there is no request to tell of. */
+static void account_stranger(struct holder *holder, const struct stream_entry *entry) {
+    const struct refusal_text *text = refusal_text(REFUSAL_CALLER);
+
+    log_info("lease %s: somebody was refused who does not belong to its command: process %d",
+             entry->possession->credential->name, (int)entry->asker.pid);
+    broker_account(holder->broker, entry,
+                   &(struct exchange_record){.method = SLICE_EMPTY,
+                                             .path = SLICE_EMPTY,
+                                             .rule = text->rule,
+                                             .reason = slice_of_string(text->reason),
+                                             .status = text->status,
+                                             .refusal = REFUSAL_CALLER});
+}
+
+static int refuse_stranger(struct holder *holder, uint32_t call) {
+    const struct refusal_text *text = refusal_text(REFUSAL_CALLER);
+
+    return calls_refuse(holder, call, text->status, text->rule, slice_of_string(text->reason), text->hint);
+}
+
+static int tell_caller(struct holder *holder, const struct stream_entry *entry, uint32_t call, int fd) {
+    struct ipc_writer w = ipc_begin(IPC_CALL_STREAM);
+
+    ipc_put_u32(&w, call);
+    ipc_put_u64(&w, entry->id);
+    return channel_send(&holder->relay.channel, &w, fd);
+}
+
+/* What the relay knows of who has called. */
+struct call {
+    uint32_t number, door;
+    uint16_t from, to;
+    pid_t pid;
+    int pidfd;
+};
+
+static bool admit(const struct holder *holder, const struct call *call, struct asker *ret) {
+    return call->from == 0 ? admit_unix(holder, call->pid, call->pidfd, ret)
+                           : calls_admit(holder, call->from, call->to, ret);
+}
+
+static int take_call(struct holder *holder, const struct call *call) {
+    struct stream_entry *entry;
+
+    if (!WEAKENED(STREAMS) && holder->grants[call->door].n_called == LIMIT_STREAMS)
+        return calls_refuse(holder, call->number, 503, SLICE_EMPTY,
+                            SLICE("too many connections to this lease are open at once"),
+                            SLICE("close those that are not used"));
+    entry = stream_new(holder, call->door, true);
+    if (!entry)
+        return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("out of memory"), SLICE_EMPTY);
+    if (!admit(holder, call, &entry->asker)) {
+        account_stranger(holder, entry);
+        stream_forgo(holder, entry);
+        return refuse_stranger(holder, call->number);
+    }
+    if (stream_connect(holder, entry, call->number, tell_caller) == 0)
+        return 0;
+    return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("no stream can be made now"), SLICE_EMPTY);
+}
+
+int calls_take(void *owner, struct ipc_message *m) {
+    struct child *child = owner;
+    struct holder *holder = child->owner;
+    struct call call = {.number = ipc_get_u32(m), .pidfd = -EBADF};
+    int r;
+
+    call.door = ipc_get_u32(m);
+    call.from = ipc_get_u16(m);
+    call.to = ipc_get_u16(m);
+    call.pid = (pid_t)ipc_get_u32(m);
+    if (ipc_has_fd(m))
+        call.pidfd = ipc_get_fd(m);
+    r = ipc_end(m) < 0 || !holder->doors || call.door >= holder->n_grants ? -EPROTO : take_call(holder, &call);
+    fd_close(&call.pidfd);
+    return r;
+}

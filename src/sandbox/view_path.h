@@ -1,0 +1,29 @@
+/*
+ * Paths of views: which lies below which, and how a place for a mount comes to be. For sandbox/view*.c alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sandbox/view.h"
+
+/* Whether `path` is `top` or lies below it; both absolute, without a slash at the end but for "/". */
+bool view_path_is_in(const char *path, const char *top);
+
+/* Makes the directories above `path`, then `path` itself: a directory, or an empty file. What is there stays. 0, -errno */
+int view_path_make(const char *path, bool is_directory);
+
+/* Fills in what failed; returns `error`. */
+int view_fail(struct view_fault *fault, int error, const char *what, const char *path);
+
+/*
+ * Covers what is seen at `root` + `path`, by what it is. Passed over: what is not there, what cannot be reached, what is
+ * no file, socket, pipe or directory. 0 or -errno.
+ */
+int view_path_cover(const char *root, const char *path);
+
+/* Covers `paths` but those below `kept`; -EBUSY for a directory in which `cwd` or `kept` lies. 0, or -errno. */
+int view_path_cover_all(const char *root, const char *const *paths, size_t n, const char *kept, const char *cwd,
+                        struct view_fault *fault);

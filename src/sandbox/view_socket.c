@@ -1,0 +1,188 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/macros.h"
+#include "base/slice.h"
+#include "sandbox/view.h"
+
+/* Where sockets lie that no process of our own network namespace has, and how deep to look. */
+static const struct {
+    const char *path;
+    int depth;
+    bool has_pipes; /* of services; elsewhere a pipe is somebody's work */
+} usual[] = {{"/run", 4, true}, {"/dev", 1, true}, {"/dev/shm", 2, false}, {"/tmp", 3, false}, {"/var/tmp", 2, false}};
+static const char *const usual_at_home[] = {".ssh", ".gnupg", ".docker/run", ".local/share/keyrings",
+                                            ".colima/default"};
+
+#define LOOK_DEPTH_AT_HOME 2
+
+struct search {
+    struct view_sockets *found;
+    size_t left; /* entries that may still be looked at: a /tmp can be large */
+    bool has_pipes;
+};
+
+static int add(struct view_sockets *found, struct slice path) {
+    char **more;
+
+    for (size_t i = 0; i < found->n; i++)
+        if (slice_equals(path, slice_of_string(found->paths[i])))
+            return 0;
+    if (found->n == LIMIT_HIDDEN)
+        return -E2BIG;
+    more = reallocarray(found->paths, found->n + 1, sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    found->paths = more;
+    found->paths[found->n] = strndup(path.p, path.n);
+    return found->paths[found->n] ? (found->n++, 0) : -ENOMEM;
+}
+
+static int look(struct search *search, int parent, const char *name, const char *path, int depth);
+
+static int look_at(struct search *search, DIR *directory, const struct dirent *entry, const char *path, int depth) {
+    char full[PATH_MAX];
+    struct stat st;
+
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        return 0;
+    if ((size_t)snprintf(full, sizeof(full), "%s/%s", path, entry->d_name) >= sizeof(full) ||
+        fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (S_ISSOCK(st.st_mode) || (S_ISFIFO(st.st_mode) && search->has_pipes))
+        return add(search->found, slice_of_string(full));
+    return S_ISDIR(st.st_mode) && depth > 1 ? look(search, dirfd(directory), entry->d_name, full, depth - 1) : 0;
+}
+
+static int look(struct search *search, int parent, const char *name, const char *path, int depth) {
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (!directory) {
+        fd_close(&fd);
+        return 0; /* where we may not look, the command may neither */
+    }
+    while (r == 0 && search->left > 0 && (entry = readdir(directory)) != NULL) {
+        search->left--;
+        r = look_at(search, directory, entry, path, depth);
+    }
+    (void)closedir(directory);
+    return r;
+}
+
+/* unix(7) in proc(5): the eighth column, from a slash on, is the path that was bound. */
+static int take_line(struct view_sockets *found, const char *line) {
+    const char *path = strchr(line, '/');
+    struct stat st;
+
+    /* many lines are of one path, and of paths that are no more */
+    return path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? add(found, slice_of_string(path)) : 0;
+}
+
+static int read_kernels_list(struct view_sockets *found) {
+    FILE *file = fopen("/proc/self/net/unix", "re");
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    int r = 0;
+
+    if (!file)
+        return -errno;
+    while (r == 0 && (n = getline(&line, &size, file)) > 0) {
+        line[n - (line[n - 1] == '\n')] = '\0';
+        r = take_line(found, line);
+    }
+    (void)fclose(file);
+    return r;
+}
+
+static int look_at_home(struct search *search) {
+    const char *home = getenv("HOME");
+    char path[PATH_MAX];
+    int r = home && home[0] == '/' ? look(search, AT_FDCWD, home, home, 1) : 0;
+
+    for (size_t i = 0; r == 0 && home && home[0] == '/' && i < ARRAY_LEN(usual_at_home); i++)
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s", home, usual_at_home[i]) < sizeof(path))
+            r = look(search, AT_FDCWD, path, path, LOOK_DEPTH_AT_HOME);
+    return r;
+}
+
+int view_find_sockets(struct view_sockets *ret) {
+    struct view_sockets found = {NULL, 0};
+    struct search search = {.found = &found, .left = LIMIT_HIDDEN * 16};
+    int r = read_kernels_list(&found);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(usual); i++) {
+        search.has_pipes = usual[i].has_pipes;
+        r = look(&search, AT_FDCWD, usual[i].path, usual[i].path, usual[i].depth);
+    }
+    search.has_pipes = false;
+    if (r == 0)
+        r = look_at_home(&search);
+    if (r == 0)
+        *ret = found;
+    else
+        view_sockets_done(&found);
+    return r;
+}
+
+void view_sockets_done(struct view_sockets *sockets) {
+    for (size_t i = 0; i < sockets->n; i++)
+        free(sockets->paths[i]);
+    free(sockets->paths);
+    *sockets = (struct view_sockets){NULL, 0};
+}
+
+static const char *const variables[] = {
+    "CONTAINER_HOST",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SESSION_BUS_PID",
+    "DBUS_STARTER_ADDRESS",
+    "DBUS_STARTER_BUS_TYPE",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "DISPLAY",
+    "DOCKER_HOST",
+    "GNOME_KEYRING_CONTROL",
+    "GPG_AGENT_INFO",
+    "I3SOCK",
+    "KITTY_LISTEN_ON",
+    "KRB5CCNAME",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NIRI_SOCKET",
+    "NOTIFY_SOCKET",
+    "NVIM",
+    "PIPEWIRE_REMOTE",
+    "PULSE_SERVER",
+    "SESSION_MANAGER",
+    "SSH_AGENT_PID",
+    "SSH_ASKPASS",
+    "SSH_AUTH_SOCK",
+    "STY",
+    "SUDO_ASKPASS",
+    "SWAYSOCK",
+    "TMUX",
+    "VSCODE_GIT_IPC_HANDLE",
+    "VSCODE_IPC_HOOK",
+    "VSCODE_IPC_HOOK_CLI",
+    "WAYLAND_DISPLAY",
+    "WAYLAND_SOCKET",
+    "XAUTHORITY",
+};
+
+bool view_hides_variable(const char *name, size_t length) {
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+        if (slice_equals(slice_of(name, length), slice_of_string(variables[i])))
+            return true;
+    return false;
+}

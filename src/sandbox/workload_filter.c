@@ -1,0 +1,87 @@
+#include "sandbox/workload_filter.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "base/weaken.h"
+
+/* The second of two, which has numbers of its own; of arm it is refused whole. */
+#if defined(__x86_64__)
+#define NATIVE AUDIT_ARCH_X86_64
+#define X32_BIT 0x40000000U
+#elif defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#else
+#error "which numbers do system calls have here?"
+#endif
+
+/* arch/x86/entry/syscalls/syscall_32.tbl */
+#define I386_IOCTL 54
+#define I386_SOCKETCALL 102
+#define I386_ADD_KEY 286
+#define I386_REQUEST_KEY 287
+#define I386_KEYCTL 288
+#define I386_SOCKET 359
+#define I386_SOCKETPAIR 360
+#define IO_URING_SETUP 425 /* everywhere */
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* The low half: what the kernel looks at of a family and of a request. (Both machines are little-endian.) */
+#define LOAD_ARGUMENT(n) LOAD(args[n])
+#define REFUSE(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+/* Goes on with the next instruction when it is so, else `n` further. */
+#define UNLESS_SKIP(value, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, n)
+#define REFUSE_CALL(number, error) UNLESS_SKIP(number, 1), REFUSE(error)
+#define REFUSE_VALUE(value, error) UNLESS_SKIP(value, 1), REFUSE(error)
+#define ALLOW_VALUE(value) UNLESS_SKIP(value, 1), ALLOW
+
+/* One of the few families that stay in the network namespace; of 10 instructions. */
+#define JUDGE_FAMILY                                                                                                   \
+    LOAD_ARGUMENT(0), ALLOW_VALUE(AF_UNIX), ALLOW_VALUE(AF_INET), ALLOW_VALUE(AF_INET6), ALLOW_VALUE(AF_NETLINK),      \
+        REFUSE(EAFNOSUPPORT)
+#define FAMILY_SIZE 10
+
+/* ioctl_tty(2): TIOCSTI types, and TIOCLINUX pastes, for whoever reads next; of 6 instructions. */
+#define JUDGE_REQUEST LOAD_ARGUMENT(1), REFUSE_VALUE(TIOCSTI, EPERM), REFUSE_VALUE(TIOCLINUX, EPERM), ALLOW
+#define REQUEST_SIZE 6
+
+#define JUDGE_CALLS(socket_, socketpair_, ioctl_, add_key_, request_key_, keyctl_)                                     \
+    REFUSE_CALL(IO_URING_SETUP, ENOSYS), REFUSE_CALL(add_key_, EPERM), REFUSE_CALL(request_key_, EPERM),               \
+        REFUSE_CALL(keyctl_, EPERM), UNLESS_SKIP(ioctl_, REQUEST_SIZE), JUDGE_REQUEST,                                 \
+        UNLESS_SKIP(socketpair_, FAMILY_SIZE), JUDGE_FAMILY, UNLESS_SKIP(socket_, FAMILY_SIZE), JUDGE_FAMILY, ALLOW
+#define CALLS_SIZE (8 + 1 + REQUEST_SIZE + 2 * (1 + FAMILY_SIZE) + 1)
+
+int workload_filter_enter(void) {
+    static const struct sock_filter list[] = {
+        LOAD(arch),
+        UNLESS_SKIP(NATIVE, CALLS_SIZE + 1 + (NATIVE == AUDIT_ARCH_X86_64 ? 2 : 0)),
+        LOAD(nr),
+#ifdef X32_BIT
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
+        REFUSE(ENOSYS),
+#endif
+        JUDGE_CALLS(SYS_socket, SYS_socketpair, SYS_ioctl, SYS_add_key, SYS_request_key, SYS_keyctl),
+#ifdef X32_BIT
+        UNLESS_SKIP(AUDIT_ARCH_I386, CALLS_SIZE + 1 + 2),
+        LOAD(nr),
+        REFUSE_CALL(I386_SOCKETCALL, ENOSYS),
+        JUDGE_CALLS(I386_SOCKET, I386_SOCKETPAIR, I386_IOCTL, I386_ADD_KEY, I386_REQUEST_KEY, I386_KEYCTL),
+#endif
+        REFUSE(ENOSYS),
+    };
+    const struct sock_fprog program = {ARRAY_LEN(list), (struct sock_filter *)(uintptr_t)list};
+
+    if (WEAKENED(NETWORK))
+        return 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+}
