@@ -80,9 +80,10 @@
 
 /* Doors. */
 #define LIMIT_CALLS 256             /* connections through one relay's listeners that wait for a stream or a way */
+#define LIMIT_CALLING 32            /* of them, before one more is accepted at a base_url */
 #define LIMIT_CALLERS 4096          /* connections through them at once */
 #define LIMIT_CALLER_PROCESSES 16384 /* of a command, looked at for who has connected */
-#define LIMIT_CALLER_FILES (1024 * 1024) /* of them all, likewise */
+#define LIMIT_CALLER_FILES (256 * 1024) /* of them all, likewise */
 #define LIMIT_CALLER_DEPTH 1024     /* from a process up to the command that it descends from */
 #define LIMIT_WAYS 4096             /* to hosts without a credential, open at once for one workload */
 #define LIMIT_GATE_RULES 512

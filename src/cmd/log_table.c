@@ -2,16 +2,20 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/limits.h"
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "egress/settings.h"
 
 #define UNLIMITED 160 /* the columns stand as on a terminal of that width, but nothing is cut off */
 #define YEAR 5        /* columns, of a time that has one: where there is room for everything */
 #define GAP 2         /* blanks between columns */
 #define CELL_MAX 64   /* of what is formatted here */
-#define ESCAPE_MAX 4  /* columns that one byte may take: \xNN */
+#define TARGET_MAX (LIMIT_AUTHORITY + LIMIT_TARGET)
+#define ESCAPE_MAX 4 /* columns that one byte may take: \xNN */
 #define NOTHING_CUT SIZE_MAX
 #define SHARES 8 /* the largest share: so that a division leaves no two columns alike */
 
@@ -216,6 +220,25 @@ static struct slice program_of(const struct log_entry *entry) {
     return slash ? slice_from(path, (size_t)(slash - path.p) + 1) : path;
 }
 
+static size_t append(char to[static TARGET_MAX], size_t at, struct slice text) {
+    size_t n = MIN_OF(text.n, TARGET_MAX - at);
+
+    if (n > 0)
+        memcpy(to + at, text.p, n);
+    return at + n;
+}
+
+/* Its path; of a connection to a host that no lease is for, the host before it. */
+static struct slice target_of(const struct log_entry *entry, char cell[static TARGET_MAX]) {
+    struct slice path = log_entry_text(entry, "path");
+    size_t n;
+
+    if (!slice_equals(log_entry_text(entry, "lease"), SLICE(AUDIT_WAYS)))
+        return path;
+    n = append(cell, 0, log_entry_text(entry, "authority"));
+    return slice_of(cell, append(cell, n, path));
+}
+
 /* Why it was refused or failed; otherwise what allowed it. */
 static struct slice rule_of(const struct log_entry *entry) {
     struct slice reason = log_entry_text(entry, "reason"), refusal = log_entry_text(entry, "refusal");
@@ -236,14 +259,14 @@ static const char *colour_of(const struct log_entry *entry) {
 
 static void print_exchange(const struct log_table *table, const struct log_entry *entry) {
     uint64_t bytes = log_entry_number(entry, "bytes_in") + log_entry_number(entry, "bytes_out");
-    char cell[CELL_MAX];
+    char cell[CELL_MAX], target[TARGET_MAX];
 
     print_colour(table, colour_of(entry));
     print_owner(table, entry);
     print_cell(table, COLUMN_PID, number_cell(log_entry_number(entry, "pid"), "", cell));
     print_cell(table, COLUMN_PROGRAM, program_of(entry));
     print_cell(table, COLUMN_METHOD, log_entry_text(entry, "method"));
-    print_cell(table, COLUMN_PATH, log_entry_text(entry, "path"));
+    print_cell(table, COLUMN_PATH, target_of(entry, target));
     print_cell(table, COLUMN_STATUS, number_cell(log_entry_number(entry, "status"), "", cell));
     print_cell(table, COLUMN_BYTES, bytes_cell(bytes, cell));
     print_cell(table, COLUMN_MS, ms_cell(log_entry_number(entry, "duration_ms"), cell));

@@ -15,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "cmd/workload_become.h"
 #include "cmd/workload_line.h"
+#include "proc/orphans.h"
 #include "sandbox/view.h"
 
 #define PLAN_MAX (8 * 1024 * 1024) /* more than execve(2) takes of words and environment */
@@ -59,10 +60,12 @@ static void signals_ready(struct watch *watch) {
     struct signalfd_siginfo signal;
 
     while (read(workload->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
-        if (signal.ssi_signo == SIGCHLD)
+        if (signal.ssi_signo == SIGCHLD) {
             command_changed(workload);
-        else
+            orphans_look();
+        } else {
             pass_on(workload, &signal);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 #include "base/num.h"
 #include "base/weaken.h"
 
-static int is_over(int pidfd) {
+bool asker_is_over(int pidfd) {
     struct pollfd over = {.fd = pidfd, .events = POLLIN};
 
     return poll(&over, 1, 0) != 0; /* readable once the process has ended (pidfd_open(2)) */
@@ -48,7 +48,7 @@ void asker_identify(struct asker *ret, pid_t claimed, int pidfd) {
     (void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
     n = readlink(link, ret->executable, sizeof(ret->executable) - 1);
     /* looked at first, judged alive afterwards: so the number was still its own when it was looked at */
-    if (n < 0 || (pidfd >= 0 && is_over(pidfd)))
+    if (n < 0 || (pidfd >= 0 && asker_is_over(pidfd)))
         n = 0;
     ret->executable[n] = '\0';
 }

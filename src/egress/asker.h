@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define ASKER_PATH_MAX 1024
@@ -18,3 +19,6 @@ struct asker {
  * whoever got its number next.
  */
 void asker_identify(struct asker *ret, pid_t claimed, int pidfd);
+
+/* Whether the process with that pidfd has ended. */
+bool asker_is_over(int pidfd);

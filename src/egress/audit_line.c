@@ -79,9 +79,9 @@ size_t audit_line_exchange(char line[static LIMIT_AUDIT_LINE], const struct audi
 }
 
 size_t audit_line_event(char line[static LIMIT_AUDIT_LINE], const struct audit_event *event) {
-    static const struct slice names[] = {
-        [AUDIT_LEASE_GRANTED] = {"lease_granted", 13}, [AUDIT_LEASE_ENDED] = {"lease_ended", 11},
-        [AUDIT_EXFILTRATION] = {"exfiltration", 12}};
+    static const struct slice names[] = {[AUDIT_LEASE_GRANTED] = {"lease_granted", 13},
+                                         [AUDIT_LEASE_ENDED] = {"lease_ended", 11},
+                                         [AUDIT_EXFILTRATION] = {"exfiltration", 12}};
     struct json_line w = begin(line);
 
     json_put_member(&w, SLICE(",\"event\":"), names[event->kind], LIMIT_NAME);

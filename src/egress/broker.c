@@ -151,8 +151,8 @@ static int start(struct broker *broker, char **ret_error) {
 }
 
 int broker_check_programs(char **ret_error) {
-    static const char *const names[] = {"credfd-keeper",   "credfd-relay",    "credfd-source",
-                                        "credfd-resolver", "credfd-exporter", "credfd-gate"};
+    static const char *const names[] = {"credfd-keeper",   "credfd-relay", "credfd-source", "credfd-resolver",
+                                        "credfd-exporter", "credfd-gate",  "credfd-proxy"};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -27,12 +27,12 @@ struct possession {
     uint32_t number; /* in the keeper */
     uint32_t label;  /* in the metrics */
     const struct credential *credential;
-    struct credential *lent;  /* the same, where it was lent: its own */
-    struct secret_feed *feed; /* of its secret, where it was not; never begun where another has the secret for both */
+    struct credential *lent;   /* the same, where it was lent: its own */
+    struct secret_feed *feed;  /* of its secret, where it was not; never begun where another has the secret for both */
     struct possession *leader; /* that other one; NULL where there is none */
-    int sealed;               /* -EBADF before there is one, and once a loan is over */
-    uint64_t expires_at;      /* base/clock.h; 0: never */
-    struct certificates *ca;  /* of its ca_file; NULL without one */
+    int sealed;                /* -EBADF before there is one, and once a loan is over */
+    uint64_t expires_at;       /* base/clock.h; 0: never */
+    struct certificates *ca;   /* of its ca_file; NULL without one */
 };
 
 struct broker {
@@ -150,10 +150,10 @@ struct holder {
     struct doors *doors;          /* beside the lease channels; NULL for none */
     struct way *ways;             /* to hosts without a credential: ways.c */
     size_t n_ways;
-    bool is_open;                 /* they were handed to the relay, or there are none */
-    bool is_told;                 /* its owner knows that it is ready */
-    bool is_ending;               /* its owner has no use for it any more */
-    bool is_gone;                 /* its relay is */
+    bool is_open;   /* they were handed to the relay, or there are none */
+    bool is_told;   /* its owner knows that it is ready */
+    bool is_ending; /* its owner has no use for it any more */
+    bool is_gone;   /* its relay is */
     size_t n_grants;
     struct grant grants[]; /* by the numbers of their doors in the relay */
 };
@@ -195,11 +195,10 @@ void report_count_pending(struct broker *broker);
 /* exfiltration.c */
 
 /*
- * The audit's own line of a placeholder that strayed: whose it was (NULL where that is not known), where the request that
- * held it was going and who sent it, and where in it the placeholder stood.
+ * The audit's own line of a placeholder that strayed on a way: where the request that held it was going and who sent it,
+ * and where in it the placeholder stood.
  */
-void exfiltration_tell(struct holder *holder, const struct grant *grant, const struct audit_subject *to,
-                       struct slice where);
+void exfiltration_tell(struct holder *holder, const struct audit_subject *to, struct slice where);
 
 /* The keeper's IPC_EXFILTRATION. 0 or -EPROTO. */
 int exfiltration_take(struct broker *broker, struct ipc_message *m);

@@ -9,7 +9,6 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +33,7 @@ int caller_open_diag(int *ret_fd) {
     return 0;
 }
 
-/* The client's socket, with its ends as it sees them itself. */
+/* For the client's socket, with its ends as it sees them itself. */
 static bool ask_kernel(int diag, uint16_t from, uint16_t to) {
     struct {
         struct nlmsghdr head;
@@ -67,23 +66,24 @@ static bool is_answer(const struct inet_diag_msg *socket, uint16_t from, uint16_
 static uint32_t find_socket(int diag, uint16_t from, uint16_t to) {
     union {
         char bytes[4096];
-        struct nlmsghdr align;
+        struct {
+            struct nlmsghdr head;
+            struct inet_diag_msg socket;
+        };
     } answer;
 
     if (!ask_kernel(diag, from, to))
         return 0;
     for (;;) { /* the kernel has answered before the question's send returned */
         ssize_t n = recv(diag, answer.bytes, sizeof(answer.bytes), MSG_DONTWAIT);
-        const struct nlmsghdr *head = &answer.align;
-        const struct inet_diag_msg *socket = NLMSG_DATA(head);
 
-        if (n < (ssize_t)sizeof(*head))
+        if (n < (ssize_t)sizeof(answer.head))
             return 0;
-        if (head->nlmsg_seq != ((uint32_t)from << 16 | to))
+        if (answer.head.nlmsg_seq != ((uint32_t)from << 16 | to))
             continue; /* to an earlier question */
-        if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY || n < (ssize_t)NLMSG_LENGTH(sizeof(*socket)))
+        if (answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY || n < (ssize_t)NLMSG_LENGTH(sizeof(answer.socket)))
             return 0;
-        return is_answer(socket, from, to) ? socket->idiag_inode : 0;
+        return is_answer(&answer.socket, from, to) ? answer.socket.idiag_inode : 0;
     }
 }
 
@@ -92,7 +92,7 @@ struct search {
     char link[32]; /* what a descriptor of it reads as */
     pid_t descends;
     size_t files_left;
-    struct asker *found;
+    struct asker *found; /* ours; until one is found, some stranger */
 };
 
 static bool has_socket(struct search *search, pid_t pid) {
@@ -116,20 +116,18 @@ static bool has_socket(struct search *search, pid_t pid) {
     return is_found;
 }
 
-static bool is_over(int pidfd) {
-    struct pollfd over = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&over, 1, 0) != 0;
-}
-
 /* What is seen of a process is its own where it lives afterwards: until then nobody else can have its number. */
 static bool is_it(struct search *search, pid_t pid) {
     _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct asker asker;
 
     if (pidfd < 0 || !has_socket(search, pid))
         return false;
-    asker_identify(search->found, pid, pidfd);
-    return search->descends > 0 ? caller_descends(pid, pidfd, search->descends) : !is_over(pidfd);
+    asker_identify(&asker, pid, pidfd);
+    if (asker_is_over(pidfd))
+        return false;
+    *search->found = asker;
+    return search->descends == 0 || caller_descends(pid, pidfd, search->descends);
 }
 
 /* The processes that are still to be looked at, and those that were. */
@@ -224,20 +222,18 @@ static bool search_all(struct search *search) {
     return is_found;
 }
 
-bool caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends) {
+enum caller_kind caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends) {
     struct search search = {.descends = descends, .files_left = LIMIT_CALLER_FILES, .found = ret};
     uint32_t inode = find_socket(diag, from, to);
-    bool is_found = false;
 
-    if (inode > 0) {
-        (void)snprintf(search.link, sizeof(search.link), "socket:[%u]", inode);
-        is_found = (descends > 0 && search_family(&search)) || search_all(&search);
-    }
-    if (!is_found) {
-        ret->pid = 0;
-        ret->executable[0] = '\0';
-    }
-    return is_found;
+    ret->pid = 0;
+    ret->executable[0] = '\0';
+    if (inode == 0)
+        return CALLER_GONE;
+    (void)snprintf(search.link, sizeof(search.link), "socket:[%u]", inode);
+    if ((descends > 0 && search_family(&search)) || search_all(&search))
+        return CALLER_OURS;
+    return ret->pid > 0 || find_socket(diag, from, to) == inode ? CALLER_STRANGER : CALLER_GONE;
 }
 
 /* 0 for one without; -1 when it is gone. */
@@ -288,7 +284,7 @@ bool caller_descends(pid_t pid, int pidfd, pid_t ancestor) {
         int r = climb(pid, ancestor);
 
         if (r >= 0)
-            return r == 1 && !is_over(pidfd);
+            return r == 1 && !asker_is_over(pidfd);
     }
     return false;
 }

@@ -12,12 +12,18 @@
 /* A socket of this network namespace to ask the kernel by: netlink(7), NETLINK_SOCK_DIAG. 0 or -errno. */
 int caller_open_diag(int *ret_fd);
 
+enum caller_kind {
+    CALLER_GONE,     /* nobody has that end of the connection any more */
+    CALLER_STRANGER, /* somebody has it who does not descend */
+    CALLER_OURS,
+};
+
 /*
- * The process that has the socket from 127.0.0.1:`from` to 127.0.0.1:`to`; of several (a fork) any one. `descends` is 0,
- * or a process: then only it and what descends from it, or has been orphaned to us, is looked at. `*ret` has pid 0 and
- * no executable when nobody was found. True when somebody was.
+ * The process that has the socket from 127.0.0.1:`from` to 127.0.0.1:`to`; of several (a fork) one that is ours, else any
+ * one. `descends` is 0 (then everybody is ours), or a process: then it is, and what descends from it, or has been
+ * orphaned to us. `*ret` has pid 0 and no executable where we cannot see who it is.
  */
-bool caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends);
+enum caller_kind caller_identify(struct asker *ret, int diag, uint16_t from, uint16_t to, pid_t descends);
 
 /*
  * Whether a process is `ancestor`, or descends from it or from us. Its pidfd (borrowed) tells that it still lives when

@@ -21,31 +21,30 @@ int calls_refuse(struct holder *holder, uint32_t call, unsigned status, struct s
     return channel_send(&holder->relay.channel, &w, -EBADF);
 }
 
-/* The command has a network of its own: whoever connects in it is of the command, and is looked up for the audit. */
-bool calls_admit(const struct holder *holder, uint16_t from, uint16_t to, struct asker *ret) {
+/* Where the command has a network of its own whoever connects in it is of the command: he is asked for by the audit. */
+static enum caller_kind judge_tcp(const struct holder *holder, uint16_t from, uint16_t to, struct asker *ret) {
     const struct doors *doors = holder->doors;
-    bool is_found = caller_identify(ret, doors->diag, from, to, doors->command);
+    enum caller_kind kind = caller_identify(ret, doors->diag, from, to, doors->command);
 
     if (doors->is_isolated || WEAKENED(CALLER))
-        return true;
-    if (!is_found)
-        log_debug("port %u: whoever connected from port %u is not of the command, or is gone", to, from);
-    return is_found && doors->command > 0;
+        return CALLER_OURS;
+    return kind == CALLER_OURS && doors->command == 0 ? CALLER_STRANGER : kind;
+}
+
+bool calls_admit(const struct holder *holder, uint16_t from, uint16_t to, struct asker *ret) {
+    return judge_tcp(holder, from, to, ret) == CALLER_OURS;
 }
 
 /* The file system has no namespace that keeps others out: whoever connected there may be anybody, always. */
-static bool admit_unix(const struct holder *holder, pid_t pid, int pidfd_given, struct asker *ret) {
+static enum caller_kind judge_unix(const struct holder *holder, pid_t pid, int pidfd_given, struct asker *ret) {
     _cleanup_close_ int opened = pidfd_given < 0 && pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -EBADF;
     int pidfd = pidfd_given >= 0 ? pidfd_given : opened;
     pid_t command = holder->doors->command;
 
     asker_identify(ret, pid, pidfd);
-    if (WEAKENED(CALLER))
-        return true;
-    if (command > 0 && pidfd >= 0 && caller_descends(ret->pid, pidfd, command))
-        return true;
-    log_debug("process %d has connected to a socket, and is not of the command, or is gone", (int)ret->pid);
-    return false;
+    if (WEAKENED(CALLER) || (command > 0 && pidfd >= 0 && caller_descends(ret->pid, pidfd, command)))
+        return CALLER_OURS;
+    return pidfd < 0 || asker_is_over(pidfd) ? CALLER_GONE : CALLER_STRANGER;
 }
 
 /* Nothing was read of him: there is no request to tell of. */
@@ -85,13 +84,25 @@ struct call {
     int pidfd;
 };
 
-static bool admit(const struct holder *holder, const struct call *call, struct asker *ret) {
-    return call->from == 0 ? admit_unix(holder, call->pid, call->pidfd, ret)
-                           : calls_admit(holder, call->from, call->to, ret);
+static enum caller_kind judge(const struct holder *holder, const struct call *call, struct asker *ret) {
+    return call->from == 0 ? judge_unix(holder, call->pid, call->pidfd, ret)
+                           : judge_tcp(holder, call->from, call->to, ret);
+}
+
+/* One who is gone again has done nothing that the audit should know. */
+static int refuse_caller(struct holder *holder, const struct call *call, struct stream_entry *entry,
+                         enum caller_kind kind) {
+    if (kind == CALLER_STRANGER)
+        account_stranger(holder, entry);
+    else
+        log_debug("lease %s: whoever has connected is gone", entry->possession->credential->name);
+    stream_forgo(holder, entry);
+    return refuse_stranger(holder, call->number);
 }
 
 static int take_call(struct holder *holder, const struct call *call) {
     struct stream_entry *entry;
+    enum caller_kind kind;
 
     if (!WEAKENED(STREAMS) && holder->grants[call->door].n_called == LIMIT_STREAMS)
         return calls_refuse(holder, call->number, 503, SLICE_EMPTY,
@@ -100,11 +111,9 @@ static int take_call(struct holder *holder, const struct call *call) {
     entry = stream_new(holder, call->door, true);
     if (!entry)
         return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("out of memory"), SLICE_EMPTY);
-    if (!admit(holder, call, &entry->asker)) {
-        account_stranger(holder, entry);
-        stream_forgo(holder, entry);
-        return refuse_stranger(holder, call->number);
-    }
+    kind = judge(holder, call, &entry->asker);
+    if (kind != CALLER_OURS)
+        return refuse_caller(holder, call, entry, kind);
     if (stream_connect(holder, entry, call->number, tell_caller) == 0)
         return 0;
     return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("no stream can be made now"), SLICE_EMPTY);

@@ -6,7 +6,14 @@
 #include "base/fd.h"
 #include "egress/credential.h"
 
-enum credential_flag { ALLOWS_ALL = 1, ALLOWS_PRIVATE = 2, IS_MASK_OFF = 4, PASSES_COOKIES = 8, ALLOWS_WEBSOCKET = 16, ALL_FLAGS = 31 };
+enum credential_flag {
+    ALLOWS_ALL = 1,
+    ALLOWS_PRIVATE = 2,
+    IS_MASK_OFF = 4,
+    PASSES_COOKIES = 8,
+    ALLOWS_WEBSOCKET = 16,
+    ALL_FLAGS = 31
+};
 
 /* Of an injection, what its kind has: in this order, on both sides. */
 static bool has_name(enum inject_kind kind) {

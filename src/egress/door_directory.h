@@ -1,6 +1,7 @@
 /*
- * A directory for the files of one run: its user's alone, locked for as long as the run lives, and removed with it. Below
- * the place of control sockets where there is one, else in /tmp. Knows nothing of what lies in it. For the supervisor.
+ * A directory for the files of one run: its user's alone, locked for as long as the run lives, and removed with it.
+ * Below the place of control sockets where there is one, else in /tmp. Knows nothing of what lies in it. For the
+ * supervisor.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
  * The files through which a command finds its doors, in the supervisor: a directory of this run's own, with the unix
  * sockets of {socket}, and, where there is a proxy, whom the command is to trust: a bundle of certificates and a trust
- * store for Java. The supervisor copies certificates and takes none apart; the authority is the relay's. For `credfd run`
- * and the holder. doors_done removes everything.
+ * store for Java. The supervisor copies certificates and takes none apart; the authority is the relay's. For
+ * `credfd run` and the holder. doors_done removes everything.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ int door_files_make(struct doors *doors, char **ret_error);
 int door_files_ask(struct holder *holder);
 
 /*
- * The relay's IPC_AUTHORITY, for the permits of a relay with a proxy: lays the files. With the last one, doors->bundle, it
- * calls holder_go_on. `owner` is the holder's struct child. 0, -EPROTO, or -errno after a word in the log.
+ * The relay's IPC_AUTHORITY, for the permits of a relay with a proxy: lays the files. With the last one, doors->bundle,
+ * it calls holder_go_on. `owner` is the holder's struct child. 0, -EPROTO, or -errno after a word in the log.
  */
 int door_files_take(void *owner, struct ipc_message *m);

@@ -63,7 +63,8 @@ size_t doors_count_tcp(const struct doors *doors);
 
 /*
  * What the proxy gives to the command's environment: its address in each variable that programs look at, in upper and
- * lower case, and the files of certificates; nothing where there is no proxy. `java_options` and `node_options` are what
- * JAVA_TOOL_OPTIONS and NODE_OPTIONS say already, or NULL. `NAME=VALUE`, each ended by a NUL. 0, -ENOBUFS or -ENOMEM.
+ * lower case, and the files of certificates; nothing where there is no proxy. `java_options` and `node_options` are
+ * what JAVA_TOOL_OPTIONS and NODE_OPTIONS say already, or NULL. `NAME=VALUE`, each ended by a NUL. 0, -ENOBUFS or
+ * -ENOMEM.
  */
 int doors_environment(struct buf *to, const struct doors *doors, const char *java_options, const char *node_options);

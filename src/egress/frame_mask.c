@@ -50,9 +50,9 @@ static int put_mark(struct frame_mask *f, struct slice bytes, struct buf *out) {
 
 /* The first mark that waits. False when there is none. */
 static bool first_mark(const struct frame_mask *f, struct mark *ret) {
-    if (buf_is_empty(&f->marks))
+    if (buf_length(&f->marks) < sizeof(*ret))
         return false;
-    memcpy(ret, buf_slice(&f->marks).p, sizeof(*ret));
+    memcpy(ret, f->marks.memory + f->marks.start, sizeof(*ret));
     return true;
 }
 

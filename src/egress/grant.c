@@ -84,18 +84,15 @@ static void tell_relay_placeholder(struct holder *holder, const struct grant *gr
     (void)channel_send(&holder->relay.channel, &w, -EBADF);
 }
 
-/* Those that share a key are shown to a program as one, and so is what stands for it. */
+/* Those that share a key are one to a program, and so is what stands for it; unless they are to look different. */
 static void share_placeholder(struct holder *holder, struct grant *grant) {
-    const struct grant *leader;
+    const struct possession *leader = grant->possession->leader;
+    const struct grant *first = leader ? holder_grant(holder, leader->number) : NULL;
     const char *shape = grant->possession->credential->placeholder;
+    const char *of_first = first ? first->possession->credential->placeholder : NULL;
 
-    leader = grant->possession->leader ? holder_grant(holder, grant->possession->leader->number) : NULL;
-    if (!leader || (shape && !slice_equals(slice_of_string(shape),
-                                           slice_of_string(leader->possession->credential->placeholder
-                                                               ? leader->possession->credential->placeholder
-                                                               : ""))))
-        return;
-    memcpy(grant->placeholder, leader->placeholder, sizeof(grant->placeholder));
+    if (of_first && (!shape || slice_equals(slice_of_string(shape), slice_of_string(of_first))))
+        memcpy(grant->placeholder, first->placeholder, sizeof(grant->placeholder));
 }
 
 /* One for each lease, and for those that share their key the same. */

@@ -73,7 +73,9 @@ static int on_relay_hello(void *owner, struct ipc_message *m) {
 
 #define EVERY_RELAYS                                                                                                   \
     {IPC_HELLO, 1, on_relay_hello}, {IPC_LOG, 1, child_on_log}, {IPC_DIAL, 1, dial_take},                              \
-        {IPC_REFUSAL, 1, dial_take_refusal}, {IPC_STREAM_ENDED, 1, dial_take_end}
+        {IPC_REFUSAL, 1, dial_take_refusal}, {                                                                         \
+        IPC_STREAM_ENDED, 1, dial_take_end                                                                             \
+    }
 
 static const struct ipc_permit plain_permits[] = {EVERY_RELAYS};
 static const struct ipc_permit door_permits[] = {EVERY_RELAYS, {IPC_CALL, 1, calls_take}};

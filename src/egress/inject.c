@@ -109,7 +109,8 @@ static bool is_hiding(const struct http_field *field) {
 static bool is_stripped(const struct credential *credential, const struct http_field *field) {
     struct slice name = field->name;
 
-    if (field_is_alias(name, SLICE("Sec-WebSocket-Extensions"))) /* they change frames: compressed, none can be masked */
+    /* they change frames: what is compressed cannot be masked */
+    if (field_is_alias(name, SLICE("Sec-WebSocket-Extensions")))
         return true;
     if (WEAKENED(FIELDS))
         return false;

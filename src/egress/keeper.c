@@ -310,10 +310,18 @@ static int on_stream(void *owner, struct ipc_message *m) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_TRUST, 1, on_trust},   {IPC_TIMEOUTS, 1, on_timeouts}, {IPC_CREDENTIAL, 1, on_credential},
-    {IPC_SECRET, 1, on_secret}, {IPC_CA_FILE, 1, on_ca_file},   {IPC_RESOLVER, 1, on_resolver},
-    {IPC_GRANT, 1, on_grant},   {IPC_REVOKE, 1, on_revoke},     {IPC_DROP, 1, on_drop},
-    {IPC_FORGET, 1, on_forget}, {IPC_BLOCK, 1, on_block},       {IPC_STREAM, 1, on_stream},
+    {IPC_TRUST, 1, on_trust},
+    {IPC_TIMEOUTS, 1, on_timeouts},
+    {IPC_CREDENTIAL, 1, on_credential},
+    {IPC_SECRET, 1, on_secret},
+    {IPC_CA_FILE, 1, on_ca_file},
+    {IPC_RESOLVER, 1, on_resolver},
+    {IPC_GRANT, 1, on_grant},
+    {IPC_REVOKE, 1, on_revoke},
+    {IPC_DROP, 1, on_drop},
+    {IPC_FORGET, 1, on_forget},
+    {IPC_BLOCK, 1, on_block},
+    {IPC_STREAM, 1, on_stream},
     {IPC_PLACEHOLDER, 1, on_placeholder},
 };
 

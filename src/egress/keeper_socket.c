@@ -99,11 +99,13 @@ void keeper_socket_flushed(struct keeper_stream *s) {
         stream_shut_write(&s->client->stream);
 }
 
-/* Either side is done, or the upstream owes us to take something: then it may not last for ever. */
+/* The upstream owes us to take something, or either side is done and all was told: then it may not last for ever. */
 uint64_t keeper_socket_patience(const struct keeper_stream *s) {
+    bool is_told = buf_is_empty(&s->socket->out) && relay_link_is_clear(&s->link);
+
     if (!buf_is_empty(&s->client->out))
         return s->timeouts->write;
-    return s->is_ended || s->socket->frames.cutter.has_closed ? TIMEOUT_HALF_CLOSED : 0;
+    return is_told && (s->is_ended || keeper_socket_has_closed(s)) ? TIMEOUT_HALF_CLOSED : 0;
 }
 
 static int end_with(struct keeper_stream *s, struct slice last, const char *reason) {
@@ -142,10 +144,10 @@ static int take(struct keeper_stream *s) {
 
     if (n == -EAGAIN)
         return 0;
-    if (n < 0)
+    if (n < 0 && !keeper_socket_has_closed(s))
         return fail_upstream(s, "the upstream broke the connection off") < 0 ? -EPIPE : 1;
-    s->socket->has_ended = n == 0;
-    r = frame_mask_pass(&s->socket->frames, scratch, (size_t)n, &s->socket->out);
+    s->socket->has_ended = n <= 0;
+    r = frame_mask_pass(&s->socket->frames, scratch, n > 0 ? (size_t)n : 0, &s->socket->out);
     if (r == -EPROTO)
         r = fail_upstream(s, s->socket->frames.fault);
     else if (r < 0)

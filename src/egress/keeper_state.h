@@ -1,7 +1,7 @@
 /*
  * What the rooms of a keeper's stream share: keeper_stream.c (its life, and the exchange with the upstream),
- * keeper_request.c (what the relay says of a request), keeper_socket.c (an exchange that has become a WebSocket). Nobody
- * else includes it.
+ * keeper_request.c (what the relay says of a request), keeper_socket.c (an exchange that has become a WebSocket).
+ * Nobody else includes it.
  */
 #pragma once
 

@@ -357,7 +357,7 @@ static void stream_step(struct keeper_stream *s) {
     for (unsigned i = 0; i < STREAM_TURN; i++) {
         int request = 0, response = 0, r = relay_link_flush(&s->link);
 
-        if (r == 0 && s->state == WAIT_RESPONSE && !timer_is_set(&s->deadline))
+        if (r == 0 && (s->state == WAIT_RESPONSE || s->state == WAIT_SOCKET) && !timer_is_set(&s->deadline))
             keeper_set_deadline(s);
         move_waiting(s);
         if (r == 0 || r == -EAGAIN)

@@ -10,9 +10,9 @@
 #include "base/slice.h"
 
 /*
- * Whether `shape` is one: printable ASCII without blanks, quotes and `%`, with `{alnum:N}`, `{alpha:N}`, `{digit:N}`,
- * `{hex:N}` or `{base64url:N}` in it; at least 16 random characters in all, so that it is found nowhere by chance, at
- * most LIMIT_PLACEHOLDER bytes when it is made. NULL; or, in plain words, why not.
+ * Whether `shape` is one: printable ASCII without blanks, quotes, backslashes and `%`, with `{alnum:N}`, `{alpha:N}`,
+ * `{digit:N}`, `{hex:N}` or `{base64url:N}` in it; at least 16 random characters in all, so that it is found nowhere by
+ * chance, at most LIMIT_PLACEHOLDER bytes when it is made. NULL; or, in plain words, why not.
  */
 const char *placeholder_check(struct slice shape);
 

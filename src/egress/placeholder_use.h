@@ -30,8 +30,8 @@ struct placeholder_stray {
 struct slice placeholder_cut_path(const struct credential *credential, struct slice own, struct slice path);
 
 /*
- * Judges a request whose path was cut, but for its body. `own` is the lease's, empty for one without; `canary` is all of
- * its holder's, or NULL.
+ * Judges a request whose path was cut, but for its body. `own` is the lease's, empty for one without; `canary` is all
+ * of its holder's, or NULL.
  */
 enum placeholder_use placeholder_judge(const struct credential *credential, struct slice own, struct canary *canary,
                                        const struct request_head *request, struct placeholder_stray *ret);

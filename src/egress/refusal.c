@@ -52,7 +52,7 @@ static const struct refusal_text texts[REFUSALS] = {
     [REFUSAL_EXFILTRATION] = {"exfiltration", 403, "the placeholder of a key stands where it does not belong",
                               SLICE("placeholder"), SLICE("see credfd log for the program that sent it")},
     [REFUSAL_CALLER] = {"caller", 403, "whoever connected does not belong to this lease's command", SLICE("isolate"),
-                        SLICE_EMPTY},
+                        SLICE("connect from the command that credfd has started, or from what that has started")},
     [REFUSAL_NOT_TLS] = {"not_tls", 403, NULL, SLICE_EMPTY, SLICE_EMPTY},
     [REFUSAL_GATE] = {"gate", 503, "the gate has ended, and is started again", SLICE_EMPTY, SLICE_EMPTY},
     [REFUSAL_WEBSOCKET] = {"websocket", 403, "this lease lets no WebSocket through", SLICE("websocket"),

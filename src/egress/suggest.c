@@ -274,9 +274,10 @@ static int note_host(struct suggest *suggest, const struct suggest_item *like, s
     if (rule.is_wildcard) {
         r = note_remark(suggest, like, "this is no host: ", SLICE_EMPTY, authority);
     } else if (is_private(&rule)) {
-        r = note_remark(suggest, &host,
-                        "this would be reached by its own name in `egress.allow`, and is not a public address: ",
-                        SLICE_EMPTY, host.path);
+        r = note_remark(
+            suggest, &host,
+            "not a public address; only this very line in `egress.allow` would let it through, if it is meant: ",
+            SLICE_EMPTY, host.path);
     } else {
         host.kind = SUGGESTION_HOST;
         r = note(suggest, &host);

@@ -77,7 +77,7 @@ static void account(struct way *way, const struct exchange_record *record) {
         broker->owner.way(broker->owner.owner, authority, record);
     (void)audit_exchange(broker->audit, &subject, record); /* it says itself what it could not write */
     if (record->refusal == REFUSAL_EXFILTRATION)
-        exfiltration_tell(way->holder, NULL, &subject, SLICE("the head or the content"));
+        exfiltration_tell(way->holder, &subject, SLICE("the head or the content"));
 }
 
 /* Of one that came to nothing the relay tells no more: what it was to carry is known by its kind alone. */

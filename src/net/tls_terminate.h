@@ -16,8 +16,8 @@ struct evp_pkey_st;
 
 /*
  * `host` is a name in lower case: the client must name it (SNI); or, with `is_address`, an address: the client names
- * nothing, as RFC 6066 §3 asks, or that very address, as some do. The certificate and its key are the caller's still. 0,
- * -EINVAL (they do not belong together) or -ENOMEM.
+ * nothing, as RFC 6066 §3 asks, or that very address, as some do. The certificate and its key are the caller's still.
+ * 0, -EINVAL (they do not belong together) or -ENOMEM.
  */
 int tls_terminator_new(struct slice host, bool is_address, struct x509_st *certificate, struct evp_pkey_st *key,
                        struct tls_terminator **ret);

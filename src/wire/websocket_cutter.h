@@ -1,6 +1,6 @@
 /*
- * A WebSocket server's frames (RFC 6455 §5.2), cut strictly out of bytes that come in pieces: what a server may not send
- * is a fault, and nothing is guessed. Allocates nothing, changes no byte; the keeper looks through it at what an
+ * A WebSocket server's frames (RFC 6455 §5.2), cut strictly out of bytes that come in pieces: what a server may not
+ * send is a fault, and nothing is guessed. Allocates nothing, changes no byte; the keeper looks through it at what an
  * upstream says. No extension is known: none was agreed on.
  */
 #pragma once

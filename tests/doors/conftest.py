@@ -1,7 +1,7 @@
 """What the tests of doors share: a command behind doors, and vendors' hosts under their own names.
 
-A test's script runs in a shell, inside the isolation that doors have by default. What it prints, standard error with it,
-is the run's stdout.
+A test's script runs in a shell, inside the isolation that doors have by default. What it prints, standard error with
+it, is the run's stdout.
 """
 import json
 import shutil
@@ -48,8 +48,8 @@ def credential_of(credfd, api, **changes):
 
 @pytest.fixture
 def through_proxy(credfd, api, tmp_path, as_root):
-    """through_proxy(script): the script's only way out is the proxy, where https://api.test:$PORT is the API, with a key.
-    `changes` are to its credential; `egress` lists hosts that are let through beside it."""
+    """through_proxy(script): the script's only way out is the proxy, where https://api.test:$PORT is the API, with a
+    key. `changes` are to its credential; `egress` lists hosts that are let through beside it."""
     reason = names.why_not(tmp_path)
     if reason:
         pytest.skip(reason)
@@ -68,16 +68,16 @@ def through_proxy(credfd, api, tmp_path, as_root):
 @pytest.fixture
 def through_url(credfd, api):
     """through_url(script): $API is a URL there that is good for nothing but the API, with a key. As through_proxy."""
-    def start(script, options=(), env=None, **changes):
+    def start(script, options=(), env=None, user=None, **changes):
         credential = credential_of(credfd, api, env={"API": "{base_url}", **(env or {})}, **changes)
-        return credfd.start(script_of(script), credentials=[credential], options=options)
+        return credfd.start(script_of(script), credentials=[credential], options=options, user=user)
     return start
 
 
 @pytest.fixture
 def vendor(credfd, authority, tmp_path, as_root):
-    """vendor(stand_in, profile, script): the profile as it is shipped, where its hosts are the stand-in's. `changes` are
-    to the profile's text."""
+    """vendor(stand_in, profile, script): the profile as it is shipped, where its hosts are the stand-in's. `changes`
+    are to the profile's text."""
     reason = names.why_not(tmp_path)
     if reason:
         pytest.skip(reason)

@@ -85,6 +85,19 @@ def test_it_survives(needs, through_proxy, api, way, key_is_upstream_alone):
     key_is_upstream_alone(run, api.requests)
 
 
+@pytest.mark.parametrize("isolation", ["none", "network", "full"])
+def test_it_is_there_however_the_command_is_isolated(needs, through_proxy, api, isolation):
+    needs("curl", "wget")
+    run = through_proxy("""
+        curl -sS https://api.test:$PORT/curl
+        wget -q -O - https://api.test:$PORT/wget
+        ls $(dirname $SSL_CERT_FILE)
+    """, options=["--isolate", isolation])
+    assert run.wait() == 0, (run.stdout, run.stderr)
+    assert [seen.path for seen in api.requests] == ["/curl", "/wget"]
+    assert b"ca.pem\n" in run.stdout, run.stdout
+
+
 def test_every_variable_leads_to_the_bundle(through_proxy):
     run = through_proxy("env; grep -c BEGIN $SSL_CERT_FILE", environment={
         "JAVA_TOOL_OPTIONS": "-Xmx64m", "NODE_OPTIONS": "--no-warnings"})
@@ -170,7 +183,8 @@ def directories():
     return {path for parent in ("/run/credfd", "/tmp") for path in Path(parent).glob("*doors-*")}
 
 
-@pytest.mark.parametrize("how, status", [({"command": ["/no/such/program"]}, 127), ({"command": ["true"], "key": ""}, 125)])
+@pytest.mark.parametrize("how, status", [({"command": ["/no/such/program"]}, 127),
+                                         ({"command": ["true"], "key": ""}, 125)])
 def test_nothing_is_left_of_a_start_that_failed(credfd, how, status):
     before = directories()
     run = credfd.start(**how, extra={"egress": {"allow": []}})
@@ -200,7 +214,8 @@ def test_a_living_run_keeps_its_own_however_old(credfd):
 
 @pytest.mark.parametrize("client, reason", [
     ("curl -sS --cacert other.pem https://api.test:$PORT/", "the client does not trust the certificate"),
-    (f"SSL_CERT_FILE=other.pem {S_CLIENT} -tls1_2 -verify_return_error </dev/null", "the client does not trust the certificate"),
+    (f"SSL_CERT_FILE=other.pem {S_CLIENT} -tls1_2 -verify_return_error </dev/null",
+     "the client does not trust the certificate"),
     ("curl -sS --pinnedpubkey sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= https://api.test:$PORT/", "")])
 def test_who_does_not_trust_it_is_told_of(needs, through_proxy, api, authority, client, reason):
     """A client that has its own idea of whom to trust, or that pins its server's key."""

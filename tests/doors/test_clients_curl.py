@@ -83,6 +83,26 @@ def test_curl_through_a_url(needs, through_url, api, key_is_upstream_alone):
     key_is_upstream_alone(run, api.requests)
 
 
+def test_curl_as_root_and_as_anybody(needs, through_url, api, key_is_upstream_alone, user):
+    """Both doors at once, whoever starts it: the API is at an address here, which needs no name."""
+    needs("curl")
+    run = through_url(f"curl -sS {api.url}/proxied; curl -sS $API/direct; env", options=["--proxy"], user=user)
+    assert run.wait() == 0, run.stdout
+    assert [seen.path for seen in api.requests] == ["/proxied", "/direct"]
+    key_is_upstream_alone(run, api.requests)
+
+
+@pytest.mark.parametrize("mode", ["none", "network", "full"])
+def test_curl_in_each_isolation(needs, through_proxy, api, key_is_upstream_alone, mode):
+    needs("curl")
+    run = through_proxy("curl -sS https://api.test:$PORT/some/path; echo; curl -sS $API/direct; env",
+                        options=["--isolate", mode], env={"API": "{base_url}"})
+    assert run.wait() == 0, run.stdout
+    assert run.stdout.decode().startswith(SHOWN), run.stdout
+    assert [seen.path for seen in api.requests] == ["/some/path", "/direct"]
+    key_is_upstream_alone(run, api.requests)
+
+
 def test_curl_through_a_unix_socket(needs, through_url, api, key_is_upstream_alone):
     needs("curl")
     run = through_url('curl -sS --unix-socket "$SOCKET" http://api/some/path; echo; env', env={"SOCKET": "{socket}"})

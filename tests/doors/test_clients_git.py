@@ -18,6 +18,11 @@ def hub(credfd, tmp_path):
     made.stop()
 
 
+def subjects(hub):
+    """Of the commits that the forge has."""
+    return hub.git.git("-C", hub.git.root / f"{github.REPOSITORY}.git", "log", "--format=%s").split()
+
+
 def keys_of(run, host):
     return {seen.field("Authorization") for seen in run.vendors.requests if seen.field("Host") == host}
 
@@ -53,7 +58,22 @@ def test_git_pushes_where_a_rule_allows_it(needs, credfd, vendor, hub):
     """, changes=[PUSH], env=GIT)
     assert run.wait() == 0, run.stdout
     assert run.stdout.startswith(b"second\nfirst\n"), run.stdout
-    assert hub.git.git("-C", hub.git.root / f"{github.REPOSITORY}.git", "log", "--format=%s").split() == ["second", "first"]
+    assert subjects(hub) == ["second", "first"]
+    assert hub.refused == []
+    assert not credfd.session.search.is_in(run.stdout)
+
+
+def test_git_and_gh_in_full_isolation(needs, credfd, vendor, hub):
+    """With a view of the system in which nobody's home is."""
+    needs("git", "gh")
+    run = vendor(hub, "github", f"""
+        git clone -q https://github.com/{github.REPOSITORY} work
+        git -C work log --format=%s
+        gh pr list --repo {github.REPOSITORY}
+        env
+    """, options=["--isolate", "full"], env=GIT)
+    assert run.wait() == 0, run.stdout
+    assert run.stdout.startswith(b"first\n7\tMend the door"), run.stdout
     assert hub.refused == []
     assert not credfd.session.search.is_in(run.stdout)
 
@@ -68,7 +88,7 @@ def test_git_pushes_nothing_otherwise(needs, vendor, hub):
     """, env=GIT)
     assert run.wait() == 0
     assert b"403" in run.stdout and b"status " in run.stdout, run.stdout
-    assert hub.git.git("-C", hub.git.root / f"{github.REPOSITORY}.git", "log", "--format=%s") == "first"
+    assert subjects(hub) == ["first"]
 
 
 def test_git_clones_by_an_address_with_the_placeholder_in_it(needs, credfd, vendor, hub):

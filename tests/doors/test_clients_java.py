@@ -12,7 +12,8 @@ class Fetch {
     public static void main(String[] words) throws Exception {
         var client = HttpClient.newHttpClient();
         for (String word : words) {
-            var answer = client.send(HttpRequest.newBuilder(URI.create(word)).build(), HttpResponse.BodyHandlers.ofString());
+            var request = HttpRequest.newBuilder(URI.create(word)).build();
+            var answer = client.send(request, HttpResponse.BodyHandlers.ofString());
             System.out.println(answer.statusCode() + " " + answer.body());
         }
     }

@@ -4,7 +4,7 @@ import pytest
 import registry
 
 FETCH = """
-fetch(process.argv[1], { method: "POST", body: "x".repeat(70000) })
+fetch(process.argv[2], { method: "POST", body: "x".repeat(70000) })
     .then(answer => answer.json()).then(answer => console.log(answer.path, answer.length))
     .catch(error => { console.log(String(error), String(error.cause)); process.exitCode = 1 })
 """
@@ -20,7 +20,7 @@ def write_script(text):
 
 
 def test_fetch_through_a_url(node, through_url, api, key_is_upstream_alone):
-    run = through_url(write_script(FETCH.replace("argv[1]", "argv[2]")) + 'node script.js "$API/some/path"; env')
+    run = through_url(write_script(FETCH) + 'node script.js "$API/some/path"; env')
     assert run.wait() == 0, run.stdout
     assert run.stdout.startswith(b"/some/path 70000\n")
     key_is_upstream_alone(run, api.requests)
@@ -28,15 +28,23 @@ def test_fetch_through_a_url(node, through_url, api, key_is_upstream_alone):
 
 def test_fetch_through_the_proxy(node, through_proxy, api, key_is_upstream_alone):
     """By NODE_USE_ENV_PROXY, or by what NODE_OPTIONS loads into a Node that does not know it."""
-    run = through_proxy(write_script(FETCH.replace("argv[1]", "argv[2]")) +
+    run = through_proxy(write_script(FETCH) +
                         "node script.js https://api.test:$PORT/some/path; env")
     assert run.wait() == 0, run.stdout
     assert run.stdout.startswith(b"/some/path 70000\n"), run.stdout
     key_is_upstream_alone(run, api.requests)
 
 
+def test_fetch_asks_the_proxy_for_the_url_too(node, through_url, api, key_is_upstream_alone):
+    """With both doors open, even http goes through a tunnel of the proxy: to the other door."""
+    run = through_url(write_script(FETCH) + 'node script.js "$API/some/path"; env', options=["--proxy"])
+    assert run.wait() == 0, run.stdout
+    assert run.stdout.startswith(b"/some/path 70000\n"), run.stdout
+    key_is_upstream_alone(run, api.requests)
+
+
 def test_fetch_is_refused_another_host(node, through_proxy, api):
-    run = through_proxy(write_script(FETCH.replace("argv[1]", "argv[2]")) +
+    run = through_proxy(write_script(FETCH) +
                         "node script.js https://elsewhere.example.org/ || echo status $?")
     assert run.wait() == 0, run.stdout
     assert b"fetch failed" in run.stdout and b"status 1" in run.stdout, run.stdout

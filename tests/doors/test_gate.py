@@ -56,14 +56,25 @@ def name_service(credfd, as_root):
         server.stop()
 
 
+def is_ours(address):
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture
 def public_address(as_root):
-    """One of the public network's that is this machine's for as long as the test runs. Nobody has it: 3ffe::/16 was given
-    back in 2006 (RFC 3701)."""
+    """One of the public network's that is this machine's for as long as the test runs. Nobody has it: 3ffe::/16 was
+    given back in 2006 (RFC 3701)."""
     address = f"3ffe:{random.randrange(65536):x}::{random.randrange(1, 65536):x}"
-    done = subprocess.run(["ip", "address", "add", f"{address}/128", "dev", "lo"], capture_output=True, text=True)
+    done = subprocess.run(["ip", "address", "add", f"{address}/128", "dev", "lo", "nodad"], capture_output=True,
+                          text=True)
     if done.returncode:
         pytest.skip(f"no address can be added: {done.stderr.strip()}")
+    wait_until(lambda: is_ours(address), f"the address {address}")
     yield address
     subprocess.run(["ip", "address", "del", f"{address}/128", "dev", "lo"], check=True)
 
@@ -219,7 +230,7 @@ def test_nobody_waits_for_ever(gated):
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         place = listener.getsockname()
-        full = [socket.socket() for _ in range(4)]  # nobody accepts: the last ones wait for ever, as does who comes next
+        full = [socket.socket() for _ in range(4)]  # nobody accepts: the last wait for ever, as does who comes next
         for one in full:
             one.setblocking(False)
             one.connect_ex(place)
@@ -319,8 +330,8 @@ def test_a_proxy_of_its_own_environment_is_not_for_the_gate(gated, serve):
     server = serve()
     rule = f"127.0.0.1:{server.port}"
     elsewhere = f"http://127.0.0.1:{free_port()}"
-    run = gated(curl, [rule], str(server.ca_file), f"https://{rule}/",
-                env={"HTTP_PROXY": elsewhere, "HTTPS_PROXY": elsewhere, "https_proxy": elsewhere, "ALL_PROXY": elsewhere})
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    run = gated(curl, [rule], str(server.ca_file), f"https://{rule}/", env=dict.fromkeys(names, elsewhere))
     assert run.result() == [0, "200", ""]
 
 

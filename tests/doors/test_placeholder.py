@@ -24,7 +24,8 @@ def ask(method, target, fields=(), body=None, name="TOKEN", leases=("api",)):
     answers = []
     for one in leases:
         with lease.connect(one) as stream:  # noqa: F821
-            answer = stream.request(method, target.replace("{}", mine), *[field.replace("{}", mine) for field in fields],
+            said = [field.replace("{}", mine) for field in fields]
+            answer = stream.request(method, target.replace("{}", mine), *said,
                                     body=body and body.replace("{}", mine).encode())
             answers.append([answer.status, answer.text])
     return answers if len(answers) > 1 else answers[0]
@@ -42,7 +43,8 @@ def start(credfd, api):
         def inside(arguments, keywords):
             return ask(*arguments, **keywords)
 
-        run = credfd.start_inside(inside, arguments, keywords, using=(ask,), **with_placeholder(credfd, api, **(credential or {})))
+        how = with_placeholder(credfd, api, **(credential or {}))
+        run = credfd.start_inside(inside, arguments, keywords, using=(ask,), **how)
         status, text = run.result()
         return run, status, text
     return go
@@ -70,7 +72,8 @@ def test_each_lease_has_one_in_its_shape_and_no_two_have_the_same(credfd, api):
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("fields", [(), ("Authorization: Bearer {}",), ("authorization: token {}",), ("Authorization: {}",)],
+@pytest.mark.parametrize("fields", [(), ("Authorization: Bearer {}",), ("authorization: token {}",),
+                                    ("Authorization: {}",)],
                          ids=["nothing", "in its format", "another scheme", "bare"])
 def test_a_request_may_carry_it_in_the_key_s_place_or_nothing(start, api, credfd, fields):
     _, status, text = start("GET", "/it", fields)
@@ -217,7 +220,8 @@ def test_a_new_keeper_knows_the_same(credfd, api):
 
 
 def test_an_env_that_names_it_without_a_shape_is_refused_with_its_line(credfd, api):
-    run = credfd.start(["true"], credentials=[credfd.credential("api", upstream=api.url, env={"A": "x", "TOKEN": "{placeholder}"})])
+    env = {"A": "x", "TOKEN": "{placeholder}"}
+    run = credfd.start(["true"], credentials=[credfd.credential("api", upstream=api.url, env=env)])
     assert run.wait() == 125
     assert re.search(r"credfd.yaml:\d+: .*TOKEN: \{placeholder\} has no shape; add placeholder:", run.stderr)
 

@@ -1,11 +1,11 @@
-"""Each profile as it is shipped, driven as the vendor's own programs do it: with the placeholder where they put a key, and
-with nothing there. The hosts are the test's, under the vendors' names. (github and npm have tests of their own.)"""
+"""Each profile as it is shipped, driven as the vendor's own programs do it: with the placeholder where they put a key,
+and with nothing there. The hosts are the test's, under the vendors' names. (github and npm have tests of their own.)"""
 import base64
 import json
 
 import pytest
 
-# What stands for KEY in these: Basic's pair as one word, with the user's name.
+# Where the key is to be, as a field's name and value.
 def basic(user):
     return lambda key: ("Authorization", "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode())
 
@@ -43,7 +43,8 @@ IDS = [f"{profile} {url.split('/')[2]}" for profile, _, _, _, url, _ in CASES]
 
 def parrot(peer, seen):
     """Says what it was told, the key too."""
-    peer.answer(json.dumps({"path": seen.path, "fields": seen.fields}).encode(), "200 OK", "Content-Type: application/json")
+    peer.answer(json.dumps({"path": seen.path, "fields": seen.fields}).encode(), "200 OK",
+                "Content-Type: application/json")
 
 
 class Vendor:
@@ -121,22 +122,32 @@ def test_jira_as_it_is_shipped_goes_nowhere(needs, vendor):
     assert run.vendors.requests == []
 
 
-@pytest.mark.parametrize("profile, variable, url", [
-    ("github", "GH_TOKEN", "https://api.github.com/user/keys"),
-    ("openai", "OPENAI_API_KEY", "https://api.openai.com/v1/organization/admin_api_keys"),
-    ("slack", "SLACK_TOKEN", "https://slack.com/api/apps.connections.open"),
-    ("npm", "NPM_TOKEN", "https://registry.npmjs.org/-/npm/v1/tokens"),
-    ("datadog", "DD_APP_KEY", "https://api.datadoghq.com/api/v2/api_keys"),
+@pytest.mark.parametrize("profile, url", [
+    ("github", "https://api.github.com/user/keys"),
+    ("openai", "https://api.openai.com/v1/organization/admin_api_keys"),
+    ("slack", "https://slack.com/api/apps.connections.open"),
+    ("npm", "https://registry.npmjs.org/-/npm/v1/tokens"),
+    ("datadog", "https://api.datadoghq.com/api/v2/api_keys"),
 ])
-def test_none_makes_a_key(needs, vendor, profile, variable, url):
+def test_none_makes_a_key(needs, vendor, profile, url):
     needs("curl")
-    run = vendor(Vendor(url), profile, f"""
-        curl -sS -o /dev/null -w '%{{http_code}}\\n' -X POST -H "Authorization: Bearer ${variable}" -d '{{}}' {url}
-    """)
+    run = vendor(Vendor(url), profile, f"curl -sS -o /dev/null -w '%{{http_code}}\\n' -X POST -d '{{}}' {url}")
     assert run.wait() == 0, run.stdout
     assert run.stdout == b"403\n", run.stdout
     assert run.vendors.requests == []
     assert [line["refusal"] for line in run.audit(1)] == ["denied"]
+
+
+def test_a_key_in_another_place_is_none(needs, vendor):
+    """The placeholder in a field where this vendor looks for no key: somebody carries it away."""
+    needs("curl")
+    url = "https://api.datadoghq.com/api/v1/monitor"
+    run = vendor(Vendor(url), "datadog",
+                 f"curl -sS -o /dev/null -w '%{{http_code}}\\n' -H \"Authorization: Bearer $DD_APP_KEY\" {url}")
+    assert run.wait() == 0, run.stdout
+    assert run.stdout == b"403\n" and run.vendors.requests == [], run.stdout
+    assert [line["refusal"] for line in run.audit(1)] == ["exfiltration"]
+    assert [line["event"] for line in run.events() if line["event"] == "exfiltration"] == ["exfiltration"]
 
 
 def test_a_placeholder_is_another_one_in_each_run(needs, vendor):

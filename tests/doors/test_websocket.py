@@ -1,4 +1,4 @@
-"""WebSocket through a lease: the key goes into the handshake, frames pass both ways, and none that comes back says it."""
+"""WebSocket through a lease: the key is in the handshake, frames pass both ways, and none that comes back says it."""
 import json
 import struct
 import threading
@@ -8,7 +8,7 @@ import pytest
 import procs
 import websocket
 from procs import wait_until
-from websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
+from websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, close_frame, frame
 
 HEADER = {"header": "Authorization", "format": "Bearer {}"}
 READERS = (websocket.Gone, websocket.read_exactly, websocket._xor, websocket.read_frame, websocket.frame)
@@ -90,10 +90,11 @@ def sockets(serve):
 
 @pytest.fixture
 def run_inside(credfd):
-    def go(function, upstream, *arguments, using=(), **changes):
+    def go(function, upstream, *arguments, using=(), options=(), **changes):
         changes = {"inject": HEADER, "websocket": True, **changes}
         credential = credfd.credential("api", upstream=upstream.url, ca_file=str(upstream.ca_file), **changes)
-        return credfd.start_inside(function, *arguments, using=(*USING, frames_of, *using), credentials=[credential])
+        return credfd.start_inside(function, *arguments, using=(*USING, frames_of, *using), credentials=[credential],
+                                   options=options)
     return go
 
 
@@ -101,7 +102,7 @@ def read_all():
     """The frames that come, whole; the client says nothing."""
     with lease.connect() as stream:  # noqa: F821
         head = upgrade(stream)
-        found, how = frames_of(Reader(stream))
+        found, how = frames_of(Reader(stream)) if head.status == 101 else ([], "answered")
         return {"status": head.status, "fields": head.fields, "frames": found, "end": how}
 
 
@@ -117,7 +118,8 @@ def test_the_handshake_carries_the_key_and_frames_pass_both_ways(run_inside, soc
         with lease.connect() as stream:  # noqa: F821
             head = upgrade(stream, "/ws?room=1", "Sec-WebSocket-Protocol: chat")
             reader, said = Reader(stream), []
-            for opcode, payload in ((1, b"hello"), (2, bytes(range(256)) * 400), (9, b"ping"), (8, struct.pack("!H", 1000))):  # noqa: F821
+            bye = struct.pack("!H", 1000)  # noqa: F821
+            for opcode, payload in ((1, b"hello"), (2, bytes(range(256)) * 400), (9, b"ping"), (8, bye)):
                 stream.send(frame(opcode, payload, masked=True))
                 said.append(read_frame(reader)[:2] == (opcode, payload))  # noqa: F821
             return [head.status, said, reader.read(1) == b""]
@@ -163,7 +165,8 @@ def test_it_is_masked_however_the_bytes_come(run_inside, sockets, credfd):
     key = credfd.canary.encode()
 
     def trickle(ws):
-        for byte in frame(TEXT, b"one " + key[:7], is_final=False) + frame(CONTINUATION, key[7:] + b" two") + close_frame(1000):
+        first, last = frame(TEXT, b"one " + key[:7], is_final=False), frame(CONTINUATION, key[7:] + b" two")
+        for byte in first + last + close_frame(1000):
             ws.send(bytes([byte]))
 
     run = run_inside(read_all, sockets(trickle, early=frame(TEXT, b"early " + key)))
@@ -254,7 +257,12 @@ def test_a_client_that_reads_nothing_stops_the_upstream_and_nothing_is_lost(run_
     run = run_inside(slow, sockets(flood))
     run.expect("connected")
     counts = []
-    wait_until(lambda: counts.append(sum(sent)) or (len(counts) > 20 and counts[-1] == counts[-20] > 0) or None, "a stop")
+
+    def has_stopped():
+        counts.append(sum(sent))
+        return (len(counts) > 20 and counts[-1] == counts[-20] > 0) or None
+
+    wait_until(has_stopped, "a stop")
     assert counts[-1] < total
     run.say("read")
     assert run.result() == [101, total]
@@ -398,3 +406,79 @@ def test_a_keeper_that_dies_ends_it_and_is_told(run_inside, sockets):
     assert run.result() == []
     [line] = run.audit(1)
     assert line["refusal"] == "keeper" and line["path"] == "/ws"
+
+
+def chat(address, host):
+    """An echo over a door that listens: what came back, without a lease channel."""
+    with lease.Stream(socket.create_connection(address), host) as stream:  # noqa: F821
+        head, reader = upgrade(stream, os.environ.get("PREFIX", "") + "/ws"), Reader(stream)  # noqa: F821
+        stream.send(frame(1, b"hello", masked=True))
+        first = read_frame(reader)[1].decode()  # noqa: F821
+        stream.send(frame(8, struct.pack("!H", 1000), masked=True))  # noqa: F821
+        return [head.status, first, read_frame(reader)[0], reader.read(1) == b""]  # noqa: F821
+
+
+def echo_with_key(ws):
+    """Says back what it hears, and the key that it was asked with."""
+    while True:
+        opcode, payload, _ = ws.next()
+        ws.send(frame(opcode, payload + (b" " + ws.seen.field("Authorization").encode() if opcode == TEXT else b"")))
+        if opcode == CLOSE:
+            return
+
+
+def test_an_upstream_that_stays_after_its_goodbye_is_left(run_inside, sockets):
+    """It has said that it closes, and does not: what was opened for it is closed all the same."""
+    gone = threading.Event()
+
+    def linger(ws):
+        ws.send(close_frame(1000))
+        ws.peer.wait_gone()
+        gone.set()
+
+    run = run_inside(read_all, sockets(linger))
+    found = run.result()
+    assert found["end"] == "closed" and [one[0] for one in found["frames"]] == [CLOSE]
+    assert gone.wait(procs.PATIENCE)
+    assert "reason" not in run.audit(1)[0]
+
+
+@pytest.mark.parametrize("isolate", ["network", "none"])
+def test_through_a_base_url(run_inside, sockets, credfd, isolate):
+    def talk():
+        import urllib.parse
+        url = urllib.parse.urlsplit(os.environ["API"])  # noqa: F821
+        os.environ["PREFIX"] = url.path  # noqa: F821
+        return chat((url.hostname, url.port), url.netloc)
+
+    run = run_inside(talk, sockets(echo_with_key), using=(chat,), env={"API": "{base_url}"},
+                     options=("--isolate", isolate))
+    assert run.result() == [101, f"hello Bearer {'*' * len(credfd.canary)}", CLOSE, True]
+    [line] = run.audit(1)
+    assert (line["status"], line["masked"]) == (101, 1)
+
+
+def test_through_the_proxy(run_inside, sockets, credfd):
+    """The TLS is the client's own, ended by the relay: the key is in the handshake, and in no frame."""
+    def talk(host, port):
+        import ssl
+        import urllib.parse
+        proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])  # noqa: F821
+        plain = socket.create_connection((proxy.hostname, proxy.port))  # noqa: F821
+        plain.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += plain.recv(1)
+        assert answer.split()[1] == b"200", answer
+        tls = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        with lease.Stream(tls, f"{host}:{port}") as stream:  # noqa: F821
+            head, reader = upgrade(stream), Reader(stream)
+            stream.send(frame(1, b"hello", masked=True))
+            first = read_frame(reader)[1].decode()  # noqa: F821
+            stream.send(frame(8, struct.pack("!H", 1000), masked=True))  # noqa: F821
+            return [head.status, first, read_frame(reader)[0]]  # noqa: F821
+
+    upstream = sockets(echo_with_key)
+    run = run_inside(talk, upstream, "127.0.0.1", upstream.port, env=None, options=("--proxy",))
+    assert run.result() == [101, f"hello Bearer {'*' * len(credfd.canary)}", CLOSE]
+    assert run.audit(1)[0]["status"] == 101

@@ -491,8 +491,9 @@ def test_a_terminal_that_hangs_up_reaches_the_command(credfd, terminal, leader):
 @pytest.mark.parametrize("role", ["keeper", "relay", "source", "resolver"])
 def test_a_role_that_does_not_start_is_an_error_and_the_command_never_runs(credfd, folder, role, program):
     """`program` in the place of the role's own; None: there is none."""
-    for name in ("credfd", "credfd-keeper", "credfd-relay", "credfd-source", "credfd-resolver"):
-        shutil.copy(credfd.session.path.parent / name, folder / name)
+    for file in credfd.session.path.parent.glob("credfd*"):
+        if file.is_file():
+            shutil.copy(file, folder)
     (folder / f"credfd-{role}").unlink()
     if program:
         shutil.copy(shutil.which(program), folder / f"credfd-{role}")

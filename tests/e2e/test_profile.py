@@ -1,9 +1,13 @@
 """Profiles: a key without a configuration file, the profiles that are shipped, and what goes wrong with them."""
+import os
 import re
+import signal
 
 import pytest
 
+import procs
 import program
+from procs import wait_until
 
 SHIPPED = {
     "anthropic": ["anthropic"], "datadog": ["datadog"], "flashduty": ["flashduty"],
@@ -126,6 +130,109 @@ def test_a_fault_in_a_profile_is_told_with_its_line(home, run):
     assert f"{home}/mine.yaml:3: inject.qurey: unknown key; did you mean `query`?" in done.stderr.decode()
 
 
+# Several credentials in one profile.
+
+PAIR = """\
+description: two hosts of one vendor
+credentials:
+  - {{ name: first, upstream: "{url}", inject: {{ query: app_key }}, ca_file: "{ca_file}", allow: all }}
+  - {{ name: second, upstream: "{url}/files", inject: {{ query: app_key }}, ca_file: "{ca_file}", allow: all }}
+"""
+
+BOTH = """
+    credfd=$1
+    while read word; do
+        for name in first second; do $credfd call $name /$word >/dev/null || true; done
+        echo done $word
+    done
+"""
+
+
+@pytest.fixture
+def pair(credfd, home):
+    """pair(secret): a run of that profile, which calls both leases with each word that it is told."""
+    (home / "pair.yaml").write_text(PAIR.format(url=credfd.upstream.url, ca_file=credfd.upstream.ca_file))
+
+    def start(secret, **how):
+        return credfd.start(["sh", "-ec", BOTH, "sh", credfd.session.path], profiles=["pair"], secret=secret,
+                            env={"XDG_CONFIG_HOME": str(home.parents[1]), **how.pop("env", {})}, **how)
+    return start
+
+
+def call_both(credfd, run, word):
+    credfd.upstream.requests.clear()
+    run.say(word)
+    run.expect(f"done {word}")
+    seen = credfd.upstream.requests
+    assert [one.path for one in seen] == [f"/{word}", f"/files/{word}"]
+    return [one.keys() for one in seen]
+
+
+def test_one_secret_is_the_key_of_both(credfd, pair):
+    folder = credfd.session.new_folder()
+    counter = folder / "count"
+    script = folder / "key"
+    script.write_text(f"#!/bin/sh\necho asked >>{counter}\nprintf %s $MY_KEY\n")
+    script.chmod(0o755)
+    for secret in "env:MY_KEY", f"command:{script}":
+        run = pair(secret, env={"MY_KEY": "a-key-of-this-test"})
+        assert call_both(credfd, run, "one") == [["a-key-of-this-test"]] * 2
+        assert run.wait() == 0
+    assert counter.read_text() == "asked\n"
+
+
+def test_a_descriptor_is_read_once_for_both(credfd, pair):
+    reader, writer = os.pipe()
+    os.write(writer, credfd.canary.encode())
+    os.close(writer)
+    run = pair(f"fd:{reader}", pass_fds=(reader,))
+    os.close(reader)
+    assert call_both(credfd, run, "one") == [[credfd.canary]] * 2
+    assert run.wait() == 0
+
+
+def test_a_secret_that_changes_is_the_new_key_of_both(credfd, pair):
+    path = credfd.write_secret(credfd.session.new_folder(), "changing", "the-first-key")
+    run = pair(f"file:{path}")
+    assert call_both(credfd, run, "one") == [["the-first-key"]] * 2
+    new = path.with_name("new")
+    new.write_text("the-second-key")
+    new.chmod(0o400)
+    new.rename(path)
+    wait_until(lambda: call_both(credfd, run, "again") == [["the-second-key"]] * 2, "the new key in both")
+    run.kill(signal.SIGHUP)
+    assert call_both(credfd, run, "reloaded") == [["the-second-key"]] * 2
+    assert run.wait() == 0
+
+
+def test_a_keeper_that_died_has_the_key_of_both_again(credfd, pair):
+    run = pair("env:MY_KEY", env={"MY_KEY": "a-key-of-this-test"})
+    assert call_both(credfd, run, "one") == [["a-key-of-this-test"]] * 2
+    old = run.role("keeper")
+    procs.kill(old)
+    wait_until(lambda: run.roles("keeper") not in ([], [old]), "another keeper")
+    wait_until(lambda: call_both_calmly(credfd, run) == [["a-key-of-this-test"]] * 2, "both leases to serve again")
+    assert run.wait() == 0
+
+
+def call_both_calmly(credfd, run):
+    """While the keeper is being started again either may be answered 503."""
+    credfd.upstream.requests.clear()
+    run.say("calm")
+    run.expect("done calm")
+    return [one.keys() for one in credfd.upstream.requests]
+
+
+@pytest.mark.parametrize("profile, words", [("github", "3 credentials"), ("openai", "opens doors")])
+def test_a_runner_takes_a_plain_profile_only(credfd, profile, words):
+    folder = credfd.session.new_folder()
+    (folder / "credfd.yaml").write_text(f"runner: {{ url: \"wss://hub.example.org/x\", token: {{ env: MY_KEY }}, "
+                                        f"workspace: {folder}, profile: {profile} }}\n")
+    done = credfd.command("check", "-c", folder / "credfd.yaml", env={"MY_KEY": "k" * 20})
+    assert done.returncode == 125
+    assert f"runner.profile: profile {profile}: ".encode() in done.stderr and words.encode() in done.stderr
+
+
 # credfd profile.
 
 def test_list_tells_name_purpose_and_place(profile, home):
@@ -226,7 +333,7 @@ def test_no_rule_of_a_shipped_profile_is_idle(credfd, profile, name):
     folder = credfd.session.new_folder()
     (folder / "credfd.yaml").write_text(body)
     done = credfd.command("check", "-c", folder / "credfd.yaml", env={"MY_KEY": "k" * 20})
-    said = [line for line in done.stderr.decode().splitlines() if "no rule, so every request would be refused" not in line]
+    said = [line for line in done.stderr.decode().splitlines() if "every request would be refused" not in line]
     assert (done.returncode, said) == (0, []), body
 
 
@@ -236,8 +343,8 @@ def test_the_flashduty_cli_is_told_its_descriptor(run):
     assert done.stdout == b"3\nhttp://flashduty.broker.local\n", done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["list", "x"], ["show"], ["show", "a", "b"], ["delete"], ["--json", "list"], ["--file", "list"]],
-                         ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["list", "x"], ["show"], ["show", "a", "b"], ["delete"], ["--json", "list"],
+                                       ["--file", "list"]], ids=" ".join)
 def test_wrong_use_is_told(profile, arguments):
     done = profile(*arguments)
     assert done.returncode == 125 and not done.stdout

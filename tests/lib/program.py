@@ -279,12 +279,13 @@ class Credfd:
 
     def start(self, command, *, credentials=None, options=(), extra=None, audit=True, user=None, key=None, env=None,
               wrapper=(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec=None, pass_fds=(), config=None,
-              report=None, folder=None, profiles=(), secret=None, **changes):
+              report=None, folder=None, profiles=(), **changes):
         """`credfd run` with that command. `changes` are to the one credential that there is by default, whose secret is
         a file that holds `key`: the canary, unless a test says otherwise. `profiles` are names of such, in place of a
         configuration, and each has that secret, or the one that --secret `secret` says."""
         folder = folder or self.session.new_folder(user)
         if profiles:
+            secret = changes.pop("secret", None)
             if not secret:
                 key = self.canary if key is None else key
                 secret = f"file:{self.write_secret(folder, 'profile', key, user)}"

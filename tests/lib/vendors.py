@@ -3,6 +3,7 @@
 
 A handler answers one request, handler(peer, seen). What each host was asked is in `requests`.
 """
+import itertools
 import random
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import names
 import upstream as servers
 
-ADDRESS = f"127.54.{random.randrange(256)}.{random.randrange(1, 255)}"  # this process's own: suites run side by side
+BLOCK = f"127.{random.randrange(64, 128)}.{random.randrange(256)}"  # this process's own: suites run side by side
+_addresses = (f"{BLOCK}.{number}" for number in itertools.cycle(range(1, 255)))
 SHIPPED = Path(__file__).resolve().parents[2] / "profiles"
 
 
@@ -20,7 +22,8 @@ class Vendors:
         self.hosts = hosts
         pem = authority.issue("vendors", ",".join(f"DNS:{name}" for name in hosts))
         self.ca_file = authority.ca_file
-        self._server = servers.Server(self._serve, authority, pem=pem, address=(ADDRESS, 443))
+        self.address = next(_addresses)
+        self._server = servers.Server(self._serve, authority, pem=pem, address=(self.address, 443))
 
     def stop(self):
         self._server.stop()
@@ -36,7 +39,7 @@ class Vendors:
 
     def wrapper(self, folder):
         """The front of a command line: it sees these names, and no others."""
-        return names.wrapper(folder, "".join(f"{ADDRESS} {name}\n" for name in self.hosts))
+        return names.wrapper(folder, "".join(f"{self.address} {name}\n" for name in self.hosts))
 
     def _serve(self, peer):
         while seen := peer.read_request():
@@ -44,8 +47,8 @@ class Vendors:
 
 
 def write_profile(home, name, changes=()):
-    """A copy of the profile as it is shipped, among a user's own, whose upstreams may have the address that they have in
-    a test. `changes` are texts in it and what takes their place."""
+    """A copy of the profile as it is shipped, among a user's own, whose upstreams may have the address that they
+    have in a test. `changes` are texts in it and what takes their place."""
     text = (SHIPPED / f"{name}.yaml").read_text()
     text = re.sub(r"^( *)upstream: .*$", r"\g<0>\n\1allow_private: true", text, flags=re.MULTILINE)
     for old, new in changes:

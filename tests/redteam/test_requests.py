@@ -156,7 +156,6 @@ def test_no_field_aims_the_key_elsewhere(credfd, trap):
     cases = [request("/it").replace("api.broker.local", evil), request(f"//{evil}/it"), request("/it", f"X-Host: {evil}"),
              "GET /it HTTP/1.0\r\n\r\n", request("/it", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings",
                                                  "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
-             request("/it", "Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
              request("/it", "Connection: keep-alive", "Keep-Alive: timeout=1000", "Proxy-Connection: keep-alive"),
              request("/it", "TE: trailers", "Trailer: X-Late")]
     answers = launch(credfd, upstream, numbered(cases))

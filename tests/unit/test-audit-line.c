@@ -64,6 +64,14 @@ static void events_have_a_line_of_their_own(void **state) {
     (void)state;
     assert_slice(behind_prev(slice_of(line, audit_line_event(line, &event))),
                  ",\"event\":\"lease_granted\",\"lease\":\"api\",\"identity\":\"alice\",\"id\":\"12-1\"}\n");
+    event.kind = AUDIT_EXFILTRATION;
+    event.to = &subject;
+    event.where = SLICE("field X-\"Copy\"");
+    assert_slice(behind_prev(slice_of(line, audit_line_event(line, &event))),
+                 ",\"event\":\"exfiltration\",\"lease\":\"api\",\"identity\":\"alice\",\"id\":\"12-1\",\"to\":\"api\","
+                 "\"authority\":\"api.example.org:8443\",\"where\":\"field X-\\\"Copy\\\"\",\"pid\":17,"
+                 "\"executable\":\"/usr/bin/curl\"}\n");
+    event.to = NULL;
     event.kind = AUDIT_LEASE_ENDED;
     event.reason = "the command ended";
     assert_slice(behind_prev(slice_of(line, audit_line_event(line, &event))),

@@ -70,7 +70,8 @@ static void be_other(int to, int (*how)(void)) {
     int fd = how();
 
     self.from = fd >= 0 ? port_of(fd) : 0;
-    (void)write(to, &self, sizeof(self));
+    if (fd_write_all(to, &self, sizeof(self)) < 0)
+        _exit(1);
     for (;;)
         (void)pause();
 }
@@ -110,12 +111,14 @@ static void stop_other(const struct other *other) {
         continue;
 }
 
+/* Whose connection it is, who is one of ours; 0 for nobody's. */
 static pid_t found(uint16_t from, pid_t descends) {
     struct asker asker;
-    bool is_found = caller_identify(&asker, diag, from, port, descends);
+    enum caller_kind kind = caller_identify(&asker, diag, from, port, descends);
 
-    assert_int_equal(is_found, asker.pid > 0);
-    assert_int_equal(is_found, asker.executable[0] == '/');
+    assert_int_not_equal(kind, CALLER_STRANGER);
+    assert_int_equal(kind == CALLER_OURS, asker.pid > 0);
+    assert_int_equal(kind == CALLER_OURS, asker.executable[0] == '/');
     return asker.pid;
 }
 
@@ -153,15 +156,18 @@ static void an_orphan_is_still_ours(void **state) {
 }
 
 /* Without that it is init's, or whose ever: a stranger. */
-static void a_stranger_is_nobody(void **state) {
+static void a_stranger_is_told_from_ours(void **state) {
+    struct asker asker;
     struct other other;
 
     (void)state;
     if (getppid() <= 1 || getpid() == 1)
         skip();
     other = start_other(3, true, dial);
-    assert_int_equal(found(other.from, other.top), 0);
-    assert_int_equal(found(other.from, 0), other.pid); /* it is there */
+    assert_int_equal(caller_identify(&asker, diag, other.from, port, other.top), CALLER_STRANGER);
+    assert_int_equal(asker.pid, other.pid);
+    assert_int_equal(asker.executable[0], '/');
+    assert_int_equal(found(other.from, 0), other.pid); /* where everybody is ours */
     stop_other(&other);
 }
 
@@ -170,9 +176,9 @@ static void nobody_is_found_where_nobody_is(void **state) {
 
     (void)state;
     stop_other(&other);
-    assert_int_equal(found(other.from, 0), 0);       /* it has ended */
-    assert_int_equal(found(port, 0), 0);             /* somebody listens there, and that is no connection */
-    assert_int_equal(found(1, 0), 0);                /* there is nothing at all */
+    assert_int_equal(found(other.from, 0), 0); /* it has ended */
+    assert_int_equal(found(port, 0), 0);       /* somebody listens there, and that is no connection */
+    assert_int_equal(found(1, 0), 0);          /* there is nothing at all */
     assert_int_equal(found(other.from, getpid()), 0);
 }
 
@@ -196,7 +202,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_has_connected_is_found, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_mapped_address_is_the_same, open_all, close_all),
         cmocka_unit_test_setup_teardown(an_orphan_is_still_ours, open_all, close_all),
-        cmocka_unit_test_setup_teardown(a_stranger_is_nobody, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_stranger_is_told_from_ours, open_all, close_all),
         cmocka_unit_test_setup_teardown(nobody_is_found_where_nobody_is, open_all, close_all),
         cmocka_unit_test_setup_teardown(one_that_has_ended_descends_from_nobody, open_all, close_all),
     };

@@ -1,4 +1,4 @@
-/* What a connection accepts that came through a base_url door or a proxy's: the rules that other doors have no use for. */
+/* What a connection accepts that came through a base_url door or a proxy's: rules that other doors have no use for. */
 #include "unit_connection.h"
 
 #define PREFIX "0123456789abcdef0123456789abcdef"
@@ -51,7 +51,8 @@ static void the_base_path_is_cut_off(void **state) {
     static const struct row rows[] = {
         {SLICE("GET /v1/x/a?b HTTP/1.1\r\n" HOST_A "\r\n"), "GET /a?b none end ", 0},
         {SLICE("GET /v1/x HTTP/1.1\r\n" HOST_A "\r\n"), "GET / none end ", 0},
-        {SLICE("GET /v1/x/../a HTTP/1.1\r\n" HOST_A "\r\n"), "GET /../a none end ", 0}, /* the keeper's rules judge it */
+        {SLICE("GET /v1/x/../a HTTP/1.1\r\n" HOST_A "\r\n"), "GET /../a none end ",
+         0}, /* the keeper's rules judge it */
         {SLICE("GET /v1/xa HTTP/1.1\r\n" HOST_A "\r\n"), "", 403},
         {SLICE("GET /v1 HTTP/1.1\r\n" HOST_A "\r\n"), "", 403},
         {SLICE("GET /a HTTP/1.1\r\n" HOST_A "\r\n"), "", 403},
@@ -59,10 +60,8 @@ static void the_base_path_is_cut_off(void **state) {
     };
 
     (void)state;
-    rules = (struct exchange_rules){.door = DOOR_PROXY,
-                                    .authority = SLICE("api.example"),
-                                    .default_port = 443,
-                                    .base_path = SLICE("/v1/x")};
+    rules = (struct exchange_rules){
+        .door = DOOR_PROXY, .authority = SLICE("api.example"), .default_port = 443, .base_path = SLICE("/v1/x")};
     assert_rows(rows, ARRAY_LEN(rows));
 }
 
@@ -95,8 +94,8 @@ static void a_single_exchange_is_the_last(void **state) {
         .door = DOOR_PROXY, .authority = SLICE("api.example"), .default_port = 80, .is_single = true};
     assert_int_equal(open_for(&owner), 0);
     far.answers_itself = true;
-    send_and_step(SLICE("GET http://api.example/a HTTP/1.1\r\n" HOST_A "\r\nGET http://api.example/b HTTP/1.1\r\n" HOST_A
-                        "\r\n"));
+    send_and_step(SLICE("GET http://api.example/a HTTP/1.1\r\n" HOST_A
+                        "\r\nGET http://api.example/b HTTP/1.1\r\n" HOST_A "\r\n"));
     assert_string_equal(far.trace, "GET /a none end ");
     assert_said("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n/a");
     assert_closes();
@@ -116,10 +115,8 @@ static void a_busy_upstream_is_told_in_words(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_prefix_is_asked_for_and_cut_off),
-        cmocka_unit_test(the_base_path_is_cut_off),
-        cmocka_unit_test(a_request_is_for_its_connections_authority),
-        cmocka_unit_test(a_single_exchange_is_the_last),
+        cmocka_unit_test(a_prefix_is_asked_for_and_cut_off),          cmocka_unit_test(the_base_path_is_cut_off),
+        cmocka_unit_test(a_request_is_for_its_connections_authority), cmocka_unit_test(a_single_exchange_is_the_last),
         cmocka_unit_test(a_busy_upstream_is_told_in_words),
     };
 

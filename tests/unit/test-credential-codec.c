@@ -29,6 +29,7 @@ static struct credential sound(void) {
                                .limits = {1, 2, 3, 4, 5, 6, UINT64_MAX},
                                .allows_private = true,
                                .passes_cookies = true,
+                               .allows_websocket = true,
                                .response_timeout_ms = 61000};
 }
 
@@ -70,7 +71,8 @@ static void a_credential_comes_back(void **state) {
     assert_int_equal(got->authority.port, 8443);
     assert_slice(got->authority.base_path, "/base");
     assert_true(got->authority.is_tls);
-    assert_true(got->allows_private && got->passes_cookies && !got->allows_all && !got->is_mask_off);
+    assert_true(got->allows_private && got->passes_cookies && got->allows_websocket && !got->allows_all &&
+                !got->is_mask_off);
     assert_true(got->response_timeout_ms == 61000);
     assert_true(got->limits.requests == 1 && got->limits.bytes == 2 && got->limits.rate_count == 3);
     assert_true(got->limits.rate_ms == 4 && got->limits.concurrent == 5 && got->limits.ttl_ms == 6);
@@ -91,9 +93,10 @@ static void the_least_of_a_credential(void **state) {
     given.n_allow = given.n_deny = 0;
     given.limits = (struct limits){0};
     given.allows_all = given.is_mask_off = true;
-    given.allows_private = given.passes_cookies = false;
+    given.allows_private = given.passes_cookies = given.allows_websocket = false;
     assert_int_equal(pass(&given, &id, &got), 0);
-    assert_true(got->allows_all && got->is_mask_off && !got->allows_private && !got->passes_cookies);
+    assert_true(got->allows_all && got->is_mask_off && !got->allows_private && !got->passes_cookies &&
+                !got->allows_websocket);
     assert_int_equal(got->n_inject, 1);
     assert_int_equal(got->inject[0].kind, INJECT_QUERY);
     assert_string_equal(got->inject[0].name, key);
@@ -217,8 +220,8 @@ static void a_flag_that_is_unknown(void **state) {
     credential_free(got);
     got = NULL;
     at = 1 + 4 + 4 + strlen(name) + 4 + strlen(upstream) + 1 + 1 + 4 + strlen(bot);
-    assert_int_equal(storage[at], 2 | 8);
-    storage[at] |= 16;
+    assert_int_equal(storage[at], 2 | 8 | 16);
+    storage[at] |= 32;
     m = ipc_message_of(slice_of(storage, stored));
     assert_int_equal(credential_decode(&m, &id, &got), -EPROTO);
     assert_null(got);

@@ -206,6 +206,8 @@ static void the_same_place(void **state) {
     b.allows_all = true;
     b.limits.requests = 1;
     b.response_timeout_ms = 1;
+    b.allows_websocket = true;
+    b.placeholder = other;
     assert_true(credential_is_same_place(&a, &b));
     a = b = (struct credential){.upstream = upstream, .inject = one, .n_inject = 1}; /* as the keeper has them */
     assert_true(credential_is_same_place(&a, &b));

@@ -62,6 +62,7 @@ static void assert_equal_requests(const struct request_head *a, const struct req
     assert_true(slice_equals(a->query, b->query));
     assert_int_equal(a->has_query, b->has_query);
     assert_int_equal(a->expects_continue, b->expects_continue);
+    assert_int_equal(a->is_upgrade, b->is_upgrade);
     assert_int_equal(a->body.kind, b->body.kind);
     assert_true(a->body.length == b->body.length);
     assert_equal_fields(a->fields, a->n_fields, b->fields, b->n_fields);
@@ -108,11 +109,10 @@ static void assert_refused(struct slice row, const struct request_head *request,
 
 static void methods_that_are_none(void **state) {
     static const struct slice rows[] = {
-        SLICE(""),         SLICE("G ET"),         SLICE("GET /x HTTP/1.1\r\nHost: evil\r\n\r\nGET"),
-        SLICE("GET\r"),    SLICE("GET\n"),        SLICE("G\0T"),
-        SLICE("G\x80T"),   SLICE("(GET)"),        SLICE("GET:"),
-        SLICE("TRACE"),    SLICE("CONNECT"),
-        SLICE("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), /* LIMIT_METHOD and one */
+        SLICE(""),       SLICE("G ET"),    SLICE("GET /x HTTP/1.1\r\nHost: evil\r\n\r\nGET"),
+        SLICE("GET\r"),  SLICE("GET\n"),   SLICE("G\0T"),
+        SLICE("G\x80T"), SLICE("(GET)"),   SLICE("GET:"),
+        SLICE("TRACE"),  SLICE("CONNECT"), SLICE("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), /* LIMIT_METHOD and one */
     };
 
     (void)state;
@@ -126,9 +126,9 @@ static void methods_that_are_none(void **state) {
 
 static void paths_that_are_none(void **state) {
     static const struct slice rows[] = {
-        SLICE(""),           SLICE("v1"),         SLICE("*"),           SLICE("//\n"),      SLICE("/a b"),
-        SLICE("/a\tb"),      SLICE("/a\r\nX: y"), SLICE("/a\0b"),       SLICE("/a?b"),      SLICE("/?"),
-        SLICE("/a#b"),       SLICE("/a\\b"),      SLICE("/a\x7f"),      SLICE("/a\x80"),    SLICE("/a HTTP/1.1"),
+        SLICE(""),           SLICE("v1"),         SLICE("*"),      SLICE("//\n"),   SLICE("/a b"),
+        SLICE("/a\tb"),      SLICE("/a\r\nX: y"), SLICE("/a\0b"),  SLICE("/a?b"),   SLICE("/?"),
+        SLICE("/a#b"),       SLICE("/a\\b"),      SLICE("/a\x7f"), SLICE("/a\x80"), SLICE("/a HTTP/1.1"),
         SLICE("http://e/x"), SLICE("e.org:443"),  SLICE("?x"),
     };
     static char longest[LIMIT_TARGET + 1];
@@ -152,8 +152,8 @@ static void paths_that_are_none(void **state) {
 
 static void queries_that_are_none(void **state) {
     static const struct slice rows[] = {
-        SLICE("a b"), SLICE("a\r\nX: y"), SLICE("a\nb"), SLICE("a\0b"), SLICE("a#b"), SLICE("a\\b"),
-        SLICE("\x7f"), SLICE("\xff"),     SLICE(" "),    SLICE("x HTTP/1.1"),
+        SLICE("a b"),  SLICE("a\r\nX: y"), SLICE("a\nb"), SLICE("a\0b"), SLICE("a#b"),
+        SLICE("a\\b"), SLICE("\x7f"),      SLICE("\xff"), SLICE(" "),    SLICE("x HTTP/1.1"),
     };
     struct request_head request;
 
@@ -175,22 +175,14 @@ static void fields_that_are_none(void **state) {
     static const struct {
         struct slice name, value;
     } rows[] = {
-        {SLICE(""), SLICE("x")},
-        {SLICE("a b"), SLICE("x")},
-        {SLICE("a:"), SLICE("x")},
-        {SLICE("a\r\nHost"), SLICE("x")},
-        {SLICE("a\0"), SLICE("x")},
-        {SLICE("a\x80"), SLICE("x")},
-        {SLICE(" a"), SLICE("x")},
-        {SLICE("a"), SLICE("x\r\nHost: evil")},
-        {SLICE("a"), SLICE("x\ny")},
-        {SLICE("a"), SLICE("x\r")},
-        {SLICE("a"), SLICE("x\0y")},
-        {SLICE("a"), SLICE("\x7f")},
-        {SLICE("a"), SLICE("\x1b[m")},
-        {SLICE("a"), SLICE(" x")},
-        {SLICE("a"), SLICE("x ")},
-        {SLICE("a"), SLICE("\tx")},
+        {SLICE(""), SLICE("x")},       {SLICE("a b"), SLICE("x")},
+        {SLICE("a:"), SLICE("x")},     {SLICE("a\r\nHost"), SLICE("x")},
+        {SLICE("a\0"), SLICE("x")},    {SLICE("a\x80"), SLICE("x")},
+        {SLICE(" a"), SLICE("x")},     {SLICE("a"), SLICE("x\r\nHost: evil")},
+        {SLICE("a"), SLICE("x\ny")},   {SLICE("a"), SLICE("x\r")},
+        {SLICE("a"), SLICE("x\0y")},   {SLICE("a"), SLICE("\x7f")},
+        {SLICE("a"), SLICE("\x1b[m")}, {SLICE("a"), SLICE(" x")},
+        {SLICE("a"), SLICE("x ")},     {SLICE("a"), SLICE("\tx")},
     };
     static const struct slice reserved[] = {
         SLICE("Host"),
@@ -242,6 +234,27 @@ static void the_number_of_fields(void **state) {
     assert_int_equal(got.n_fields, LIMIT_FIELDS);
     request.n_fields = LIMIT_FIELDS + 1;
     assert_refused(SLICE("one field too many"), &request, SLICE_EMPTY, false);
+}
+
+/* RFC 6455 §4.1: what a keeper is asked to make a WebSocket of is one's handshake. */
+static void upgrades(void **state) {
+    static const struct http_field handshake[] = {{SLICE("Sec-WebSocket-Version"), SLICE("13")},
+                                                  {SLICE("Sec-WebSocket-Key"), SLICE("dGhlIHNhbXBsZSBub25jZQ==")}};
+    struct request_head request = {
+        .method = SLICE("GET"), .path = SLICE("/ws"), .is_upgrade = true, .fields = handshake, .n_fields = 2};
+    struct request_head got;
+
+    (void)state;
+    assert_int_equal(pass(&request, SLICE_EMPTY, true, &got), 0);
+    assert_true(got.is_upgrade);
+    request.n_fields = 1;
+    assert_refused(SLICE("no key"), &request, SLICE_EMPTY, true);
+    request.n_fields = 2;
+    request.method = SLICE("POST");
+    assert_refused(SLICE("not a GET"), &request, SLICE_EMPTY, true);
+    request.method = SLICE("GET");
+    request.body = (struct http_framing){HTTP_BODY_LENGTH, 0};
+    assert_refused(SLICE("a body"), &request, SLICE_EMPTY, true);
 }
 
 static void data_that_does_not_fit_its_framing(void **state) {
@@ -297,7 +310,7 @@ static void flags_that_mean_nothing(void **state) {
     bool is_end;
 
     (void)state;
-    storage[1] |= 8;
+    storage[1] |= 16;
     m = ipc_message_of(slice_of(storage, stored));
     assert_int_equal(request_decode(&m, &fields, &got, &data, &is_end), -EPROTO);
 }
@@ -314,6 +327,7 @@ static void events_come_back(void **state) {
     static const struct http_field some[] = {{SLICE("Server"), SLICE("x")}, {SLICE("Set-Cookie"), SLICE("a=b")}};
     const struct upstream_event events[] = {
         {.type = UPSTREAM_INTERIM, .response = {.status = 103, .fields = some, .n_fields = 2}, .data = SLICE_EMPTY},
+        {.type = UPSTREAM_SWITCH, .response = {.status = 101, .fields = some, .n_fields = 2}, .data = SLICE_EMPTY},
         {.type = UPSTREAM_RESPONSE,
          .response = {.status = 200,
                       .fields = some,
@@ -444,6 +458,7 @@ int main(void) {
         cmocka_unit_test(queries_that_are_none),
         cmocka_unit_test(fields_that_are_none),
         cmocka_unit_test(the_number_of_fields),
+        cmocka_unit_test(upgrades),
         cmocka_unit_test(data_that_does_not_fit_its_framing),
         cmocka_unit_test(requests_of_another_length),
         cmocka_unit_test(flags_that_mean_nothing),

@@ -84,6 +84,26 @@ static void what_could_hide_it_in_a_response(void **state) {
                 "X-Api-Key: k\r\n\r\n");
 }
 
+/* Frames that were compressed could not be masked. */
+static void an_upgrade_is_asked_for_without_extensions(void **state) {
+    static const struct http_field fields[] = {
+        {SLICE("Sec-WebSocket-Version"), SLICE("13")},
+        {SLICE("Sec-WebSocket-Extensions"), SLICE("permessage-deflate")},
+        {SLICE("sec_websocket_extensions"), SLICE("permessage-deflate")},
+        {SLICE("Sec-WebSocket-Protocol"), SLICE("chat")},
+    };
+    struct credential credential = by_query();
+    struct request_head request = get(SLICE("/"));
+
+    (void)state;
+    request.fields = fields;
+    request.n_fields = ARRAY_LEN(fields);
+    request.is_upgrade = true;
+    assert_head(&credential, SLICE("k"), &request,
+                "GET /?app_key=k HTTP/1.1\r\nHost: api.example.org\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Protocol: chat\r\n" IDENTITY "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+}
+
 static void hosts(void **state) {
     static const struct {
         const char *upstream, *host;
@@ -213,6 +233,7 @@ int main(void) {
         cmocka_unit_test(what_could_carry_another_credential),
         cmocka_unit_test(the_injected_field_stands_there_once),
         cmocka_unit_test(what_could_hide_it_in_a_response),
+        cmocka_unit_test(an_upgrade_is_asked_for_without_extensions),
         cmocka_unit_test(hosts),
         cmocka_unit_test(the_longest_host),
         cmocka_unit_test(base_paths),

@@ -34,11 +34,9 @@ static pid_t make_orphan(int lives_by) {
 
         if (child == 0) {
             (void)close(lives_by + 1); /* its writing end is ours alone */
-            (void)read(lives_by, &byte, 1);
-            _exit(0);
+            _exit(read(lives_by, &byte, 1) == 0 ? 0 : 1);
         }
-        (void)write(ends[1], &child, sizeof(child));
-        _exit(0);
+        _exit(fd_write_all(ends[1], &child, sizeof(child)) == 0 ? 0 : 1);
     }
     (void)close(ends[1]);
     assert_int_equal(read(ends[0], &orphan, sizeof(orphan)), sizeof(orphan));
@@ -104,6 +102,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(an_orphan_is_reaped),
                                        cmocka_unit_test(a_child_is_left_to_who_waits_for_it)};
 
+    if (is_in_valgrind()) {
+        print_message("valgrind knows no pidfd_open(2)\n");
+        return 77;
+    }
     assert_int_equal(loop_init(), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

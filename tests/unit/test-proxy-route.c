@@ -49,6 +49,25 @@ static void a_host_belongs_to_its_lease(void **state) {
     assert_slice(place->inside.authority, "[::1]:8443");
 }
 
+/* Whoever is led to the proxy asks it for a base_url too; no certificate is made for that. */
+static void a_url_of_ours_is_its_lease(void **state) {
+    char prefix[] = "0123456789abcdef0123456789abcdef";
+    const struct proxy_place *place;
+
+    (void)state;
+    assert_int_equal(proxy_route_add_own(7, 40000, slice_of_string(prefix), &rules), 0);
+    memset(prefix, 0, sizeof(prefix)); /* copied */
+    assert_int_equal(find(SLICE("127.0.0.1:40000"), false, &place), ROUTE_LEASE);
+    assert_true(place->is_own);
+    assert_int_equal(place->door, 7);
+    assert_slice(place->single.prefix, "0123456789abcdef0123456789abcdef");
+    assert_slice(place->inside.authority, "127.0.0.1:40000");
+    assert_int_equal(find(SLICE("127.0.0.1:40000"), true, &place), ROUTE_LEASE); /* by CONNECT, with no TLS in it */
+    assert_int_equal(find(SLICE("127.0.0.1:40001"), false, &place), ROUTE_ELSEWHERE);
+    assert_int_equal(find(SLICE("127.0.0.2:40000"), false, &place), ROUTE_ELSEWHERE);
+    assert_null(proxy_route_at(0));
+}
+
 static void exactly_its_own(void **state) {
     static const struct slice rows[] = {
         SLICE("api.example.com:80"),       SLICE("api.example.com:444"), SLICE("xapi.example.com:443"),
@@ -100,6 +119,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_host_belongs_to_its_lease, forget),
         cmocka_unit_test_teardown(exactly_its_own, forget),
+        cmocka_unit_test_teardown(a_url_of_ours_is_its_lease, forget),
         cmocka_unit_test_teardown(the_wrong_scheme_is_known, forget),
         cmocka_unit_test_teardown(of_two_for_one_authority_it_is_the_first, forget),
         cmocka_unit_test_teardown(a_place_that_is_none_is_refused, forget),

@@ -81,7 +81,8 @@ static void refuses_a_wrong_credential(void **state) {
         {{.rest = "    injekt: {}\n"}, "f.yaml:6: credentials.api.injekt: unknown key; did you mean `inject`?"},
         {{.rest = "    zone: x\n"},
          "f.yaml:6: credentials.api.zone: unknown key; use name, secret, upstream, inject, "
-         "allow, deny, executables, limits, mask, pass, env, ca_file, allow_private and response_timeout"},
+         "allow, deny, executables, limits, mask, pass, env, ca_file, allow_private, response_timeout, "
+         "websocket and placeholder"},
         {{.rest = "    upstream: https://b.example.org\n"},
          "f.yaml:6: credentials.api.upstream: is written twice, first on line 4; remove one"},
         {{.name = "two words"},

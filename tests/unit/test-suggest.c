@@ -131,13 +131,15 @@ static void hosts(void **state) {
         "    - \"8.8.8.8:53\"  # 1 request\n"
         "    - \"packages.example.org:443\"  # 2 requests\n"
         "  # 1 request: no rule of `egress.allow` can be written for it: a\\x0a  - \"*:443\"\n"
+        "  # 1 request: not a public address; only this very line in `egress.allow` would let it through, if it is "
+        "meant: "
+        "169.254.169.254:80\n"
+        "  # 1 request: not a public address; only this very line in `egress.allow` would let it through, if it is "
+        "meant: "
+        "localhost:80\n"
         "  # 1 request: this is no host: *.example.net:443\n"
         "  # 1 request: this name stands for an address that is not public; write the address itself, if it is meant: "
-        "inner.example.org:443\n"
-        "  # 1 request: this would be reached by its own name in `egress.allow`, and is not a public address: "
-        "169.254.169.254:80\n"
-        "  # 1 request: this would be reached by its own name in `egress.allow`, and is not a public address: "
-        "localhost:80\n");
+        "inner.example.org:443\n");
 }
 
 static void what_the_upstream_refused_is_a_comment(void **state) {

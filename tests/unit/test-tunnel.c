@@ -470,8 +470,30 @@ static void the_end_of_a_tunnel_takes_both_streams(void **state) {
 
 #define tunnel_test(name) cmocka_unit_test_setup_teardown(name, open_tunnel, close_tunnel)
 
+/* Each byte begins the time anew; the time for a side that takes nothing is another one. */
+static void a_tunnel_at_rest_has_a_time(void **state) {
+    uint64_t began = loop_now_ms();
+
+    (void)state;
+    class.idle_timeout_ms = 150;
+    class.is_opaque = true;
+    start(SLICE_EMPTY, SLICE_EMPTY);
+    settle(); /* some of the time is over */
+    say(client, SLICE("a"));
+    loop_until_set(&is_ended);
+    class.idle_timeout_ms = 0;
+    class.is_opaque = false;
+    listen_to_both();
+    assert_upstream_heard("a");
+    assert_int_equal(report.cause, TUNNEL_CAUSE_TIMEOUT);
+    assert_int_equal(report.bytes_up, 1);
+    assert_true(loop_now_ms() - began >= 150);
+    (void)close_tunnel(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tunnel_at_rest_has_a_time),
         tunnel_test(bytes_pass_both_ways),
         cmocka_unit_test(early_bytes_come_first),
         tunnel_test(what_is_no_websocket_passes_untouched),

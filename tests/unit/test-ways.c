@@ -95,10 +95,8 @@ int audit_exchange(struct audit *audit, const struct audit_subject *subject, con
     return 0;
 }
 
-void exfiltration_tell(struct holder *whose, const struct grant *grant, const struct audit_subject *to,
-                       struct slice where) {
+void exfiltration_tell(struct holder *whose, const struct audit_subject *to, struct slice where) {
     assert_ptr_equal(whose, holder);
-    assert_null(grant);
     assert_string_equal(to->authority, "a.example.net:443");
     assert_slice(where, "the head or the content");
     line.betrayed++;

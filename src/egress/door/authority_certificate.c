@@ -75,8 +75,8 @@ static bool is_below(struct slice name, struct slice of) {
 
 /*
  * What is permitted as a name is permitted with everything below it (RFC 5280 §4.2.1.10), so what is below is excluded
- * again. The leading dot is nowhere in that text, but every verifier reads it so; where one should not, it would exclude
- * less, and not more.
+ * again, but where another host is there. The leading dot is nowhere in that text: OpenSSL and Go read it so, and GnuTLS
+ * passes over it.
  */
 static int exclude_below(NAME_CONSTRAINTS *to, const struct slice *hosts, size_t n, struct slice host) {
     char below[1 + LIMIT_HOST];
@@ -181,7 +181,7 @@ static int add_usage(X509 *to, const int *bits, size_t n) {
 }
 
 /* Which key it certifies, and which key signed it: Python 3.13 and OpenSSL's strict mode want both. */
-static int add_key_ids(X509 *to, const X509 *issuer) {
+static int add_key_ids(X509 *to, X509 *issuer) {
     ASN1_OCTET_STRING *own = ASN1_OCTET_STRING_new();
     AUTHORITY_KEYID *by = AUTHORITY_KEYID_new();
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -192,7 +192,7 @@ static int add_key_ids(X509 *to, const X509 *issuer) {
         ASN1_OCTET_STRING_set(own, digest, KEY_ID_SIZE) == 1)
         r = add(to, NID_subject_key_identifier, false, own);
     if (r == 0 && issuer) {
-        by->keyid = ASN1_OCTET_STRING_dup(X509_get0_subject_key_id((X509 *)(uintptr_t)issuer));
+        by->keyid = ASN1_OCTET_STRING_dup(X509_get0_subject_key_id(issuer));
         r = by->keyid ? add(to, NID_authority_key_identifier, false, by) : -ENOMEM;
     }
     AUTHORITY_KEYID_free(by);

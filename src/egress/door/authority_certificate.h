@@ -14,8 +14,8 @@
 EVP_PKEY *authority_key_new(void);
 
 /*
- * A certificate that signs itself, constrained to `hosts`: names in lower case, or addresses. 0 with `*ret` the caller's;
- * -EINVAL (a host that no certificate can name) or -ENOMEM.
+ * A certificate that signs itself, constrained to `hosts`: names in lower case, or addresses. 0 with `*ret` the
+ * caller's; -EINVAL (a host that no certificate can name) or -ENOMEM.
  */
 int authority_certificate_new(EVP_PKEY *key, const struct slice *hosts, size_t n, uint64_t life_ms, X509 **ret);
 

@@ -84,7 +84,7 @@ static PKCS12 *wrap(STACK_OF(PKCS12_SAFEBAG) * bags, const char *password) {
 
 static int append_der(const PKCS12 *store, struct buf *to) {
     unsigned char *der = NULL;
-    int n = i2d_PKCS12((PKCS12 *)(uintptr_t)store, &der);
+    int n = i2d_PKCS12(store, &der);
     int r = n > 0 ? buf_append(to, slice_of(der, (size_t)n)) : -ENOMEM;
 
     OPENSSL_free(der);

@@ -1,5 +1,5 @@
 /*
- * A trust store as Java reads it: PKCS#12 whose certificates carry the attribute by which the JDK takes one for trusted.
+ * A trust store as Java reads it: PKCS#12 whose certificates have the attribute by which the JDK takes one for trusted.
  * Nothing in it is secret, so nothing is encrypted; the MAC is there because keytool asks for one. Used by authority.c.
  */
 #pragma once

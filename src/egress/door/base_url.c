@@ -36,11 +36,8 @@ static void not_yet(struct watch *watch) {
 }
 
 static void serve(struct base_url_door *door, int fd, const struct call_answer *answer) {
-    const struct lease_stream_plan plan = {.id = answer->id,
-                                           .pair = answer->fd,
-                                           .rules = &door->rules,
-                                           .timeouts = door->timeouts,
-                                           .closed = client_gone};
+    const struct lease_stream_plan plan = {
+        .id = answer->id, .pair = answer->fd, .rules = &door->rules, .timeouts = door->timeouts, .closed = client_gone};
     struct lease_stream *served;
     struct stream client;
 
@@ -78,7 +75,8 @@ static void client_came(struct listener *listener, int fd_given, const struct ca
     struct base_url_door *door = container_of(listener, struct base_url_door, listener);
     static const struct call_answer busy = {
         .status = 503, .reason = SLICE("too many connect at once; try again"), .fd = -EBADF};
-    _cleanup_close_ int fd = fd_given, pidfd = caller->pidfd;
+    _cleanup_close_ _unused_ int pidfd = caller->pidfd;
+    _cleanup_close_ int fd = fd_given;
     _cleanup_free_ struct visitor *visitor = malloc(sizeof(*visitor));
 
     if (!visitor) {

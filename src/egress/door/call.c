@@ -23,6 +23,8 @@ struct call {
 };
 
 static struct call calls[LIMIT_CALLS];
+static unsigned n_calls;
+static void (*room_told)(void); /* or NULL */
 
 static uint32_t number_of(const struct call *call) {
     return (uint32_t)(call - calls) | call->turn << PLACE_BITS;
@@ -48,8 +50,7 @@ static void give(struct call *call, struct call_answer *answer) {
 static void too_late(struct timer *timer) {
     struct call *call = container_of(timer, struct call, deadline);
 
-    give(call,
-         &(struct call_answer){.fd = -EBADF, .status = 504, .reason = SLICE("it could not be reached in time")});
+    give(call, &(struct call_answer){.fd = -EBADF, .status = 504, .reason = SLICE("it could not be reached in time")});
 }
 
 static struct call *call_new(enum call_kind kind, call_answered *answered, void *owner) {
@@ -58,6 +59,7 @@ static struct call *call_new(enum call_kind kind, call_answered *answered, void 
 
         if (call->kind != CALL_NONE)
             continue;
+        n_calls++;
         call->kind = kind;
         call->turn++;
         call->answered = answered;
@@ -103,6 +105,14 @@ struct call *call_way(struct slice host, uint16_t port, bool is_plain, const str
     return call;
 }
 
+bool call_has_room(void) {
+    return n_calls < LIMIT_CALLING;
+}
+
+void call_set_on_room(void (*on_room)(void)) {
+    room_told = on_room;
+}
+
 void call_cancel(struct call *call) {
     if (!call)
         return;
@@ -126,13 +136,16 @@ static void take_answer(struct call *call, struct call_answer *answer) {
     enum ipc_type over = call->kind == CALL_LEASE ? IPC_STREAM_ENDED : IPC_WAY_CLOSED;
 
     call->kind = CALL_NONE;
+    n_calls--;
     if (call->answered) {
         give(call, answer);
-        return;
+    } else {
+        fd_close(&answer->fd);
+        if (answer->is_granted)
+            tell_over(over, answer->id);
     }
-    fd_close(&answer->fd);
-    if (answer->is_granted)
-        tell_over(over, answer->id);
+    if (room_told && n_calls == LIMIT_CALLING - 1)
+        room_told();
 }
 
 int call_take_stream(void *owner, struct ipc_message *m) {

@@ -39,6 +39,10 @@ struct call *call_lease(uint32_t door, const struct caller *caller, call_answere
 struct call *call_way(struct slice host, uint16_t port, bool is_plain, const struct caller *caller,
                       call_answered *answered, void *owner);
 
+/* Whether so few wait that one more who connects may be accepted; `on_room` is called when that has come true again. */
+bool call_has_room(void);
+void call_set_on_room(void (*on_room)(void));
+
 /* Nobody waits any more: what comes is closed and told as ended. NULL is fine. */
 void call_cancel(struct call *call);
 

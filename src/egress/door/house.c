@@ -18,6 +18,7 @@
 static struct lease_door *doors[LIMIT_LEASES];
 static struct connection_timeouts timeouts;
 static int (*proxy_opener)(int fd);
+static int (*url_listener)(uint32_t door, int fd, struct slice prefix);
 
 const struct exchange_rules *house_rules(uint32_t door) {
     return door < LIMIT_LEASES && doors[door] ? &doors[door]->rules : NULL;
@@ -27,8 +28,9 @@ const struct connection_timeouts *house_timeouts(void) {
     return &timeouts;
 }
 
-void house_set_proxy(int (*open_proxy)(int fd)) {
+void house_set_proxy(int (*open_proxy)(int fd), int (*url_opens)(uint32_t door, int fd, struct slice prefix)) {
     proxy_opener = open_proxy;
+    url_listener = url_opens;
 }
 
 static void stream_closed(void *owner) {
@@ -93,12 +95,8 @@ static struct lease_door *get_dial(struct ipc_message *m, uint32_t *ret_dial) {
 
 /* A stream that the supervisor has granted. */
 static void open_stream(struct lease_door *door, uint32_t dial, uint64_t id, int pair) {
-    const struct lease_stream_plan plan = {.id = id,
-                                           .pair = pair,
-                                           .rules = &door->rules,
-                                           .timeouts = &timeouts,
-                                           .closed = stream_closed,
-                                           .owner = door};
+    const struct lease_stream_plan plan = {
+        .id = id, .pair = pair, .rules = &door->rules, .timeouts = &timeouts, .closed = stream_closed, .owner = door};
 
     if (lease_stream_open(&plan, dial, stream_answered) < 0)
         refuse_dial(door, dial);
@@ -188,6 +186,7 @@ int house_take_listen(void *owner, struct ipc_message *m) {
     uint32_t number = ipc_get_u32(m);
     struct slice prefix = ipc_get_bytes(m, LIMIT_PREFIX);
     _cleanup_close_ int fd = ipc_get_fd(m);
+    int r = 0;
 
     (void)owner;
     if (ipc_end(m) < 0 || kind >= DOOR_KINDS)
@@ -196,6 +195,10 @@ int house_take_listen(void *owner, struct ipc_message *m) {
         return proxy_opener && number == 0 && prefix.n == 0 ? proxy_opener(fd_steal(&fd)) : -EPROTO;
     if (!house_rules(number))
         return -EPROTO;
+    if (kind == DOOR_KIND_BASE_URL && url_listener)
+        r = url_listener(number, fd, prefix);
+    if (r < 0)
+        return r;
     return base_url_open(number, (enum door_kind)kind, fd_steal(&fd), prefix, house_rules(number), &timeouts);
 }
 

@@ -78,12 +78,17 @@ static bool is_its_own_fault(int error) {
     return error == -ECONNABORTED || error == -EINTR || error == -EPROTO;
 }
 
+/* At a proxy's door nobody calls before he has said what he wants. */
+static bool has_room(const struct listener *listener) {
+    return n_clients < LIMIT_CALLERS && (listener->kind == DOOR_KIND_PROXY || call_has_room());
+}
+
 static void accept_step(struct watch *watch) {
     struct listener *listener = container_of(watch, struct listener, watch);
 
     for (unsigned n = 0; n < LIMIT_ACCEPTED; n++) {
         struct caller caller;
-        int fd = n_clients < LIMIT_CALLERS ? accept_one(listener, &caller) : -EMFILE;
+        int fd = has_room(listener) ? accept_one(listener, &caller) : -EMFILE;
 
         if (fd >= 0) {
             n_clients++;
@@ -117,6 +122,7 @@ int listener_init(struct listener *listener, int fd, enum door_kind kind,
 
     *listener = (struct listener){.fd = fd, .kind = kind, .on_client = on_client, .owner = owner, .next = listeners};
     retry.on_expiry = look_again;
+    call_set_on_room(accept_waiting);
     r = watch_add(&listener->watch, fd, accept_step);
     if (r < 0)
         fd_close(&listener->fd);

@@ -26,6 +26,6 @@ int main(void) {
                                       .phase = 1,
                                       .prepare = authority_prepare};
 
-    house_set_proxy(proxy_listen);
+    house_set_proxy(proxy_listen, proxy_url_opens);
     return role_main(&proxy);
 }

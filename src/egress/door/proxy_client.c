@@ -272,6 +272,10 @@ static bool wait_switch(struct proxy_client *c) {
         set_state(c, PROXY_WAIT_HELLO, TIMEOUT_HANDSHAKE);
         return wait_hello(c);
     }
+    if (c->place->is_own) {
+        set_state(c, PROXY_WAIT_REQUEST, house_timeouts()->idle_ms);
+        return wait_request(c);
+    }
     terminator = proxy_terminator(connect_target_host(&c->ask.target));
     if (!terminator || tls_terminate(&c->stream, terminator) < 0) {
         client_end(c, "there is no certificate for this lease's host, or no memory for a handshake");
@@ -281,15 +285,19 @@ static bool wait_switch(struct proxy_client *c) {
     return wait_handshake(c);
 }
 
+static const char *name_failure(const struct proxy_client *c) {
+    return tls_terminate_is_distrusted(&c->stream)
+               ? "the client does not trust the certificate of this lease (does it pin its own?)"
+               : tls_failure(&c->stream);
+}
+
 static bool wait_handshake(struct proxy_client *c) {
     int r = tls_handshake(&c->stream);
 
     if (r == -EAGAIN)
         return true;
     if (r < 0) {
-        client_end(c, tls_terminate_is_distrusted(&c->stream)
-                          ? "the client does not trust the certificate of this lease (does it pin its own?)"
-                          : tls_failure(&c->stream));
+        client_end(c, name_failure(c));
         return false;
     }
     set_state(c, PROXY_WAIT_REQUEST, house_timeouts()->idle_ms);
@@ -315,8 +323,10 @@ static bool wait_request(struct proxy_client *c) {
 
     if (n == -EAGAIN)
         return true;
-    if (n <= 0)
-        client_end(c, n == 0 ? states[c->state].left : tls_failure(&c->stream));
+    if (n <= 0 && c->place->is_own)
+        client_end(c, "the client left before it said anything");
+    else if (n <= 0)
+        client_end(c, n == 0 || n == -ECONNRESET ? states[c->state].left : name_failure(c));
     else
         serve_lease(c, &c->place->inside);
     return false;
@@ -363,9 +373,12 @@ static bool wait_hello(struct proxy_client *c) {
     return false;
 }
 
-/* Both directions are gone: nobody is there for whom anything could be done. */
+/*
+ * Both directions are gone: nobody is there for whom anything could be done. In a handshake its last word is still heard:
+ * why it has left.
+ */
 static void client_step(struct proxy_client *c) {
-    if (stream_is_ready(&c->stream, EPOLLERR) ||
+    if ((stream_is_ready(&c->stream, EPOLLERR) && c->state != PROXY_WAIT_HANDSHAKE) ||
         (c->state == PROXY_WAIT_CALL && stream_is_ready(&c->stream, EPOLLHUP))) {
         client_end(c, states[c->state].left);
         return;

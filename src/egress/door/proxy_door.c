@@ -1,6 +1,8 @@
 #include "egress/door/proxy_door.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
@@ -27,6 +29,16 @@ int proxy_listen(int fd) {
     }
     is_listening = true;
     return listener_init(&listener, fd, DOOR_KIND_PROXY, client_came, NULL);
+}
+
+int proxy_url_opens(uint32_t door, int fd, struct slice prefix) {
+    struct sockaddr_in at = {0};
+    socklen_t n = sizeof(at);
+
+    if (getsockname(fd, (struct sockaddr *)&at, &n) < 0)
+        return -errno;
+    return at.sin_family == AF_INET ? proxy_route_add_own(door, ntohs(at.sin_port), prefix, house_rules(door))
+                                    : -EPROTO;
 }
 
 struct tls_terminator *proxy_terminator(struct slice host) {

@@ -11,6 +11,9 @@
 /* Accepts there. Takes `fd` over, even on failure. 0 or -errno. */
 int proxy_listen(int fd);
 
+/* A base_url door is about to be opened on `fd`: its URL is known here from now on. 0 or -errno. */
+int proxy_url_opens(uint32_t door, int fd, struct slice prefix);
+
 /* The permits of what only a proxy is told. 0, -EPROTO or -ENOMEM. */
 int proxy_take_place(void *owner, struct ipc_message *m); /* IPC_DOOR_PLACE */
 int proxy_take_order(void *owner, struct ipc_message *m); /* IPC_PROXY: the authority is made, and its parts are sent */

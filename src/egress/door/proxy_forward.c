@@ -8,7 +8,6 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
-#include "base/weaken.h"
 #include "egress/door/door_canary.h"
 #include "egress/door/house.h"
 #include "egress/door/listener.h"
@@ -128,7 +127,7 @@ static void host_ready(struct watch *watch) {
 static bool is_betrayed(struct proxy_forward *f, int found) {
     if (found < 0)
         fail(f, PROXY_NO_MEMORY, 503, "out of memory");
-    else if (found > 0 && !WEAKENED(PLACEHOLDER))
+    else if (found > 0)
         fail(f, PROXY_BETRAYED, 403, "the placeholder of a lease stands in a request to another host");
     return f->fault != NULL;
 }

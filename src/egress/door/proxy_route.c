@@ -8,8 +8,8 @@
 #define PORT_TLS 443
 #define PORT_PLAIN 80
 
-static struct proxy_place *places[LIMIT_LEASES];
-static size_t n_places;
+static struct proxy_place *places[LIMIT_LEASES], *own[LIMIT_LEASES];
+static size_t n_places, n_own;
 
 static void place_free(struct proxy_place *place) {
     free(place->base_path);
@@ -57,6 +57,29 @@ int proxy_route_add(const struct door_place *from, const struct exchange_rules *
     return 0;
 }
 
+int proxy_route_add_own(uint32_t door, uint16_t port, struct slice prefix, const struct exchange_rules *rules) {
+    struct proxy_place *place = calloc(1, sizeof(*place));
+
+    if (!place)
+        return -ENOMEM;
+    place->door = door;
+    place->is_own = true;
+    place->base_path = strdup("");
+    if (!place->base_path || n_own == LIMIT_LEASES || prefix.n > LIMIT_PREFIX ||
+        !read_host(SLICE("127.0.0.1"), port, &place->target)) {
+        int r = place->base_path ? -EPROTO : -ENOMEM;
+
+        place_free(place);
+        return r;
+    }
+    set_rules(place, rules, connect_target_format(&place->target, place->authority));
+    if (prefix.n > 0)
+        memcpy(place->prefix, prefix.p, prefix.n);
+    place->inside.prefix = place->single.prefix = slice_of(place->prefix, prefix.n);
+    own[n_own++] = place;
+    return 0;
+}
+
 static bool is_same_host(const struct connect_target *a, const struct connect_target *b) {
     return slice_equals(connect_target_host(a), connect_target_host(b));
 }
@@ -64,6 +87,11 @@ static bool is_same_host(const struct connect_target *a, const struct connect_ta
 enum proxy_route proxy_route_find(const struct connect_target *target, bool is_tls, const struct proxy_place **ret) {
     const struct proxy_place *near = NULL;
 
+    for (size_t i = 0; i < n_own; i++)
+        if (own[i]->target.port == target->port && is_same_host(&own[i]->target, target)) {
+            *ret = own[i];
+            return ROUTE_LEASE;
+        }
     for (size_t i = 0; i < n_places; i++) {
         const struct proxy_place *place = places[i];
 
@@ -90,4 +118,6 @@ const struct proxy_place *proxy_route_at(size_t at) {
 void proxy_route_clear(void) {
     while (n_places > 0)
         place_free(places[--n_places]);
+    while (n_own > 0)
+        place_free(own[--n_own]);
 }

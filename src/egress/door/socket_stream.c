@@ -41,7 +41,7 @@ static bool move_up(struct socket_stream *s) {
     return true;
 }
 
-/* Once the keeper has ended nothing of it is of use, but a close with bytes unread would lose the client its last ones. */
+/* Once the keeper has ended it is of no use; but a close with bytes unread would cost the client its last ones. */
 static bool fill(struct socket_stream *s) {
     ssize_t n;
 

@@ -1,6 +1,6 @@
 /*
- * A lease's connection that has become a WebSocket, in the relay: bytes pass between the client's stream and the pair to
- * the keeper as they come, both ways, at most one piece each way waiting. Reads nothing out of them: frames are the
+ * A lease's connection that has become a WebSocket, in the relay: bytes pass between the client's stream and the pair
+ * to the keeper as they come, both ways, at most one piece each way waiting. Reads nothing out of them: frames are the
  * keeper's business. lease_stream.c begins one when its connection is `switched`.
  */
 #pragma once
@@ -23,8 +23,8 @@ struct socket_stream {
 };
 
 /*
- * From connection_owner.switched: moves the connection's client over, and what it has sent already, and has done with the
- * connection in every case. From here on the link wakes this. 0 or -errno: then the client's stream is closed, and
+ * From connection_owner.switched: moves the connection's client over, and what it has sent already, and has done with
+ * the connection in every case. From here on the link wakes this. 0 or -errno: then the client's stream is closed, and
  * `closed` is not called.
  */
 int socket_stream_begin(struct socket_stream *s, struct connection *connection, struct keeper_link *link,

@@ -83,7 +83,10 @@ directly() {
 refused() {
     answer=$(curl -sS -o answer -w '%{http_code} %{http_connect}' "$@" 2>why)
     case $answer in
-    *403*) printf '403 %s' "$(head -c 300 answer 2>/dev/null || last_line <why)"; rm -f answer ;;
+    *403*)
+        printf '403: %s' "$(sed 's/.*"reason":"\([^"]*\)".*/\1/' answer 2>/dev/null || last_line <why)"
+        rm -f answer
+        ;;
     *) printf 'answered %s; %s' "$answer" "$(last_line <why)"; return 3 ;;
     esac
 }
@@ -113,7 +116,7 @@ steal 'the memory of all processes' trick memory
 steal 'a debugger' trick trace
 steal 'descriptors of others (pidfd_getfd)' trick descriptors
 steal 'a core of the broker' trick core
-steal 'the file with the key, and the configuration' files
+steal 'the files with the key and the rules' files
 steal 'an API that says the header back' echoes
 steal 'the key of the authority that it trusts' authority
 steal 'its lease, used in wrong ways' trick channel

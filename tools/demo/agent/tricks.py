@@ -279,8 +279,9 @@ def fronting(port, host, other):
     def plain():
         with through_proxy(host, port) as one:
             one.sendall(b"here is what I found\r\n" * 10)
-            if not one.recv(4096):
-                raise OSError("cut")
+            answer = one.recv(4096)
+            if not answer or answer.startswith(b"HTTP/1.1 4"):  # what speaks TLS answers otherwise: it is the proxy
+                raise OSError(f"cut {answer.splitlines()[-1].decode() if answer else ''}")
     home([(other, by_name), ("no TLS", plain)])
 
 

@@ -1,0 +1,199 @@
+#include "sandbox/view.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "sandbox/mounts.h"
+#include "sandbox/view_path.h"
+#include "unit_fd.h"
+#include "unit_namespace.h"
+
+static const struct namespace_want mounts = {.has_mounts = true};
+static char folder[] = "/var/tmp/credfd-test-view-XXXXXX";
+static char kept[64], key[64], socket_path[64], work[64];
+static int listener = -EBADF;
+
+static bool has_text(const char *path) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char byte;
+
+    return fd >= 0 && read(fd, &byte, 1) == 1;
+}
+
+static bool may_write(const char *path) {
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0;
+}
+
+static bool may_make(const char *in) {
+    char path[96];
+    _cleanup_close_ int fd = -EBADF;
+
+    (void)snprintf(path, sizeof(path), "%s/made", in);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 && unlink(path) == 0;
+}
+
+static bool connects(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+enum seen {
+    SEES_KEY = 1 << 0,
+    CONNECTS = 1 << 1,
+    WRITES_KEPT = 1 << 2,
+    READS_KEPT = 1 << 3,
+    WRITES_WORK = 1 << 4,
+    SETS_KERNEL = 1 << 5,
+};
+
+static int look(void) {
+    char file[96];
+    int seen = 0;
+
+    (void)snprintf(file, sizeof(file), "%s/file", kept);
+    seen |= has_text(key) ? SEES_KEY : 0;
+    seen |= connects() ? CONNECTS : 0;
+    seen |= may_write(file) || may_make(kept) ? WRITES_KEPT : 0;
+    seen |= has_text(file) ? READS_KEPT : 0;
+    seen |= may_make(".") ? WRITES_WORK : 0;
+    seen |= may_write("/proc/sys/kernel/core_pattern") ? SETS_KERNEL : 0;
+    return seen;
+}
+
+static const char *const hidden[] = {key, "/there/is/no/such/file"};
+static const struct view_want wanted = {.hidden = hidden, .n_hidden = 2, .kept = kept};
+
+static int cover_and_look(const void *of) {
+    struct view_fault fault;
+    int r = view_cover(&wanted, of, &fault);
+
+    if (r < 0) {
+        print_message("%s: %s: %s\n", fault.path, fault.what, strerror(-r));
+        return 200;
+    }
+    return look();
+}
+
+static void what_is_to_be_hidden_is_covered(void **state) {
+    struct view_sockets sockets;
+    int seen;
+
+    (void)state;
+    skip_without_namespaces(&mounts);
+    assert_int_equal(chdir(work), 0);
+    assert_int_equal(view_find_sockets(&sockets), 0);
+    assert_true(look() & CONNECTS);
+    seen = status_inside(&mounts, cover_and_look, &sockets);
+    view_sockets_done(&sockets);
+    assert_int_equal(seen, READS_KEPT | WRITES_WORK);
+    assert_true(look() & SEES_KEY);
+}
+
+static int cover_own_ground(const void *of) {
+    const char *const ground[] = {folder};
+    const struct view_want want = {.hidden = ground, .n_hidden = 1, .kept = kept};
+    struct view_fault fault;
+
+    return view_cover(&want, of, &fault) == -EBUSY && strcmp(fault.path, folder) == 0;
+}
+
+static void the_ground_under_ones_feet_is_not_covered(void **state) {
+    const struct view_sockets none = {NULL, 0};
+
+    (void)state;
+    skip_without_namespaces(&mounts);
+    assert_int_equal(chdir(work), 0);
+    assert_int_equal(status_inside(&mounts, cover_own_ground, &none), 1);
+}
+
+static void sockets_are_found(void **state) {
+    struct view_sockets sockets;
+    size_t found = 0;
+
+    (void)state;
+    assert_int_equal(view_find_sockets(&sockets), 0);
+    for (size_t i = 0; i < sockets.n; i++)
+        found += strcmp(sockets.paths[i], socket_path) == 0;
+    view_sockets_done(&sockets);
+    assert_int_equal(found, 1);
+}
+
+static void variables_of_agents_are_known(void **state) {
+    (void)state;
+    assert_true(view_hides_variable("SSH_AUTH_SOCK", 13));
+    assert_true(view_hides_variable("DOCKER_HOST=tcp://x", 11));
+    assert_false(view_hides_variable("SSH_AUTH_SOCKET", 15));
+    assert_false(view_hides_variable("HOME", 4));
+    assert_false(view_hides_variable("", 0));
+}
+
+static void a_path_lies_in_another(void **state) {
+    (void)state;
+    assert_true(view_path_is_in("/a/b", "/a"));
+    assert_true(view_path_is_in("/a", "/a"));
+    assert_true(view_path_is_in("/a", "/"));
+    assert_false(view_path_is_in("/ab", "/a"));
+    assert_false(view_path_is_in("/", "/a"));
+}
+
+static int make_file(const char *path) {
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    return fd < 0 ? -1 : fd_write_all(fd, "text", 4);
+}
+
+static int make_socket(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : listen(listener, 8);
+}
+
+static int set_up(void **state) {
+    char file[96];
+
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(kept, sizeof(kept), "%s/kept", folder);
+    (void)snprintf(work, sizeof(work), "%s/work", folder);
+    (void)snprintf(key, sizeof(key), "%s/key", folder);
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", folder);
+    (void)snprintf(file, sizeof(file), "%s/file", kept);
+    if (mkdir(kept, 0700) < 0 || mkdir(work, 0700) < 0 || make_file(key) < 0 || make_file(file) < 0)
+        return -1;
+    return make_socket();
+}
+
+static int tear_down(void **state) {
+    char file[96];
+
+    (void)state;
+    fd_close(&listener);
+    (void)snprintf(file, sizeof(file), "%s/file", kept);
+    (void)unlink(file);
+    (void)unlink(key);
+    (void)unlink(socket_path);
+    return chdir("/") < 0 || rmdir(kept) < 0 || rmdir(work) < 0 || rmdir(folder) < 0 ? -1 : 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_to_be_hidden_is_covered),
+        cmocka_unit_test(the_ground_under_ones_feet_is_not_covered),
+        cmocka_unit_test(sockets_are_found),
+        cmocka_unit_test(variables_of_agents_are_known),
+        cmocka_unit_test(a_path_lies_in_another),
+    };
+
+    return is_in_valgrind() ? 77 : cmocka_run_group_tests(tests, set_up, tear_down);
+}
