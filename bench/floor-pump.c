@@ -1,10 +1,12 @@
 /*
- * The floor: bytes from a unix socket to a TCP port on loopback and back, with epoll, without parsing, without TLS.
- * What two copies through one more process cost at the least, and so what a broker on a plain upstream is held against.
+ * The floor: bytes from one socket to a TCP port on loopback and back, with epoll, without parsing, without TLS. What
+ * two copies through one more process cost at the least, and so what a broker on a plain upstream and a dispatcher are
+ * held against.
  *
- *     floor-pump SOCKET PORT
+ *     floor-pump PLACE PORT
  *
- * For the benchmark only: it never closes what a run has opened, and ends when it is killed.
+ * It listens at PLACE, a path or a port on loopback, and has no buffer while nothing waits. For the benchmark only: it
+ * ends when it is killed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,18 +17,21 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/macros.h"
 #include "base/num.h"
 
 struct side {
     int fd;
+    bool is_ended; /* no more comes from it */
     struct side *peer;
-    size_t start, end; /* what was read here and has not been written to the peer */
-    char bytes[64 * 1024];
+    char *waiting; /* what was read here and the peer has not taken */
+    size_t start, end;
 };
 
 static int epoll;
+static char bytes[64 * 1024];
 static struct sockaddr_in upstream = {.sin_family = AF_INET};
 
 static void need(int result, const char *what) {
@@ -38,7 +43,7 @@ static void need(int result, const char *what) {
 
 static struct side *add_side(int fd) {
     struct side *side = calloc(1, sizeof(*side));
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = side};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = side};
 
     need(side ? 0 : -1, "calloc");
     side->fd = fd;
@@ -52,6 +57,7 @@ static void accept_pair(int listener) {
     struct side *a, *b;
 
     need(client, "accept");
+    (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* a unix socket has no such thing */
     need(connect(server, (const struct sockaddr *)&upstream, sizeof(upstream)), "connect");
     need(setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "setsockopt");
     a = add_side(client);
@@ -62,64 +68,140 @@ static void accept_pair(int listener) {
 
 /* A unix socket becomes writable, and wakes us, whenever its peer has read: asked for only by who is waiting for it. */
 static void wait_for_room(struct side *side) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = side};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, .data.ptr = side};
 
     need(epoll_ctl(epoll, EPOLL_CTL_MOD, side->fd, &event), "epoll_ctl");
 }
 
-/* Until there is no more to read, or the peer takes no more: then its next event goes on. */
-static void pump(struct side *side) {
-    for (;;) {
-        ssize_t n;
+static void end_side(struct side *side) {
+    side->is_ended = true;
+    (void)shutdown(side->peer->fd, SHUT_WR);
+}
 
-        if (side->start == side->end) {
-            n = recv(side->fd, side->bytes, sizeof(side->bytes), MSG_DONTWAIT);
-            if (n <= 0)
-                return;
-            side->start = 0;
-            side->end = (size_t)n;
-        }
-        n = send(side->peer->fd, side->bytes + side->start, side->end - side->start, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0) {
-            wait_for_room(side->peer);
+static void keep(struct side *side, const char *rest, size_t n) {
+    side->waiting = malloc(n);
+    need(side->waiting ? 0 : -1, "malloc");
+    memcpy(side->waiting, rest, n);
+    side->start = 0;
+    side->end = n;
+    wait_for_room(side->peer);
+}
+
+/* What waits goes first. False while the peer takes no more. */
+static bool flush(struct side *side) {
+    ssize_t n;
+
+    if (!side->waiting)
+        return true;
+    n = send(side->peer->fd, side->waiting + side->start, side->end - side->start, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0)
+        side->start += (size_t)n;
+    if (n < 0 && errno != EAGAIN)
+        side->start = side->end; /* nobody is there to take it */
+    if (side->start < side->end)
+        return false;
+    free(side->waiting);
+    side->waiting = NULL;
+    return true;
+}
+
+/*
+ * Until there is no more to read, or the peer takes no more: then its next event goes on. A short read is the last one,
+ * where no end has been told (epoll(7), Q9).
+ */
+static void pump(struct side *side, bool may_be_short) {
+    while (!side->is_ended && flush(side)) {
+        ssize_t sent, n = recv(side->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            end_side(side);
             return;
         }
-        side->start += (size_t)n;
-        if (side->start == side->end && side->end < sizeof(side->bytes))
+        sent = send(side->peer->fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < n && (sent >= 0 || errno == EAGAIN))
+            keep(side, bytes + MAX_OF(sent, 0), (size_t)(n - MAX_OF(sent, 0)));
+        else if (may_be_short && n < (ssize_t)sizeof(bytes))
             return;
     }
 }
 
-int main(int argc, char **argv) {
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct epoll_event events[64] = {{.events = EPOLLIN, .data.ptr = NULL}};
-    uint64_t port;
+/* Only once no event of this turn can still name them. */
+static void close_pair(struct side *side) {
+    struct side *both[] = {side, side->peer};
 
-    if (argc != 3 || strlen(argv[1]) >= sizeof(address.sun_path) ||
-        num_parse(slice_of_string(argv[2]), UINT16_MAX, &port) < 0)
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        (void)close(both[i]->fd);
+        free(both[i]->waiting);
+        free(both[i]);
+    }
+}
+
+static int listen_at(const char *place) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_un un;
+    } address = {.un = {.sun_family = AF_UNIX}};
+    bool is_path = place[0] == '/';
+    uint64_t port = 0;
+    int one = 1, fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    need(fd, "socket");
+    if (is_path ? strlen(place) >= sizeof(address.un.sun_path)
+                : num_parse(slice_of_string(place), UINT16_MAX, &port) < 0)
+        exit(2);
+    if (is_path)
+        memcpy(address.un.sun_path, place, strlen(place) + 1);
+    else
+        address.in = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    need(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "setsockopt");
+    need(bind(fd, &address.any, is_path ? sizeof(address.un) : sizeof(address.in)), "bind");
+    need(listen(fd, SOMAXCONN), "listen");
+    return fd;
+}
+
+static void turn(const struct epoll_event *events, int n, int listener) {
+    struct side *ended[64];
+    size_t n_ended = 0;
+
+    for (int i = 0; i < n; i++) {
+        struct side *side = events[i].data.ptr;
+
+        if (!side) {
+            accept_pair(listener);
+            continue;
+        }
+        if (side->is_ended && side->peer->is_ended)
+            continue; /* in `ended` already */
+        if (events[i].events & ~(uint32_t)EPOLLOUT)
+            pump(side, (events[i].events & ~(uint32_t)EPOLLOUT) == EPOLLIN);
+        if ((events[i].events & EPOLLOUT) && side->peer->waiting)
+            pump(side->peer, false);
+        if (side->is_ended && side->peer->is_ended)
+            ended[n_ended++] = side;
+    }
+    while (n_ended > 0)
+        close_pair(ended[--n_ended]);
+}
+
+int main(int argc, char **argv) {
+    struct epoll_event events[64], incoming = {.events = EPOLLIN, .data.ptr = NULL};
+    uint64_t port;
+    int listener;
+
+    if (argc != 3 || num_parse(slice_of_string(argv[2]), UINT16_MAX, &port) < 0)
         return 2;
-    memcpy(address.sun_path, argv[1], strlen(argv[1]) + 1);
     upstream.sin_port = htons((uint16_t)port);
     upstream.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    need(bind(listener, (const struct sockaddr *)&address, sizeof(address)), "bind");
-    need(listen(listener, SOMAXCONN), "listen");
+    listener = listen_at(argv[1]);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    need(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &events[0]), "epoll_ctl");
+    need(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &incoming), "epoll_ctl");
     for (;;) {
         int n = epoll_wait(epoll, events, ARRAY_LEN(events), -1);
 
-        for (int i = 0; i < n; i++) {
-            struct side *side = events[i].data.ptr;
-
-            if (!side) {
-                accept_pair(listener);
-                continue;
-            }
-            if (events[i].events & EPOLLIN)
-                pump(side);
-            if ((events[i].events & EPOLLOUT) && side->peer->start < side->peer->end)
-                pump(side->peer);
-        }
+        turn(events, n, listener);
     }
 }

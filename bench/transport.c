@@ -18,7 +18,7 @@
 
 #define HOST "127.0.0.1"
 
-enum way { BY_LEASE, BY_TLS, BY_UNIX };
+enum way { BY_LEASE, BY_TLS, BY_TCP, BY_UNIX };
 
 struct target {
     enum way way;
@@ -42,15 +42,24 @@ static int lease_target(struct target *target, const char *place) {
     return r;
 }
 
-static int tls_target(struct target *target, const char *place, const char *ca_file) {
+static int tcp_target(struct target *target, const char *place) {
     uint64_t port;
 
     if (num_parse(slice_of_string(place), UINT16_MAX, &port) < 0)
         return -EINVAL;
-    target->way = BY_TLS;
+    target->way = BY_TCP;
     target->address.in = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     target->address_length = sizeof(target->address.in);
+    return 0;
+}
+
+static int tls_target(struct target *target, const char *place, const char *ca_file) {
+    int r = tcp_target(target, place);
+
+    if (r < 0)
+        return r;
+    target->way = BY_TLS;
     target->tls = SSL_CTX_new(TLS_client_method());
     if (!target->tls)
         return -ENOMEM;
@@ -80,6 +89,8 @@ int target_new(const char *way, const char *place, const char *ca_file, struct t
         r = lease_target(target, place);
     else if (strcmp(way, "tls") == 0)
         r = tls_target(target, place, ca_file);
+    else if (strcmp(way, "tcp") == 0)
+        r = tcp_target(target, place);
     else if (strcmp(way, "unix") == 0)
         r = unix_target(target, place);
     if (r < 0)
@@ -100,7 +111,7 @@ static int dial(const struct target *target) {
 
     if (fd < 0 || connect(fd, &target->address.any, target->address_length) < 0)
         return -errno;
-    if (target->way == BY_TLS && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+    if (target->address.any.sa_family == AF_INET && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
         return -errno;
     return fd_steal(&fd);
 }

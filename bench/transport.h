@@ -1,6 +1,6 @@
 /*
- * The ways in which the load client reaches a server: through a lease, directly over TLS, or through a plain unix
- * socket. One client drives all three, so that a comparison compares the way and nothing else.
+ * The ways in which the load client reaches a server: through a lease, directly over TLS, over plain TCP, or
+ * through a plain unix socket. One client drives them all, so that a comparison compares the way and nothing else.
  *
  * The TLS here is OpenSSL as a careful ordinary client uses it: verified, library defaults otherwise. It shares no code
  * with the keeper, whose cost it is held against. For the benchmark only.
@@ -18,7 +18,7 @@ struct target;
 
 /*
  * What `way` and `place` name: "lease" the descriptor of a lease's channel, "tls" a port on 127.0.0.1 whose server has
- * a certificate that `ca_file` vouches for, "unix" the path of a socket. 0, -EINVAL or -ENOMEM.
+ * a certificate that `ca_file` vouches for, "tcp" such a port without, "unix" the path of a socket. 0, -EINVAL or -ENOMEM.
  */
 int target_new(const char *way, const char *place, const char *ca_file, struct target **ret);
 void target_free(struct target *target);

@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import socket
-import statistics
 import subprocess
 import time
 from dataclasses import dataclass
 
 import machine
-from report import Row
+import peers
+from report import Row, median
 
 ROLES = {"relay": "credfd-relay", "keeper": "credfd-keeper", "resolver": "credfd-resolver", "client": "load"}
 BROKER = ("relay", "keeper")
@@ -64,11 +64,19 @@ class Load:
         command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms,
                    path]
         if kind == "lease":
-            command = bench.run_command("plain" if way == "lease-plain" else "tls", command)
+            command = self._around(command)
         words = [str(word) for word in command]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._line()  # "ready"
         self.pids = self._processes(kind)
+
+    def _around(self, command):
+        """The broker before it, ours or the Go reference."""
+        if self.way == "Go":
+            place = f"https://127.0.0.1:{self.bench.upstream.tls_port}"
+            return [self.bench.go_broker, "run", place, self.bench.upstream.ca_file, self.bench.folder / "api.key", "--",
+                    *command]
+        return self.bench.run_command("plain" if self.way == "lease-plain" else "tls", command)
 
     def __enter__(self):
         return self
@@ -91,7 +99,7 @@ class Load:
         if kind == "lease":
             children = machine.children(self.process.pid)
             pids |= {role: children[name] for role, name in ROLES.items() if name in children}
-            pids["supervisor"] = self.process.pid
+            pids["broker" if self.way == "Go" else "supervisor"] = self.process.pid
         else:
             pids["client"] = self.process.pid
         if self.way == "floor":
@@ -131,9 +139,14 @@ def listens(path):
 class Bench:
     """What all rows share: where things are, and what was measured, round for round."""
 
-    def __init__(self, build, folder, upstream, cpu):
-        self.build, self.folder, self.upstream, self.cpu = build, folder, upstream, cpu
+    def __init__(self, build, folder, upstream, cpu, form):
+        self.build, self.folder, self.upstream, self.cpu, self.form = build, folder, upstream, cpu, form
         self.raw, self.is_reversed = [], False
+        self.missing, self.closing, self.made = {}, contextlib.ExitStack(), {}
+        try:
+            self.go_broker = peers.go_program("broker", folder)
+        except peers.Missing as why:
+            self.go_broker, self.missing["Go"] = None, str(why)
         self.pump_path = str(folder / "pump")
         (folder / "api.key").write_text("bench-key-0f5b0d9c2e11\n")
         (folder / "api.key").chmod(0o400)
@@ -143,7 +156,14 @@ class Bench:
         while not listens(self.pump_path) and self.pump.poll() is None:
             time.sleep(0.005)
 
+    def shared(self, kind):
+        """The one of that kind that several rows share: made when the first asks for it."""
+        if kind not in self.made:
+            self.made[kind] = kind(self)
+        return self.made[kind]
+
     def close(self):
+        self.closing.close()
         self.pump.kill()
         self.pump.wait()
 
@@ -161,7 +181,7 @@ class Bench:
 
     def in_turn(self, *ways):
         """The order changes from round to round, so that coming second is nobody's lot."""
-        return reversed(ways) if self.is_reversed else ways
+        return ways[::-1] if self.is_reversed else ways
 
     def measure(self, row, way, **how):
         with Load(self, way, **how) as load:
@@ -174,10 +194,6 @@ class Bench:
 
     def of(self, row, way):
         return [seen for seen in self.raw if seen["row"] == row and seen["way"] == way]
-
-
-def median(values):
-    return statistics.median(list(values))
 
 
 def per_request(seen, roles=BROKER):
@@ -197,7 +213,7 @@ class Requests:
 
     def round(self, bench, ms):
         for shape in SMALL + LARGE:
-            for way in bench.in_turn("lease", "direct"):
+            for way in bench.in_turn("lease", "direct", *(["Go"] if bench.go_broker else [])):
                 bench.measure("tls " + shape.name, way, streams=shape.streams, ms=ms, path=shape.path)
         for shape in SMALL:
             for way in bench.in_turn("lease-plain", "floor"):
@@ -222,6 +238,11 @@ class Requests:
         yield Row(group, "requests/s by the clock, against direct", "",
                   [a["rate"] / b["rate"] for a, b in zip(ours, direct)], None,
                   f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
+        theirs = bench.of("tls " + shape.name, "Go")
+        yield Row(group, "CPU a request, Go", "us", [per_request(seen, ("broker",)) for seen in theirs], None,
+                  bench.missing.get("Go", "one process; no rules, no audit, no masking"))
+        yield Row(group, "requests a CPU second, Go against direct", "", by_cpu(theirs, direct), None,
+                  bench.missing.get("Go", ""))
         yield Row(group, "latency p50", "us", [seen["p50_us"] for seen in ours], None,
                   f"direct {median(s['p50_us'] for s in direct):.0f}; "
                   f"p99 {median(s['p99_us'] for s in ours):.0f}, direct {median(s['p99_us'] for s in direct):.0f}")
@@ -241,12 +262,12 @@ class Body:
         self.growth = {role: [] for role in BROKER}
 
     def round(self, bench, _ms):
-        for way in bench.in_turn("lease", "direct", "lease-plain", "floor"):
+        for way in bench.in_turn("lease", "direct", "lease-plain", "floor", *(["Go"] if bench.go_broker else [])):
             bench.measure("body", way, warm_up=1 if way == "direct" else 0, requests=1, path="/big")
 
     def rows(self, bench):
         group = f"A body of {self.mib} MiB"
-        ways = {way: bench.of("body", way) for way in ("lease", "direct", "lease-plain", "floor")}
+        ways = {way: bench.of("body", way) for way in ("lease", "direct", "lease-plain", "floor", "Go")}
         speed = {way: [seen["bytes"] / MIB / seen["seconds"] for seen in rounds] for way, rounds in ways.items()}
         pairs = [("lease", "direct", "over TLS", None), ("lease-plain", "floor", "plain", (">=", 0.5))]
         for way, against, name, mark in pairs:
@@ -254,6 +275,8 @@ class Body:
                       f"{against} {median(speed[against]):,.0f}")
             yield Row(group, f"{name}: bytes a CPU second, against {against}", "", by_cpu(ways[way], ways[against]),
                       mark)
+        yield Row(group, "over TLS: bytes a CPU second, Go against direct", "", by_cpu(ways["Go"], ways["direct"]), None,
+                  bench.missing.get("Go", ""))
         for role in BROKER:
             yield Row(group, f"peak RSS, {role}", "MiB", [seen["peak_kib"][role] / 1024 for seen in ways["lease"]])
 
@@ -373,23 +396,3 @@ class Calls:
             note = ", ".join(f"{role} {median(counts):.1f}" for role, counts in zip(BROKER, both) if counts)
             yield Row("System calls a request", f"relay + keeper, {shape.name}", "", [sum(pair) for pair in zip(*both)],
                       None, note or self.why)
-
-
-class Later:
-    """What performance asks for and what is not there yet to be measured."""
-
-    MISSING = [
-        ("fork to first answer, living keeper", "ms", ("<=", 1.8), "needs the runner"),
-        ("each further lease, relay + keeper", "KiB", ("<=", 100), "needs the runner"),
-        ("dispatcher, CPU a request", "us", ("<=", 7.0), "needs the dispatcher; nginx and haproxy in the same run"),
-        ("dispatcher, system calls a request", "", ("<=", 4.2), "needs the dispatcher"),
-        ("dispatcher, idle WebSocket tunnel", "KiB", ("<=", 0.6), "needs the dispatcher"),
-        ("dispatcher, echo on 8 tunnels", "MiB/s", (">=", 1150), "needs the dispatcher"),
-    ]
-
-    def round(self, _bench, _ms):
-        pass
-
-    def rows(self, _bench):
-        for name, unit, mark, why in self.MISSING:
-            yield Row("Not measured yet", name, unit, [], mark, why)

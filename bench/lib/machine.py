@@ -1,6 +1,7 @@
 """What the kernel tells about processes and about this machine. Nothing here runs or judges anything."""
 import os
 import platform
+import resource
 import subprocess
 from pathlib import Path
 
@@ -8,10 +9,10 @@ TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def cpu_ns(pid):
-    """CPU time of a process with one thread, what interrupts took from it included: by the scheduler's own count, in
+    """CPU time of a process and its threads, what interrupts took from it included: by the scheduler's own count, in
     nanoseconds; on a kernel without it by the clock's ticks."""
     try:
-        spent = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        spent = sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
     except FileNotFoundError:
         spent = 0
     return spent or sum(map(int, stat(pid)[11:13])) * TICK_NS
@@ -65,6 +66,21 @@ def children(pid):
     return found
 
 
+def tree(pid):
+    """A process and all that descend from it."""
+    children = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        children += map(int, (task / "children").read_text().split())
+    return [pid, *(below for child in children for below in tree(child))]
+
+
+def descriptors():
+    """How many a process may hold; as many as the kernel lets us ask for."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
 def busy_ns(cpu):
     """What one CPU has done for anybody, in ticks' precision; another guest's share of it included."""
     for line in Path("/proc/stat").read_text().splitlines():
@@ -82,6 +98,11 @@ def pin(cpu):
     return cpu
 
 
+def other(cpu):
+    """A CPU for whoever is not measured; the same where there is no other."""
+    return min(set(range(os.cpu_count())) - {cpu}, default=cpu)
+
+
 def first_line(*command):
     try:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -97,7 +118,6 @@ def describe(program):
         "kernel": platform.release(),
         "machine": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
         "credfd": first_line(program, "version"),
-        "nginx": first_line("nginx", "-v"),
         "openssl": first_line("openssl", "version"),
         "load_average": os.getloadavg(),
     }

@@ -29,6 +29,10 @@ class Row:
         return {**dataclasses.asdict(self), "median": self.median, "is_met": self.is_met}
 
 
+def median(values):
+    return statistics.median(list(values))
+
+
 def figure(value):
     """Three digits that mean something."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
@@ -63,10 +67,12 @@ def print_table(rows):
         show(line)
 
 
-def write_json(folder, name, rows, raw, facts):
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.json"
+def stem(name):
+    """What the files of one run are called."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def write_json(path, rows, raw, facts):
     with open(path, "w") as file:
         json.dump({"facts": facts, "rows": [row.as_json() for row in rows], "raw": raw}, file, indent=1)
         file.write("\n")
-    return path

@@ -14,7 +14,7 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 12000; }}
 http {{
     access_log off;
     default_type application/json;

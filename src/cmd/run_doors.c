@@ -41,14 +41,27 @@ bool run_doors_need_place(const struct doors *doors, const struct run_options *o
     return doors_are_wanted(doors) || options->isolation != ISOLATION_NONE;
 }
 
-/* What could be read or rewritten to have more than the leases: each secret's file, and the configuration. */
-static size_t list_hidden(const struct settings *settings, const char *ret[static LIMIT_LEASES + 1]) {
+/* Whoever could read them would need no lease. */
+static size_t list_secrets(const struct settings *settings, const char *ret[static LIMIT_LEASES]) {
     size_t n = 0;
 
     for (size_t i = 0; i < settings->n_credentials; i++)
         if (settings->credentials[i].secret.path)
             ret[n++] = settings->credentials[i].secret.path;
-    ret[n++] = settings->path;
+    return n;
+}
+
+#define KEPT 2
+
+/* What is not the command's to write: its own rules, and what is said of it. */
+static size_t list_kept(const struct settings *settings, bool has_file, const char *ret[static KEPT]) {
+    const char *audit = settings->audit.file;
+    size_t n = 0;
+
+    if (has_file)
+        ret[n++] = settings->path;
+    if (audit && strcmp(audit, "-") != 0)
+        ret[n++] = audit;
     return n;
 }
 
@@ -93,7 +106,7 @@ static int take_listeners(struct doors *doors, struct workload_place *place) {
 
 static int prepare(struct doors *doors, const struct run_options *options, const struct settings *settings,
                    struct workload *workload, struct workload_place *ret, char **ret_error) {
-    const char *hidden[LIMIT_LEASES + 1];
+    const char *hidden[LIMIT_LEASES], *kept[KEPT];
     struct workload_isolation isolation = {
         .wanted = choose_isolation(doors, options),
         .is_best = options->is_best,
@@ -102,7 +115,9 @@ static int prepare(struct doors *doors, const struct run_options *options, const
         .writable = options->writable,
         .n_writable = options->n_writable,
         .hidden = hidden,
-        .n_hidden = list_hidden(settings, hidden),
+        .n_hidden = list_secrets(settings, hidden),
+        .kept = kept,
+        .n_kept = list_kept(settings, options->n_profiles == 0, kept),
         .doors = doors->directory,
     };
 
@@ -112,7 +127,7 @@ static int prepare(struct doors *doors, const struct run_options *options, const
 int run_doors_make(struct doors *doors, const struct run_options *options, const struct settings *settings,
                    struct workload *workload) {
     _cleanup_free_ char *error = NULL;
-    struct workload_place place;
+    struct workload_place place = {.diag = -EBADF};
     int r = doors_are_wanted(doors) ? door_files_make(doors, &error) : 0;
 
     if (r == 0)

@@ -36,7 +36,7 @@ void workload_done(struct workload *workload);
 /* How much of the machine the command sees. */
 enum isolation {
     ISOLATION_NONE,    /* all of it */
-    ISOLATION_NETWORK, /* a network with nothing in it but the doors; sockets of others in the file system are covered */
+    ISOLATION_NETWORK, /* a network with nothing in it but the doors; sockets of others are covered */
     ISOLATION_FULL,    /* and processes and files of its own: the system to read, its directory to write, no home */
 };
 
@@ -48,6 +48,8 @@ struct workload_isolation {
     size_t n_readable, n_writable;
     const char *const *hidden; /* of both: files with keys, and directories that the command is not to see */
     size_t n_hidden;
+    const char *const *kept; /* likewise: files that can be read, and neither written to nor replaced */
+    size_t n_kept;
     const char *doors; /* the directory of the doors' files: seen wherever the command looks; NULL for none */
 };
 

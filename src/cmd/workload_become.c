@@ -1,3 +1,5 @@
+#include "cmd/workload_become.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -7,8 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "cmd/workload_become.h"
 
 #include "base/fd.h"
 #include "base/limits.h"

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "cmd/workload.h"
 
 /* What credfd was started with, and the command gets back: workload_init fills it in. */

@@ -27,7 +27,7 @@
 
 struct inside {
     const struct workload_isolation *isolation;
-    struct view_sockets sockets;
+    struct view_paths sockets;
     struct view_places places; /* of ISOLATION_FULL */
     int line;
     bool is_full;
@@ -51,7 +51,8 @@ static void say_and_wait(const struct inside *inside, enum line_kind kind, int n
 
 /* What the command finds comes later. Until then nothing of the supervisor's is here, where somebody might look. */
 static void forget_environment(void) {
-    _cleanup_free_ char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+    const char *found = getenv("HOME");
+    _cleanup_free_ char *home = found ? strdup(found) : NULL;
 
     for (char **variable = environ; variable && *variable; variable++)
         explicit_bzero(*variable, strlen(*variable));
@@ -111,13 +112,15 @@ static void make_view(struct inside *inside) {
         .n_writable = isolation->n_writable,
         .hidden = isolation->hidden,
         .n_hidden = isolation->n_hidden,
-        .kept = isolation->doors,
+        .kept = isolation->kept,
+        .n_kept = isolation->n_kept,
+        .doors = isolation->doors,
     };
     struct view_fault fault = {.what = ""};
     int r = inside->is_full ? view_compose(&want, &inside->sockets, &inside->places, &fault)
                             : view_cover(&want, &inside->sockets, &fault);
 
-    view_sockets_done(&inside->sockets);
+    view_paths_done(&inside->sockets);
     if (r < 0)
         fail(inside, r, fault.what, fault.path);
 }
@@ -143,7 +146,9 @@ static char **split_words(char *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
         n += bytes[i] == '\0';
     words = calloc(n + 1, sizeof(*words));
-    for (size_t i = 0; words && i < n; i++) {
+    if (!words)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
         words[i] = bytes;
         bytes += strlen(bytes) + 1;
     }

@@ -1,7 +1,6 @@
 #include "cmd/workload_line.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,7 +17,8 @@ union control {
 };
 
 int line_send(int line, const struct line_message *message) {
-    struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = sizeof(*message)};
+    struct line_message copy = *message; /* sendmsg(2) takes no const */
+    struct iovec part = {.iov_base = &copy, .iov_len = sizeof(copy)};
     union control control = {.bytes = {0}};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t n;
@@ -29,6 +29,8 @@ int line_send(int line, const struct line_message *message) {
         header.msg_control = control.bytes;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * message->n_fds);
         rights = CMSG_FIRSTHDR(&header);
+        if (!rights)
+            return -EMSGSIZE;
         *rights = (struct cmsghdr){
             .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * message->n_fds)};
         memcpy(CMSG_DATA(rights), message->fds, sizeof(int) * message->n_fds);
@@ -61,7 +63,7 @@ static size_t take_descriptors(struct msghdr *header, int fds[static LINE_FDS]) 
 }
 
 int line_receive(int line, struct line_message *ret) {
-    struct line_message message;
+    struct line_message message = {.n_fds = 0};
     struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
     union control control;
     struct msghdr header = {

@@ -1,3 +1,5 @@
+#include "cmd/workload.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -13,7 +15,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
-#include "cmd/workload.h"
 #include "cmd/workload_become.h"
 #include "cmd/workload_inside.h"
 #include "cmd/workload_line.h"
@@ -36,7 +37,7 @@ static void forget_place(struct workload_place *place) {
 
 static int note_ports(struct workload_place *place, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        struct sockaddr_in address;
+        struct sockaddr_in address = {.sin_port = 0};
         socklen_t size = sizeof(address);
 
         if (getsockname(place->listeners[i], (struct sockaddr *)&address, &size) < 0)
@@ -71,7 +72,7 @@ static int map_it(const struct workload *workload) {
 }
 
 static int take_place(struct line_message *made, size_t n, struct workload_place *ret) {
-    if (made->n_fds != (n > 0 ? n + 1 : 0)) {
+    if (n >= LINE_FDS || made->n_fds != (n > 0 ? n + 1 : 0)) {
         for (size_t i = 0; i < made->n_fds; i++)
             fd_close(&made->fds[i]);
         return -EPROTO;
@@ -85,7 +86,7 @@ static int take_place(struct line_message *made, size_t n, struct workload_place
 static int converse(struct workload *workload, size_t n_listeners, struct workload_place *ret, char *text,
                     size_t text_size) {
     for (;;) {
-        struct line_message message;
+        struct line_message message = {.n_fds = 0};
         int r = line_receive(workload->line, &message);
 
         (void)snprintf(text, text_size, "%s",
@@ -207,7 +208,10 @@ int workload_prepare(struct workload *workload, const struct workload_isolation 
                      struct workload_place *ret, char **ret_error) {
     struct workload_isolation at = *isolation;
     bool is_full = isolation->wanted == ISOLATION_FULL;
-    int r = is_full ? check_paths("--read", at.readable, at.n_readable, ret_error) : 0;
+    int r = n_listeners > ARRAY_LEN(ret->listeners) ? -E2BIG : 0;
+
+    if (r == 0 && is_full)
+        r = check_paths("--read", at.readable, at.n_readable, ret_error);
 
     if (r == 0 && is_full)
         r = check_paths("--write", at.writable, at.n_writable, ret_error);

@@ -90,7 +90,7 @@ static bool next_word(struct slice *rest, struct slice *ret_before, struct slice
 
 bool environment_names(const struct credential *credential, struct slice word) {
     for (size_t i = 0; i < credential->n_env; i++) {
-        struct slice rest = slice_of_string(credential->env[i].value), before, found;
+        struct slice rest = slice_of_string(credential->env[i].value), before, found = SLICE_EMPTY;
 
         while (next_word(&rest, &before, &found))
             if (slice_equals(found, word))
@@ -101,15 +101,18 @@ bool environment_names(const struct credential *credential, struct slice word) {
 
 /* Settings have checked that every brace has its partner and every word is known. */
 static int fill_in(struct buf *to, const char *template, const struct filling *filling) {
-    struct slice rest = slice_of_string(template), before, word;
+    struct slice rest = slice_of_string(template), before, word = SLICE_EMPTY;
     bool has_word;
     int r;
 
     do {
+        const struct word *found;
+
         has_word = next_word(&rest, &before, &word);
+        found = has_word ? find_word(word) : NULL;
         r = buf_append(to, before);
-        if (r == 0 && has_word)
-            r = find_word(word)->append(to, filling);
+        if (r == 0 && found)
+            r = found->append(to, filling);
     } while (r == 0 && has_word && rest.p);
     return r;
 }

@@ -1,7 +1,7 @@
 /*
  * What of a WebSocket reaches the workload: the frames of an upstream, with the secret overwritten in each message
- * (over all of its fragments), in close reasons and in pings. No length and no order changes; held back is what may be the
- * beginning of the secret, and whatever comes behind it, to the message's end at the most. Only the keeper calls it.
+ * (over all of its fragments), in close reasons and in pings. No length and no order changes; held back is what may be
+ * the beginning of the secret, and whatever comes behind it, to the message's end at the most. Only the keeper calls it.
  */
 #pragma once
 

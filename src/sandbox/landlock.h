@@ -1,7 +1,8 @@
 /*
  * Landlock for roles: no file, no TCP, no abstract socket and no signal beyond the process itself, except reading
- * below the directories that are named, and making, changing and removing files and directories below others. An older kernel gives what it has; one without Landlock gives nothing, and
- * seccomp stands alone (`credfd doctor` says so).
+ * below the directories that are named, and making, changing and removing files and directories below others. An older
+ * kernel gives what it has; one without Landlock gives nothing, and seccomp stands alone (`credfd doctor` says so). And
+ * for a command with a view of its own (view.h), where Landlock is the second wall.
  */
 #pragma once
 

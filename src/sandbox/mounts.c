@@ -80,19 +80,19 @@ int mounts_put(int *tree, const char *path) {
 }
 
 int mounts_cover_file(const char *path) {
-    int tree, r = mounts_take("/dev/null", &tree);
+    int tree = -EBADF, r = mounts_take("/dev/null", &tree);
 
     return r == 0 ? mounts_put(&tree, path) : r;
 }
 
 int mounts_cover_directory(const char *path) {
-    int tree, r = mounts_make_memory(0700, 0, &tree);
+    int tree = -EBADF, r = mounts_make_memory(0700, 0, &tree);
 
     return r == 0 ? mounts_put(&tree, path) : r;
 }
 
 int mounts_shut_path(const char *path) {
-    int tree, r = mounts_take(path, &tree);
+    int tree = -EBADF, r = mounts_take(path, &tree);
 
     if (r < 0)
         return r;

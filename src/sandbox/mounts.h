@@ -1,7 +1,7 @@
 /*
- * Mounts as the new calls make them (mount_setattr(2), Linux 5.12): pieces of the tree are taken as descriptors, changed,
- * and put where they belong. For a mount namespace of one's own; decides nothing about what goes where. Called by
- * sandbox/view*.c.
+ * Mounts as the new calls make them (mount_setattr(2), Linux 5.12): pieces of the tree are taken as descriptors,
+ * changed, and put where they belong. For a mount namespace of one's own; decides nothing about what goes where. Called
+ * by sandbox/view*.c.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ int mounts_make_terminals(int *ret_tree);
 /* Puts it at `path`, which exists (a directory for a directory, else a file). 0 or -errno; `*tree` is closed. */
 int mounts_put(int *tree, const char *path);
 
-/* The file, socket or pipe at `path` is /dev/null from now on; the directory, empty and this user's alone. 0 or -errno. */
+/* The file, socket or pipe is /dev/null from now on; the directory, empty and this user's alone. 0 or -errno. */
 int mounts_cover_file(const char *path);
 int mounts_cover_directory(const char *path);
 

@@ -35,15 +35,17 @@ int namespace_enter(const struct namespace_want *want) {
 
 static int write_file(pid_t pid, const char *name, struct slice text) {
     char path[64];
-    _cleanup_close_ int fd = -EBADF;
-    ssize_t n;
+    ssize_t n = -1;
+    int fd, r = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
     fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    n = write(fd, text.p, text.n);
-    return n < 0 ? -errno : (size_t)n == text.n ? 0 : -EIO;
+    if (fd < 0 || (n = write(fd, text.p, text.n)) < 0)
+        r = -errno;
+    else if ((size_t)n != text.n)
+        r = -EIO; /* a map is taken whole, or not at all */
+    fd_close(&fd);
+    return r;
 }
 
 static ssize_t read_file(const char *path, char *text, size_t size) {
@@ -61,7 +63,7 @@ static struct slice next_word(struct slice *line) {
     return slice_cut(line, ' ');
 }
 
-/* Everybody whom we know ourselves, by the number that we know him by: a map of ours, its middle column made the first. */
+/* Everybody whom we know ourselves, by the number that we know him by: our own map, its second column as its first. */
 static int write_everybody(pid_t child, const char *name, const char *ours) {
     char text[MAP_MAX + 1], map[MAP_MAX + 1];
     ssize_t n = read_file(ours, text, sizeof(text));
@@ -167,7 +169,7 @@ static struct attempt watch_trial(pid_t child, int line) {
 }
 
 static struct attempt attempt_in_child(const struct namespace_want *want) {
-    struct attempt attempt = {NO_TRIAL, 0};
+    struct attempt attempt;
     int line[2], r = fd_pair(SOCK_STREAM, line);
     pid_t child;
 

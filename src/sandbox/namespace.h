@@ -15,8 +15,8 @@ struct namespace_want {
 };
 
 /*
- * In the process that enters: leaves its old namespaces. Then the process outside calls namespace_map, and tells this one
- * so; only then does it go on. 0 or -errno.
+ * In the process that enters: leaves its old namespaces. Then the process outside calls namespace_map, and tells this
+ * one so; only then does it go on. 0 or -errno.
  */
 int namespace_enter(const struct namespace_want *want);
 
@@ -29,5 +29,8 @@ int namespace_map(pid_t child);
 /* In the new network: the loopback goes up. 0 or -errno. */
 int namespace_raise_loopback(void);
 
-/* Why the kernel or this user cannot, for people: tries it in a process of its own. NULL when it works; else a constant. */
+/*
+ * Why the kernel or this user cannot, for people, and what mends it: tries it in a process of its own. NULL when it
+ * works; else a constant.
+ */
 const char *namespace_obstacle(const struct namespace_want *want);

@@ -16,21 +16,23 @@ struct view_want {
     size_t n_readable, n_writable;
     const char *const *hidden; /* files and directories that are covered wherever they would be seen */
     size_t n_hidden;
-    const char *kept; /* a directory that is seen in any case, to be read; NULL for none */
+    const char *const *kept; /* files that, where they are seen, are neither written to nor replaced */
+    size_t n_kept;
+    const char *doors; /* a directory that is seen in any case, to be read; NULL for none */
 };
 
-/* Sockets and pipes of others, by their paths. */
-struct view_sockets {
+/* Absolute ones, owned. */
+struct view_paths {
     char **paths;
     size_t n;
 };
 
 /*
- * Those that programs of this network namespace listen at, and those that lie where they usually do: to be called
- * before it is left. At most LIMIT_HIDDEN: -E2BIG beyond. 0 or -errno.
+ * Sockets and pipes of others: those that programs of this network namespace listen at, and those that lie where they
+ * usually do. To be called before it is left. At most LIMIT_HIDDEN: -E2BIG beyond. 0 or -errno.
  */
-int view_find_sockets(struct view_sockets *ret);
-void view_sockets_done(struct view_sockets *sockets);
+int view_find_sockets(struct view_paths *ret);
+void view_paths_done(struct view_paths *sockets);
 
 /* Whether the variable is about an agent, a bus or a display that the command is not to reach. */
 bool view_hides_variable(const char *name, size_t length);
@@ -41,10 +43,10 @@ struct view_fault {
 };
 
 /*
- * Everything is as it was, but: sockets and directories of agents are covered, `hidden` too, `kept` and what the kernel
- * can be told by /proc/sys and /sys cannot be written to. 0, or -errno and what failed.
+ * Everything is as it was, but: sockets and directories of agents are covered, `hidden` too; `doors`, `kept` and what
+ * the kernel can be told by /proc/sys and /sys cannot be written to. 0, or -errno and what failed.
  */
-int view_cover(const struct view_want *want, const struct view_sockets *sockets, struct view_fault *ret_fault);
+int view_cover(const struct view_want *want, const struct view_paths *sockets, struct view_fault *ret_fault);
 
 /* Where a composed view lets read and write, for the second wall (landlock.h). */
 struct view_places {
@@ -58,5 +60,5 @@ void view_places_done(struct view_places *places);
  * /tmp, /run, /dev and home. No home, no key file, no socket of others. The process goes on in the same working
  * directory. 0, or -errno and what failed.
  */
-int view_compose(const struct view_want *want, const struct view_sockets *sockets, struct view_places *ret,
+int view_compose(const struct view_want *want, const struct view_paths *sockets, struct view_places *ret,
                  struct view_fault *ret_fault);

@@ -1,3 +1,5 @@
+#include "sandbox/view.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
@@ -11,7 +13,6 @@
 #include "base/macros.h"
 #include "base/weaken.h"
 #include "sandbox/mounts.h"
-#include "sandbox/view.h"
 #include "sandbox/view_path.h"
 #include "sandbox/view_piece.h"
 
@@ -92,9 +93,10 @@ static const char *const no_work_below[] = {"/dev", "/etc", "/proc", "/sys"};
 
 struct composition {
     const struct view_want *want;
-    const struct view_sockets *sockets;
+    const struct view_paths *sockets;
     struct view_fault *fault;
     struct pieces pieces;
+    struct view_paths hidden, kept;
     char cwd[PATH_MAX];
     char terminal[PATH_MAX]; /* the command's own; empty for none */
 };
@@ -146,10 +148,10 @@ static int take_paths(struct composition *it) {
     r = take_wanted(it, want->readable, want->n_readable, PIECE_READABLE);
     if (r == 0)
         r = take_wanted(it, want->writable, want->n_writable, PIECE_WRITABLE);
-    if (r < 0 || !want->kept)
+    if (r < 0 || !want->doors)
         return r;
-    r = pieces_take(&it->pieces, want->kept, PIECE_READABLE);
-    return r < 0 ? view_fail(it->fault, r, "the doors' directory cannot be taken along", want->kept) : 0;
+    r = pieces_take(&it->pieces, want->doors, PIECE_READABLE);
+    return r < 0 ? view_fail(it->fault, r, "the doors' directory cannot be taken along", want->doors) : 0;
 }
 
 /* Where programs may leave what they like until the command ends. */
@@ -180,7 +182,7 @@ static int make_fresh(struct composition *it) {
 static int take_terminal(struct composition *it) {
     for (int fd = 0; fd <= 2; fd++)
         if (ttyname_r(fd, it->terminal, sizeof(it->terminal)) == 0) {
-            int tree, r = mounts_take(it->terminal, &tree);
+            int tree = -EBADF, r = mounts_take(it->terminal, &tree);
 
             return r < 0 ? view_fail(it->fault, r, "the terminal cannot be taken along", it->terminal)
                          : pieces_add(&it->pieces, "/dev/console", PIECE_DEVICE, &tree, false);
@@ -202,7 +204,7 @@ static int make_devices(struct composition *it) {
 }
 
 static int make_proc(struct composition *it) {
-    int tree, r = mounts_make_proc(&tree);
+    int tree = -EBADF, r = mounts_make_proc(&tree);
 
     if (r == 0)
         r = pieces_add(&it->pieces, "/proc", PIECE_WRITABLE, &tree, true);
@@ -248,9 +250,10 @@ static int cover_homes(struct composition *it) {
 
 static int shut_kernel(struct composition *it) {
     char path[64];
-    int r = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(told_to_kernel) && !WEAKENED(VIEW); i++) {
+        int r;
+
         (void)snprintf(path, sizeof(path), ROOT "%s", told_to_kernel[i]);
         r = mounts_shut_path(path);
         if (r < 0 && r != -ENOENT)
@@ -266,16 +269,24 @@ static int cover(struct composition *it) {
     if (r == 0)
         r = cover_homes(it);
     if (r == 0)
-        r = view_path_cover_all(ROOT, (const char *const *)it->sockets->paths, it->sockets->n, want->kept, it->cwd,
+        r = view_path_cover_all(ROOT, (const char *const *)it->sockets->paths, it->sockets->n, want->doors, it->cwd,
                                 it->fault);
     if (r == 0)
-        r = view_path_cover_all(ROOT, want->hidden, want->n_hidden, want->kept, it->cwd, it->fault);
+        r = view_path_keep_all(ROOT, &it->kept, it->fault);
+    if (r == 0)
+        r = view_path_cover_all(ROOT, (const char *const *)it->hidden.paths, it->hidden.n, want->doors, it->cwd,
+                                it->fault);
     return r == 0 ? shut_kernel(it) : r;
 }
 
 static int gather(struct composition *it) {
-    int r = make_devices(it);
+    int r = view_path_resolve(it->want->hidden, it->want->n_hidden, &it->hidden);
 
+    if (r == 0)
+        r = view_path_resolve(it->want->kept, it->want->n_kept, &it->kept);
+    if (r < 0)
+        return view_fail(it->fault, r, "cannot be found", "what is hidden");
+    r = make_devices(it);
     if (r == 0)
         r = make_proc(it);
     if (r == 0)
@@ -345,7 +356,7 @@ void view_places_done(struct view_places *places) {
     *places = (struct view_places){.n_readable = 0};
 }
 
-int view_compose(const struct view_want *want, const struct view_sockets *sockets, struct view_places *ret,
+int view_compose(const struct view_want *want, const struct view_paths *sockets, struct view_places *ret,
                  struct view_fault *ret_fault) {
     struct composition it = {.want = want, .sockets = sockets, .fault = ret_fault};
     mode_t mask = umask(022);
@@ -360,6 +371,8 @@ int view_compose(const struct view_want *want, const struct view_sockets *socket
     if (r == 0)
         r = note_places(&it, ret);
     pieces_done(&it.pieces);
+    view_paths_done(&it.hidden);
+    view_paths_done(&it.kept);
     (void)umask(mask);
     return r;
 }

@@ -1,3 +1,5 @@
+#include "sandbox/view.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -11,7 +13,6 @@
 #include "base/macros.h"
 #include "base/weaken.h"
 #include "sandbox/mounts.h"
-#include "sandbox/view.h"
 #include "sandbox/view_path.h"
 
 /* Of agents and services: a socket that is made there later is not seen either. */
@@ -35,7 +36,8 @@ static const char *const triggers[] = {"/proc/sysrq-trigger"};
 /* Taken before anything is covered, put back after. */
 struct saved {
     char cwd[PATH_MAX];
-    int kept, work; /* -EBADF: nothing to be put back */
+    struct view_paths hidden, kept;
+    int doors, work; /* -EBADF: nothing to be put back */
 };
 
 static bool is_agents(const char *path) {
@@ -67,17 +69,21 @@ static bool is_covered(const char *path) {
     return path[5 + n] != '\0' && is_agents_name(name);
 }
 
-static int save(struct saved *saved, const char *kept, struct view_fault *fault) {
-    int r = 0;
+static int save(struct saved *saved, const struct view_want *want, struct view_fault *fault) {
+    int r = view_path_resolve(want->hidden, want->n_hidden, &saved->hidden);
 
+    if (r == 0)
+        r = view_path_resolve(want->kept, want->n_kept, &saved->kept);
+    if (r < 0)
+        return view_fail(fault, r, "cannot be found", "what is hidden");
     if (!getcwd(saved->cwd, sizeof(saved->cwd)))
         return view_fail(fault, -errno, "there is no working directory", "");
-    if (kept)
-        r = mounts_take(kept, &saved->kept);
-    if (r == 0 && kept)
-        r = mounts_shut(saved->kept);
+    if (want->doors)
+        r = mounts_take(want->doors, &saved->doors);
+    if (r == 0 && want->doors)
+        r = mounts_shut(saved->doors);
     if (r < 0)
-        return view_fail(fault, r, "the doors' directory cannot be taken along", kept);
+        return view_fail(fault, r, "the doors' directory cannot be taken along", want->doors);
     r = is_covered(saved->cwd) ? mounts_take(saved->cwd, &saved->work) : 0;
     return r < 0 ? view_fail(fault, r, "the working directory cannot be taken along", saved->cwd) : 0;
 }
@@ -88,13 +94,13 @@ static int put_back(int *tree, const char *path) {
     return r == 0 && *tree >= 0 ? mounts_put(tree, path) : r;
 }
 
-static int restore(struct saved *saved, const char *kept, struct view_fault *fault) {
+static int restore(struct saved *saved, const char *doors, struct view_fault *fault) {
     int r = put_back(&saved->work, saved->cwd);
 
-    if (r == 0 && kept)
-        r = put_back(&saved->kept, kept);
+    if (r == 0 && doors)
+        r = put_back(&saved->doors, doors);
     if (r < 0)
-        return view_fail(fault, r, "cannot be put back", kept ? kept : saved->cwd);
+        return view_fail(fault, r, "cannot be put back", doors ? doors : saved->cwd);
     /* by its name: where it was before, what is covered could be reached by `..` */
     return chdir(saved->cwd) < 0 ? view_fail(fault, -errno, "the working directory is covered", saved->cwd) : 0;
 }
@@ -150,24 +156,33 @@ static int shut_kernel(struct view_fault *fault) {
     return r < 0 ? view_fail(fault, r, "cannot be covered", triggers[0]) : 0;
 }
 
-int view_cover(const struct view_want *want, const struct view_sockets *sockets, struct view_fault *ret_fault) {
-    struct saved saved = {.kept = -EBADF, .work = -EBADF};
+static void saved_done(struct saved *saved) {
+    view_paths_done(&saved->hidden);
+    view_paths_done(&saved->kept);
+    fd_close(&saved->doors);
+    fd_close(&saved->work);
+}
+
+int view_cover(const struct view_want *want, const struct view_paths *sockets, struct view_fault *ret_fault) {
+    struct saved saved = {.doors = -EBADF, .work = -EBADF};
     int r = mounts_own();
 
     if (r < 0)
         return view_fail(ret_fault, r, "the mounts cannot be made this process's own", "/");
-    r = save(&saved, want->kept, ret_fault);
+    r = save(&saved, want, ret_fault);
     if (r == 0)
         r = cover_agents(ret_fault);
+    if (r == 0) /* before the rest: what is put back has sockets and keys in it too */
+        r = restore(&saved, want->doors, ret_fault);
     if (r == 0)
-        r = view_path_cover_all("", (const char *const *)sockets->paths, sockets->n, want->kept, saved.cwd, ret_fault);
+        r = view_path_cover_all("", (const char *const *)sockets->paths, sockets->n, want->doors, saved.cwd, ret_fault);
     if (r == 0)
-        r = view_path_cover_all("", want->hidden, want->n_hidden, want->kept, saved.cwd, ret_fault);
+        r = view_path_keep_all("", &saved.kept, ret_fault);
+    if (r == 0)
+        r = view_path_cover_all("", (const char *const *)saved.hidden.paths, saved.hidden.n, want->doors, saved.cwd,
+                                ret_fault);
     if (r == 0)
         r = shut_kernel(ret_fault);
-    if (r == 0)
-        r = restore(&saved, want->kept, ret_fault);
-    fd_close(&saved.kept);
-    fd_close(&saved.work);
+    saved_done(&saved);
     return r;
 }

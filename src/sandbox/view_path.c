@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,9 +34,8 @@ static int make_parents(const char *path) {
 }
 
 int view_path_make(const char *path, bool is_directory) {
-    _cleanup_close_ int fd = -EBADF;
     struct stat st;
-    int r;
+    int fd, r;
 
     if (stat(path, &st) == 0)
         return S_ISDIR(st.st_mode) == is_directory ? 0 : is_directory ? -ENOTDIR : -EISDIR;
@@ -45,7 +45,10 @@ int view_path_make(const char *path, bool is_directory) {
     if (is_directory)
         return mkdir(path, 0755) < 0 ? -errno : 0;
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    return fd < 0 ? -errno : 0;
+    if (fd < 0)
+        return -errno;
+    fd_close(&fd);
+    return 0;
 }
 
 int view_fail(struct view_fault *fault, int error, const char *what, const char *path) {
@@ -69,23 +72,56 @@ int view_path_cover(const char *root, const char *path) {
     return S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) ? mounts_cover_file(full) : 0;
 }
 
-static bool is_in_the_way(const char *path, const char *kept, const char *cwd) {
+int view_path_resolve(const char *const *paths, size_t n, struct view_paths *ret) {
+    struct view_paths found = {.paths = calloc(n + 1, sizeof(*found.paths))};
+
+    if (!found.paths)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        char *path = realpath(paths[i], NULL);
+
+        if (path)
+            found.paths[found.n++] = path;
+        else if (errno == ENOMEM) {
+            view_paths_done(&found);
+            return -ENOMEM;
+        }
+    }
+    *ret = found;
+    return 0;
+}
+
+static bool is_in_the_way(const char *path, const char *doors, const char *cwd) {
     struct stat st;
 
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-           ((kept && view_path_is_in(kept, path)) || view_path_is_in(cwd, path));
+           ((doors && view_path_is_in(doors, path)) || view_path_is_in(cwd, path));
 }
 
-int view_path_cover_all(const char *root, const char *const *paths, size_t n, const char *kept, const char *cwd,
+int view_path_cover_all(const char *root, const char *const *paths, size_t n, const char *doors, const char *cwd,
                         struct view_fault *fault) {
     for (size_t i = 0; i < n; i++) {
         int r;
 
-        if (kept && view_path_is_in(paths[i], kept))
+        if (doors && view_path_is_in(paths[i], doors))
             continue;
-        r = is_in_the_way(paths[i], kept, cwd) ? -EBUSY : view_path_cover(root, paths[i]);
+        r = is_in_the_way(paths[i], doors, cwd) ? -EBUSY : view_path_cover(root, paths[i]);
         if (r < 0)
             return view_fail(fault, r, "cannot be covered", paths[i]);
+    }
+    return 0;
+}
+
+int view_path_keep_all(const char *root, const struct view_paths *paths, struct view_fault *fault) {
+    for (size_t i = 0; i < paths->n; i++) {
+        char full[PATH_MAX];
+        int r;
+
+        if ((size_t)snprintf(full, sizeof(full), "%s%s", root, paths->paths[i]) >= sizeof(full))
+            continue;
+        r = WEAKENED(VIEW) ? 0 : mounts_shut_path(full);
+        if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EACCES)
+            return view_fail(fault, r, "cannot be kept from changes", paths->paths[i]);
     }
     return 0;
 }

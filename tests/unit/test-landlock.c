@@ -158,6 +158,43 @@ static void nobody_may_send_signals(void **state) {
     assert_int_equal(WEXITSTATUS(status_of_child(signal_parent, &nothing)), 0);
 }
 
+/* A file is executed beneath what may be read, and a socket made where one may write; a closed folder is only listed. */
+static int act_as_command(const void *of) {
+    char made[80], *const words[] = {(char[]){"true"}, NULL};
+    pid_t pid;
+    int status, done = 0;
+
+    if (landlock_enter_command(of) < 0)
+        return NOT_ENTERED;
+    (void)snprintf(made, sizeof(made), "%s/made", open_folder);
+    done |= mknod(made, S_IFSOCK | 0600, 0) == 0 && unlink(made) == 0 ? MAKE_IN_OPEN : 0;
+    done |= opens(closed_file, O_RDONLY) ? READ_CLOSED : 0;
+    done |= opens(closed_folder, O_RDONLY | O_DIRECTORY) ? LIST_CLOSED : 0;
+    done |= connects() ? CONNECT : 0;
+    pid = fork();
+    if (pid == 0) {
+        (void)execv("/bin/true", words);
+        _exit(1);
+    }
+    done |= waitpid(pid, &status, 0) == pid && status == 0 ? READ_OPEN : 0;
+    return done;
+}
+
+static int act_without_privileges(const void *of) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? NOT_ENTERED : act_as_command(of);
+}
+
+static void a_command_has_its_places(void **state) {
+    const char *const system[] = {"/usr", "/bin", "/lib", "/lib64", "/etc"}, *const work[] = {open_folder};
+    const struct landlock_want want = {
+        .readable = system, .n_readable = 5, .writable = work, .n_writable = 1, .may_list = 1};
+
+    (void)state;
+    skip_without(1, "");
+    assert_int_equal(WEXITSTATUS(status_of_child(act_without_privileges, &want)),
+                     READ_OPEN | MAKE_IN_OPEN | LIST_CLOSED | CONNECT);
+}
+
 static int abi_in_force(const void *of) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return NOT_ENTERED;
@@ -205,10 +242,11 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_wanted),  cmocka_unit_test(a_folder_to_read),
-        cmocka_unit_test(a_file_to_read),     cmocka_unit_test(connections),
-        cmocka_unit_test(nobody_may_bind),    cmocka_unit_test(nobody_may_send_signals),
-        cmocka_unit_test(the_abi_comes_back), cmocka_unit_test(a_folder_to_work_in),
+        cmocka_unit_test(nothing_is_wanted),        cmocka_unit_test(a_folder_to_read),
+        cmocka_unit_test(a_file_to_read),           cmocka_unit_test(connections),
+        cmocka_unit_test(nobody_may_bind),          cmocka_unit_test(nobody_may_send_signals),
+        cmocka_unit_test(the_abi_comes_back),       cmocka_unit_test(a_folder_to_work_in),
+        cmocka_unit_test(a_command_has_its_places),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -12,7 +12,7 @@
 
 static const struct namespace_want mounts = {.has_mounts = true};
 static char folder[] = "/var/tmp/credfd-test-view-XXXXXX";
-static char kept[64], key[64], socket_path[64], work[64];
+static char kept[64], key[64], rules[64], socket_path[64], work[64];
 static int listener = -EBADF;
 
 static bool has_text(const char *path) {
@@ -52,7 +52,17 @@ enum seen {
     READS_KEPT = 1 << 3,
     WRITES_WORK = 1 << 4,
     SETS_KERNEL = 1 << 5,
+    READS_RULES = 1 << 6,
+    CHANGES_RULES = 1 << 7,
 };
+
+/* By writing, by removing, or by another that takes its place. */
+static bool may_change(const char *path) {
+    char other[96];
+
+    (void)snprintf(other, sizeof(other), "%s/other", work);
+    return may_write(path) || unlink(path) == 0 || (mknod(other, S_IFREG | 0600, 0) == 0 && rename(other, path) == 0);
+}
 
 static int look(void) {
     char file[96];
@@ -65,11 +75,13 @@ static int look(void) {
     seen |= has_text(file) ? READS_KEPT : 0;
     seen |= may_make(".") ? WRITES_WORK : 0;
     seen |= may_write("/proc/sys/kernel/core_pattern") ? SETS_KERNEL : 0;
+    seen |= has_text(rules) ? READS_RULES : 0;
     return seen;
 }
 
 static const char *const hidden[] = {key, "/there/is/no/such/file"};
-static const struct view_want wanted = {.hidden = hidden, .n_hidden = 2, .kept = kept};
+static const char *const unchanged[] = {"/there/is/no/such/file", "../rules"};
+static const struct view_want wanted = {.hidden = hidden, .n_hidden = 2, .kept = unchanged, .n_kept = 2, .doors = kept};
 
 static int cover_and_look(const void *of) {
     struct view_fault fault;
@@ -79,11 +91,11 @@ static int cover_and_look(const void *of) {
         print_message("%s: %s: %s\n", fault.path, fault.what, strerror(-r));
         return 200;
     }
-    return look();
+    return look() | (may_change(rules) ? CHANGES_RULES : 0);
 }
 
 static void what_is_to_be_hidden_is_covered(void **state) {
-    struct view_sockets sockets;
+    struct view_paths sockets;
     int seen;
 
     (void)state;
@@ -92,21 +104,21 @@ static void what_is_to_be_hidden_is_covered(void **state) {
     assert_int_equal(view_find_sockets(&sockets), 0);
     assert_true(look() & CONNECTS);
     seen = status_inside(&mounts, cover_and_look, &sockets);
-    view_sockets_done(&sockets);
-    assert_int_equal(seen, READS_KEPT | WRITES_WORK);
+    view_paths_done(&sockets);
+    assert_int_equal(seen, READS_KEPT | WRITES_WORK | READS_RULES);
     assert_true(look() & SEES_KEY);
 }
 
 static int cover_own_ground(const void *of) {
     const char *const ground[] = {folder};
-    const struct view_want want = {.hidden = ground, .n_hidden = 1, .kept = kept};
+    const struct view_want want = {.hidden = ground, .n_hidden = 1, .doors = kept};
     struct view_fault fault;
 
     return view_cover(&want, of, &fault) == -EBUSY && strcmp(fault.path, folder) == 0;
 }
 
 static void the_ground_under_ones_feet_is_not_covered(void **state) {
-    const struct view_sockets none = {NULL, 0};
+    const struct view_paths none = {NULL, 0};
 
     (void)state;
     skip_without_namespaces(&mounts);
@@ -115,14 +127,14 @@ static void the_ground_under_ones_feet_is_not_covered(void **state) {
 }
 
 static void sockets_are_found(void **state) {
-    struct view_sockets sockets;
+    struct view_paths sockets;
     size_t found = 0;
 
     (void)state;
     assert_int_equal(view_find_sockets(&sockets), 0);
     for (size_t i = 0; i < sockets.n; i++)
         found += strcmp(sockets.paths[i], socket_path) == 0;
-    view_sockets_done(&sockets);
+    view_paths_done(&sockets);
     assert_int_equal(found, 1);
 }
 
@@ -167,9 +179,11 @@ static int set_up(void **state) {
     (void)snprintf(kept, sizeof(kept), "%s/kept", folder);
     (void)snprintf(work, sizeof(work), "%s/work", folder);
     (void)snprintf(key, sizeof(key), "%s/key", folder);
+    (void)snprintf(rules, sizeof(rules), "%s/rules", folder);
     (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", folder);
     (void)snprintf(file, sizeof(file), "%s/file", kept);
-    if (mkdir(kept, 0700) < 0 || mkdir(work, 0700) < 0 || make_file(key) < 0 || make_file(file) < 0)
+    if (mkdir(kept, 0700) < 0 || mkdir(work, 0700) < 0 || make_file(key) < 0 || make_file(rules) < 0 ||
+        make_file(file) < 0)
         return -1;
     return make_socket();
 }
@@ -182,6 +196,9 @@ static int tear_down(void **state) {
     (void)snprintf(file, sizeof(file), "%s/file", kept);
     (void)unlink(file);
     (void)unlink(key);
+    (void)unlink(rules);
+    (void)snprintf(file, sizeof(file), "%s/other", work);
+    (void)unlink(file);
     (void)unlink(socket_path);
     return chdir("/") < 0 || rmdir(kept) < 0 || rmdir(work) < 0 || rmdir(folder) < 0 ? -1 : 0;
 }

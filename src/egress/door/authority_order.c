@@ -28,7 +28,7 @@ static int map_certificates(int fd, struct slice *ret) {
 
 static int answer_java(const struct authority *authority, int certificates) {
     _cleanup_close_ int fd = -EBADF;
-    struct slice pem;
+    struct slice pem = SLICE_EMPTY;
     int r = map_certificates(certificates, &pem);
 
     if (r < 0)

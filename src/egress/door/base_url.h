@@ -11,5 +11,5 @@
  * Listens on `fd` (taken over, even on failure) for the lease with that door; `rules` are the lease's, and borrowed for
  * good, as the timeouts. `prefix` is copied: empty, or what every path begins with. 0 or -errno.
  */
-int base_url_open(uint32_t door, enum door_kind kind, int fd, struct slice prefix, const struct exchange_rules *rules,
+int base_url_open(uint32_t number, enum door_kind kind, int fd, struct slice prefix, const struct exchange_rules *rules,
                   const struct connection_timeouts *timeouts);

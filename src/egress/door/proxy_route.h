@@ -22,7 +22,7 @@ struct proxy_place {
 };
 
 /* `rules` are those of the lease's door. 0, -EPROTO (a place that is none) or -ENOMEM. */
-int proxy_route_add(const struct door_place *place, const struct exchange_rules *rules);
+int proxy_route_add(const struct door_place *from, const struct exchange_rules *rules);
 
 /* A base_url door of this relay at 127.0.0.1: whoever is led to the proxy asks it for that URL too. As proxy_route_add. */
 int proxy_route_add_own(uint32_t door, uint16_t port, struct slice prefix, const struct exchange_rules *rules);

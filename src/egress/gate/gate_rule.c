@@ -173,7 +173,7 @@ static char *copy_lower(struct slice text) {
 
 const char *gate_rule_parse(struct slice text, struct gate_rule *ret) {
     struct gate_rule rule = {0};
-    struct slice host, port;
+    struct slice host = SLICE_EMPTY, port = SLICE_EMPTY;
     const char *fault = check_text(text);
 
     if (!fault)

@@ -1,0 +1,234 @@
+/*
+ * Leases of a supervisor that lives on, as a runner has them for its tasks: borrowed, used, and kept.
+ *
+ *     borrow UPSTREAM CA-FILE KEY PATH GET-ONCE LENDER [WORD...]
+ *
+ * It starts the lender (tests/soak/lender.c tells what is said to one), writes the line "ready", and obeys lines, each
+ * answered with a line of JSON:
+ *
+ *     first N     N times: borrows a lease, starts the program GET-ONCE with it, waits for its end, and gives the lease
+ *                 back; and starts `true`, to compare. Milliseconds of each
+ *     hold N      borrows until N are held, or gives back
+ *     ask N       N requests, each on a new stream of the next lease that is held
+ *
+ * For the benchmark only: what fails ends it.
+ */
+#include <credfd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "client.h"
+
+#define LEASES_MAX 20000
+#define FIRST_MAX 1000
+#define CHANNEL 3 /* where a command finds its lease */
+#define SAID_MAX (128 * 1024)
+
+extern char **environ;
+
+static struct {
+    const char *upstream, *ca_file, *key, *path;
+    char *get_once;
+    int lender;
+    int channels[LEASES_MAX];
+    size_t n_held;
+} all;
+
+static void tell(const char *text) {
+    if (send(all.lender, text, strlen(text), MSG_NOSIGNAL) < 0)
+        client_fail("lender", -errno);
+}
+
+/* What the lender says next; a descriptor that comes with it, or -EBADF. */
+static int listen_to(char *text, size_t size) {
+    struct iovec part = {.iov_base = text, .iov_len = size - 1};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(all.lender, &m, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c;
+    int fd = -EBADF;
+
+    if (n <= 0)
+        client_fail("the lender has ended", n < 0 ? -errno : -ECONNRESET);
+    text[n] = '\0';
+    c = CMSG_FIRSTHDR(&m);
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+static int borrow(size_t number) {
+    static char text[SAID_MAX];
+    int fd;
+
+    (void)snprintf(text, sizeof(text), "lend %zu task %s %s %s", number, all.upstream, all.ca_file, all.key);
+    tell(text);
+    fd = listen_to(text, sizeof(text));
+    if (fd < 0)
+        client_fail(text, -ENOTCONN);
+    return fd;
+}
+
+static void give_back(size_t number, int channel) {
+    char text[64];
+
+    (void)close(channel);
+    (void)snprintf(text, sizeof(text), "end %zu", number);
+    tell(text);
+}
+
+/* Starts a program, with a channel or without, and waits for its end. */
+static void run_program(char *const *words, int channel) {
+    posix_spawn_file_actions_t actions;
+    int status;
+    pid_t pid;
+
+    (void)posix_spawn_file_actions_init(&actions);
+    if (channel >= 0)
+        (void)posix_spawn_file_actions_adddup2(&actions, channel, CHANNEL);
+    if (posix_spawnp(&pid, words[0], &actions, NULL, words, environ) != 0 || waitpid(pid, &status, 0) < 0 ||
+        status != 0)
+        client_fail(words[0], -ECHILD);
+    (void)posix_spawn_file_actions_destroy(&actions);
+}
+
+static double ms_since(uint64_t began) {
+    return (double)(client_now_ns() - began) / 1e6;
+}
+
+static void print_list(const char *name, const double *values, size_t n, const char *end) {
+    (void)printf("\"%s\": [", name);
+    for (size_t i = 0; i < n; i++)
+        (void)printf("%s%.3f", i > 0 ? ", " : "", values[i]);
+    (void)printf("]%s", end);
+}
+
+static void first(size_t n) {
+    static char number[] = "3", path[256], program[] = "true";
+    static double leased[FIRST_MAX], alone[FIRST_MAX];
+    char *const with[] = {all.get_once, number, path, NULL}, *const without[] = {program, NULL};
+
+    (void)snprintf(path, sizeof(path), "%s", all.path);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t began = client_now_ns();
+        int channel = borrow(LEASES_MAX + i);
+
+        run_program(with, channel);
+        leased[i] = ms_since(began);
+        give_back(LEASES_MAX + i, channel);
+        began = client_now_ns();
+        run_program(without, -EBADF);
+        alone[i] = ms_since(began);
+    }
+    (void)printf("{");
+    print_list("leased_ms", leased, n, ", ");
+    print_list("alone_ms", alone, n, "}\n");
+}
+
+static void hold(size_t n) {
+    uint64_t began = client_now_ns();
+
+    while (all.n_held < n) {
+        all.channels[all.n_held] = borrow(all.n_held);
+        all.n_held++;
+    }
+    while (all.n_held > n) {
+        all.n_held--;
+        give_back(all.n_held, all.channels[all.n_held]);
+    }
+    (void)printf("{\"held\": %zu, \"ms\": %.3f}\n", all.n_held, ms_since(began));
+}
+
+static void ask_once(int channel) {
+    static char text[64 * 1024];
+    int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
+    int stream = credfd_connect_fd(channel);
+
+    if (stream < 0)
+        client_fail("stream", stream);
+    if (send(stream, text, (size_t)n, MSG_NOSIGNAL) != n || recv(stream, text, sizeof(text), 0) < 12 ||
+        memcmp(text, "HTTP/1.1 200", 12) != 0)
+        client_fail("answer", -EPROTO);
+    (void)close(stream);
+}
+
+static void ask(size_t n) {
+    uint64_t started = client_now_ns();
+
+    latency_reset();
+    for (size_t i = 0; i < n; i++) {
+        uint64_t began = client_now_ns();
+
+        ask_once(all.channels[i % all.n_held]);
+        latency_add(client_now_ns() - began);
+    }
+    (void)printf("{\"requests\": %zu, \"seconds\": %.6f, ", n, ms_since(started) / 1e3);
+    latency_print();
+    (void)printf("}\n");
+}
+
+static void obey(char *line) {
+    char *rest = line;
+    const char *word = strsep(&rest, " ");
+
+    if (strcmp(word, "first") == 0)
+        first(client_number(rest, FIRST_MAX));
+    else if (strcmp(word, "hold") == 0)
+        hold(client_number(rest, LEASES_MAX));
+    else if (strcmp(word, "ask") == 0 && all.n_held > 0)
+        ask(client_number(rest, UINT32_MAX));
+    else
+        client_fail(line, -EINVAL);
+    client_flush();
+}
+
+static void start_lender(char *const *words) {
+    posix_spawn_file_actions_t actions;
+    char said[256];
+    int ends[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        client_fail("socketpair", -errno);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    if (posix_spawn(&pid, words[0], &actions, NULL, words, environ) != 0)
+        client_fail(words[0], -ENOENT);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)close(ends[1]);
+    all.lender = ends[0];
+    (void)listen_to(said, sizeof(said));
+}
+
+int main(int argc, char **argv) {
+    char *line;
+
+    if (argc < 7) {
+        (void)fprintf(stderr, "usage: borrow UPSTREAM CA-FILE KEY PATH GET-ONCE LENDER [WORD...]\n");
+        return 2;
+    }
+    all.upstream = argv[1];
+    all.ca_file = argv[2];
+    all.key = argv[3];
+    all.path = argv[4];
+    all.get_once = argv[5];
+    start_lender(argv + 6);
+    (void)puts("ready");
+    client_flush();
+    while ((line = client_line()))
+        obey(line);
+    tell("stop");
+    (void)wait(NULL);
+    return 0;
+}

@@ -1,0 +1,137 @@
+"""Leases of a supervisor that lives on, as a runner's: how soon the first answer is there, what each further one weighs,
+and whether many are slower than one. The lender is ours, and the Go reference."""
+import shutil
+
+import machine
+import peers
+import plots
+from client import Client
+from report import Row, median
+
+OURS, GO = "credfd", "Go"
+
+
+class Lenders:
+    """How each is started. Ours looks for its roles beside itself, so it has copies of them there."""
+
+    def __init__(self, bench):
+        folder = bench.folder / "programs"
+        folder.mkdir()
+        for program in bench.build.glob("credfd-*"):
+            if program.is_file():
+                shutil.copy(program, folder)
+        shutil.copy(bench.program("bench/lender"), folder / "credfd-lender")
+        self.words = {OURS: [folder / "credfd-lender", bench.folder / "lent.jsonl"]}
+        try:
+            self.words[GO] = [peers.go_program("broker", bench.folder), "lend"]
+        except peers.Missing as why:
+            bench.missing[GO] = str(why)
+
+
+def borrower(bench, name):
+    upstream = bench.upstream
+    return Client([bench.program("bench/borrow"), f"https://127.0.0.1:{upstream.tls_port}", upstream.ca_file,
+                   "bench-key-0f5b0d9c2e11", "/128", bench.program("bench/get-once"),
+                   *bench.shared(Lenders).words[name]])
+
+
+def lender_pids(client):
+    return machine.tree(client.process.pid)[1:]
+
+
+def pss_kib(pids):
+    sizes = [machine.pss_kib(pid) for pid in pids]
+    return None if None in sizes else sum(sizes)
+
+
+class First:
+    """From asking for a lease to the end of a program that made one request with it. The keeper lives already."""
+
+    TIMES = 20
+
+    def round(self, bench, _ms):
+        for name in bench.in_turn(*bench.shared(Lenders).words):
+            with borrower(bench, name) as client:
+                client.ask("first 3")
+                bench.raw.append({"row": "first", "way": name, **client.ask(f"first {self.TIMES}")})
+
+    def rows(self, bench):
+        for name in (OURS, GO):
+            rounds = bench.of("first", name)
+            alone = f"`true` alone {median(median(seen['alone_ms']) for seen in rounds):.1f}" if rounds else ""
+            yield Row("Start", f"lease, program, first answer, with a living keeper, {name}", "ms",
+                      [median(seen["leased_ms"]) for seen in rounds], ("<=", 1.8) if name == OURS else None,
+                      alone or bench.missing.get(name, ""))
+
+
+class Further:
+    """Memory and latency with a growing number of leases: lent and never used, and after one request on each."""
+
+    def round(self, bench, _ms):
+        for name in bench.in_turn(*bench.shared(Lenders).words):
+            with borrower(bench, name) as client:
+                client.ask("hold 1")
+                base = pss_kib(lender_pids(client))
+                if base is None:
+                    return
+                for n in bench.form["leases"]:
+                    self._look(bench, name, client, n, base)
+                if bench.form["idle_leases"]:
+                    self._idle(bench, name, client, bench.form["idle_leases"], base)
+
+    def _look(self, bench, name, client, n, base):
+        took = client.ask(f"hold {n}")["ms"]
+        unused = pss_kib(lender_pids(client))
+        client.ask(f"ask {n}")
+        used = pss_kib(lender_pids(client))
+        seen = client.ask(f"ask {max(n, bench.form['asked'])}")
+        bench.raw.append({"row": f"leases {n}", "way": name, "held": n, "hold_ms": took, "base_kib": base,
+                          "unused_kib": unused, "used_kib": used, **seen})
+
+    def _idle(self, bench, name, client, n, base):
+        took = client.ask(f"hold {n}")["ms"]
+        bench.raw.append({"row": "leases idle", "way": name, "held": n, "hold_ms": took, "base_kib": base,
+                          "unused_kib": pss_kib(lender_pids(client))})
+
+    def rows(self, bench):
+        for name in (OURS, GO):
+            yield from self._rows_of(bench, name)
+
+    def _rows_of(self, bench, name):
+        group = f"Leases, of {name}"
+        one = bench.of("leases 1", name)
+        if not one:
+            yield Row(group, "each further one", "KiB", [], None, bench.missing.get(name, "only root may look"))
+            return
+        for n in bench.form["leases"]:
+            rounds = bench.of(f"leases {n}", name)
+            if n == 1:
+                yield Row(group, "the first, with all that it needs", "KiB", [s["base_kib"] for s in rounds])
+                continue
+            yield Row(group, f"each further one of {n:,}, never used", "KiB",
+                      [(s["unused_kib"] - s["base_kib"]) / (n - 1) for s in rounds],
+                      ("<=", 100) if name == OURS else None,
+                      f"lent in {median(s['hold_ms'] for s in rounds) / n:.2f} ms each")
+            yield Row(group, f"each further one of {n:,}, used once", "KiB",
+                      [(s["used_kib"] - first["used_kib"]) / (n - 1) for s, first in zip(rounds, one)], None,
+                      "its warm TLS connection included")
+            yield Row(group, f"p99 of a request on a new stream, {n:,} leases against one", "",
+                      [s["p99_us"] / first["p99_us"] for s, first in zip(rounds, one)],
+                      ("<=", 2) if name == OURS else None,
+                      f"{median(s['p99_us'] for s in rounds):,.0f} us; p50 {median(s['p50_us'] for s in rounds):,.0f} us")
+        idle = bench.of("leases idle", name)
+        if idle:
+            n = idle[0]["held"]
+            yield Row(group, f"each further one of {n:,}, never used", "KiB",
+                      [(s["unused_kib"] - s["base_kib"]) / (n - 1) for s in idle],
+                      ("<=", 100) if name == OURS else None,
+                      f"lent in {median(s['hold_ms'] for s in idle) / n:.2f} ms each")
+
+    def plots(self, bench):
+        lines = {}
+        for name in (OURS, GO):
+            points = [(seen["held"], seen["unused_kib"]) for row in (*(f"leases {n}" for n in bench.form["leases"]),
+                                                                    "leases idle") for seen in bench.of(row, name)[:1]]
+            if points:
+                lines[name] = points
+        yield plots.Lines("leases", "Leases, never used: memory of all", "leases", "KiB", lines, True, True)

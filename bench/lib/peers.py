@@ -1,0 +1,57 @@
+"""What we are held against, as far as this machine has it. What is missing is told and left out, never guessed."""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+SBIN = os.environ.get("PATH", "") + ":/usr/sbin"
+GO_OF_DEBIAN = "/usr/lib/go/bin"  # before any other: its version is the one that goes with the marks
+SOURCES = Path(__file__).resolve().parent.parent / "go"
+
+
+class Missing(Exception):
+    """A peer that is not there, and why."""
+
+
+def program(name):
+    found = shutil.which(name, path=SBIN)
+    if not found:
+        raise Missing(f"{name} is not installed: tools/setup bench")
+    return found
+
+
+def go():
+    found = shutil.which("go", path=f"{GO_OF_DEBIAN}:{SBIN}")
+    if not found:
+        raise Missing("go is not installed: tools/setup bench")
+    return found
+
+
+def go_program(name, folder):
+    """Builds one of the references, of the standard library alone."""
+    out = folder / f"go-{name}"
+    if not out.exists():
+        environment = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "",
+                       "GOCACHE": str(folder / "go-cache")}
+        done = subprocess.run([go(), "build", "-o", out, SOURCES / f"{name}.go"], env=environment,
+                              stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Missing(f"go could not build {name}: {done.stderr.strip()[-300:]}")
+    return out
+
+
+def version(find, *words):
+    """What a peer says of itself, in one line; None when it is not there."""
+    try:
+        done = subprocess.run([find(), *words], capture_output=True, text=True)
+    except Missing:
+        return None
+    return ((done.stdout or done.stderr).splitlines() or [None])[0]
+
+
+def versions():
+    return {
+        "go": version(go, "version"),
+        "nginx": version(lambda: program("nginx"), "-v"),
+        "haproxy": version(lambda: program("haproxy"), "-v"),
+    }

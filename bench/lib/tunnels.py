@@ -1,0 +1,119 @@
+"""WebSocket tunnels through the dispatcher and its peers: what idle ones weigh, and how quickly busy ones echo."""
+import time
+
+import ingress
+import plots
+import subjects
+from client import Client
+from report import Row, median
+
+MESSAGE = 4096  # of the traffic between the looks at memory
+BUSY, LARGE = 8, 64 * 1024
+RESERVED = 300  # descriptors for everything but tunnels
+
+
+def tunnel_words(world, subject, n):
+    return [world.bench.program("bench/tunnels"), subject.port, n, ingress.NAMES]
+
+
+class Idle:
+    """Memory, as proportional set size of all processes of a fresh subject, for each tunnel: opened and never used,
+    while all echo, and when they are quiet again."""
+
+    def __init__(self):
+        self.most = None
+
+    def round(self, bench, ms):
+        field = bench.shared(ingress.Field)
+        # two descriptors a tunnel, of one process
+        self.most = (field.world.files - RESERVED) // 2
+        for n in bench.form["tunnels"]:
+            for kind in bench.in_turn(*field.kinds):
+                subject = kind(field.world)
+                try:
+                    self._look(bench, subject, min(n, self.most), ms)
+                finally:
+                    subject.close()
+
+    def _look(self, bench, subject, n, ms):
+        before = subject.pss_kib()
+        if before is None:
+            return
+        with Client(tunnel_words(subject.world, subject, n), subject.world.cpu) as client:
+            idle = self._settled(subject)
+            client.tell(f"echo {n} {MESSAGE} {ms}")
+            time.sleep(ms / 2000)
+            during = subject.pss_kib()
+            client.hear()
+            after = self._settled(subject)
+            seen = ingress.measured(bench, subject, client, f"echo {n} 128 {ms}", "messages")
+        sizes = {"before": before, "idle": idle, "during": during, "after": after}
+        seen |= {"tunnels": n, "pss_kib": sizes,
+                 "each_kib": {name: (size - before) / n for name, size in sizes.items()}}
+        ingress.record(bench, f"idle {n}", subject, seen)
+
+    def _settled(self, subject):
+        """The smallest of some looks: what is given back is given back within a second."""
+        sizes = [subject.pss_kib()]
+        for _ in range(5):
+            time.sleep(0.1)
+            sizes.append(subject.pss_kib())
+        return min(sizes)
+
+    def _counts(self, bench):
+        return sorted({min(n, self.most) for n in bench.form["tunnels"]})
+
+    def rows(self, bench):
+        if not bench.of(f"idle {self._counts(bench)[-1]}", subjects.OURS):
+            yield Row("Tunnels, memory of each", "", "KiB", [], None, "only root may look")
+            return
+        for n in self._counts(bench):
+            for kind in subjects.ALL:
+                yield from self._rows_of(bench, n, kind.name)
+
+    def _rows_of(self, bench, n, name):
+        group = f"Tunnels, memory of each of {n:,}"
+        rounds = bench.of(f"idle {n}", name)
+        if not rounds:
+            yield Row(group, f"{name}, idle", "KiB", [], None, bench.missing.get(name, ""))
+            return
+        # one tunnel has the first page of everything to itself: the mark is for many
+        mark = ("<=", 0.6) if name == subjects.OURS and n == self._counts(bench)[-1] else None
+        yield Row(group, f"{name}, idle", "KiB", [seen["each_kib"]["idle"] for seen in rounds], mark,
+                  f"before the first {median(s['pss_kib']['before'] for s in rounds):,.0f} in all")
+        yield Row(group, f"{name}, after traffic", "KiB", [seen["each_kib"]["after"] for seen in rounds], mark,
+                  f"during {median(s['each_kib']['during'] for s in rounds):,.1f}; an echo of 128 B takes "
+                  f"{median(s['cpu_us'] for s in rounds):.1f} us of CPU")
+
+    def plots(self, bench):
+        memory, cpu = {}, {}
+        for kind in subjects.ALL:
+            for n in self._counts(bench):
+                rounds = bench.of(f"idle {n}", kind.name)
+                if rounds:
+                    used = median(s["pss_kib"]["after"] - s["pss_kib"]["before"] for s in rounds)
+                    memory.setdefault(kind.name, []).append((n, max(used, 1)))
+                    cpu.setdefault(kind.name, []).append((n, median(s["cpu_us"] for s in rounds)))
+        yield plots.Lines("memory", "Tunnels: memory of all, after traffic", "tunnels", "KiB", memory, True, True)
+        yield plots.Lines("tunnel-cpu", "Tunnels, all echoing 128 B: CPU a message", "tunnels", "us", cpu, True, False)
+
+
+class Echo:
+    """A message of 64 KiB under way on each of eight tunnels."""
+
+    def round(self, bench, ms):
+        field = bench.shared(ingress.Field)
+        for subject in bench.in_turn(*field.all):
+            with Client(tunnel_words(field.world, subject, BUSY), field.world.cpu) as client:
+                client.ask(f"echo {BUSY} {LARGE} 50")
+                seen = ingress.measured(bench, subject, client, f"echo {BUSY} {LARGE} {ms}", "messages")
+                ingress.record(bench, "echo", subject, seen)
+
+    def rows(self, bench):
+        for kind in subjects.ALL:
+            rounds = bench.of("echo", kind.name)
+            speeds = [seen["bytes"] / (1 << 20) / seen["seconds"] for seen in rounds]
+            note = f"{median(s['bytes'] / (1 << 20) / s['cpu_seconds'] for s in rounds):,.0f} a CPU second of the subject's" \
+                if rounds else bench.missing.get(kind.name, "")
+            yield Row("Tunnels, echo on 8 of 64 KiB", kind.name, "MiB/s", speeds,
+                      (">=", 1150) if kind.name == subjects.OURS else None, note)
