@@ -68,9 +68,18 @@ static void end_request(struct connection *c) {
     begin_request(c, now);
 }
 
+/* The value of Content-Length, in either of the spellings that servers here have; NULL without. */
+static const char *length_in(const char *head, size_t n) {
+    static const char *const names[] = {"\r\nContent-Length: ", "\r\ncontent-length: "};
+    const char *field = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && !field; i++)
+        field = memmem(head, n, names[i], strlen(names[i]));
+    return field ? field + strlen(names[0]) : NULL;
+}
+
 /* The head in `in`, when it is whole: a 200 with a length, whose first bytes of body may be there as well. */
 static void take_head(struct connection *c) {
-    static const char length_name[] = "\r\nContent-Length: ";
     const char *end = memmem(c->in, c->n, "\r\n\r\n", 4), *field, *value_end;
     size_t head;
 
@@ -79,12 +88,11 @@ static void take_head(struct connection *c) {
     if (!end)
         return;
     head = (size_t)(end - c->in) + 4;
-    field = memmem(c->in, head, length_name, sizeof(length_name) - 1);
+    field = length_in(c->in, head);
     if (memcmp(c->in, "HTTP/1.1 200", 12) != 0 || !field) {
         (void)fprintf(stderr, "%.*s", (int)c->n, c->in);
         client_fail("not a 200 with a length", -EPROTO);
     }
-    field += sizeof(length_name) - 1;
     value_end = memchr(field, '\r', (size_t)(c->in + head - field));
     if (num_parse(slice_of(field, (size_t)(value_end - field)), INT64_MAX, &c->body_left) < 0)
         client_fail("a bad length", -EPROTO);

@@ -144,7 +144,7 @@ class Bench:
         self.raw, self.is_reversed = [], False
         self.missing, self.closing, self.made = {}, contextlib.ExitStack(), {}
         try:
-            self.go_broker = peers.go_program("broker", folder)
+            self.go_broker = peers.go_program("broker", build)
         except peers.Missing as why:
             self.go_broker, self.missing["Go"] = None, str(why)
         self.pump_path = str(folder / "pump")

@@ -1,5 +1,5 @@
-"""The rows of the dispatcher in its steady state: requests, system calls, connections that carry one request each. The
-subject has one CPU to itself; the client and the instances are on another."""
+"""The rows of the dispatcher in its steady state: requests, system calls, connections that carry one request each."""
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +14,7 @@ from client import Client
 from report import Row, median
 
 NAMES = 1000
+AT_ONCE = 16  # connections that carry one request each
 FOREVER_MS = 2**32 - 1
 
 
@@ -57,13 +58,14 @@ def load_words(world, subject, shape, requests, ms, names=NAMES):
 def measured(bench, subject, client, line="go", unit="requests"):
     """What the client saw, and what all processes of the subject spent meanwhile on each of the units."""
     pids = subject.pids()
-    busy, spent = machine.busy_ns(bench.cpu), sum(map(machine.cpu_ns, pids))
+    others = [pid for pid in (client.process.pid, subject.world.process.pid) if bench.cpu in os.sched_getaffinity(pid)]
+    busy, ours, theirs = machine.busy_ns(bench.cpu), machine.all_cpu_ns(pids), machine.all_cpu_ns(others)
     seen = client.ask(line)
-    spent = sum(map(machine.cpu_ns, pids)) - spent
+    spent, known = machine.all_cpu_ns(pids) - ours, machine.all_cpu_ns(others) - theirs
     busy = machine.busy_ns(bench.cpu) - busy
     n = seen[unit]
     return {**seen, "rate": n / seen["seconds"], "cpu_us": spent / n / 1000, "cpu_seconds": spent / 1e9,
-            "foreign": max(0.0, 1 - spent / busy) if busy else 0.0}
+            "foreign": max(0.0, 1 - (spent + known) / busy) if busy else 0.0}
 
 
 def record(bench, row, subject, seen):
@@ -76,8 +78,9 @@ class Steady:
     def round(self, bench, ms):
         field = bench.shared(Field)
         for shape in self._shapes(bench):
+            cpu = field.world.client_cpu(shape.connections)
             for subject in bench.in_turn(*field.all):
-                with Client(load_words(field.world, subject, shape, 0, ms), field.world.cpu) as client:
+                with Client(load_words(field.world, subject, shape, 0, ms), cpu) as client:
                     record(bench, "ingress " + shape.name, subject, measured(bench, subject, client))
 
     def _shapes(self, bench):
@@ -134,15 +137,15 @@ class Wrk:
 
     def round(self, bench, ms):
         field, shape = bench.shared(Field), STEADY[0]
-        seconds = max(1, ms // 1000)
+        cpu, seconds = field.world.client_cpu(shape.connections), max(1, ms // 1000)
         for subject in bench.in_turn(*field.all):
             pids = subject.pids()
-            spent = sum(map(machine.cpu_ns, pids))
-            words = ["taskset", "-c", field.world.cpu, "wrk", "-t", 1, "-c", shape.connections, "-d", seconds,
+            spent = machine.all_cpu_ns(pids)
+            words = ["taskset", "-c", cpu, "wrk", "-t", 1, "-c", shape.connections, "-d", seconds,
                      "-H", f"{subjects.HEADER}: person-7", "-H", "Cookie: t3_session=5f1c9a7be2d04836",
                      f"http://127.0.0.1:{subject.port}{shape.path}"]
             said = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True).stdout
-            spent = sum(map(machine.cpu_ns, pids)) - spent
+            spent = machine.all_cpu_ns(pids) - spent
             if "Non-2xx" in said or "Socket errors" in said:
                 raise RuntimeError(f"wrk, {subject.name}: {said}")
             n = int(re.search(r"(\d+) requests in", said).group(1))
@@ -155,20 +158,21 @@ class Wrk:
 
 
 class Connects:
-    """Each request on a connection of its own, which the server closes; 16 at once."""
+    """Each request on a connection of its own, which the server closes."""
 
     def round(self, bench, ms):
         field = bench.shared(Field)
+        cpu = field.world.client_cpu(AT_ONCE)
         for subject in bench.in_turn(*field.all):
-            words = [bench.program("bench/connects"), subject.port, 16, ms, "/128", NAMES]
-            with Client(words, field.world.cpu) as client:
+            words = [bench.program("bench/connects"), subject.port, AT_ONCE, ms, "/128", NAMES]
+            with Client(words, cpu) as client:
                 record(bench, "connects", subject, measured(bench, subject, client))
 
     def rows(self, bench):
         for kind in subjects.ALL:
             rounds = bench.of("connects", kind.name)
             note = f"{median(seen['cpu_us'] for seen in rounds):.1f} us of CPU each" if rounds else ""
-            yield Row("Dispatcher, connect and close", kind.name, "a second", [seen["rate"] for seen in rounds], None,
+            yield Row(f"Dispatcher, connect and close, {AT_ONCE} at once", kind.name, "a second", [seen["rate"] for seen in rounds], None,
                       note or bench.missing.get(kind.name, ""))
 
 
@@ -189,7 +193,8 @@ class Calls:
 
     def _count(self, bench, world, subject, shape):
         n, out = bench.form["traced"], bench.folder / "strace"
-        with Client(load_words(world, subject, shape, n, FOREVER_MS), world.cpu) as client:
+        with Client(load_words(world, subject, shape, n, FOREVER_MS),
+                    world.client_cpu(shape.connections)) as client:
             try:
                 tracer = attach(subject.pids(), out)
             except (OSError, RuntimeError) as error:

@@ -23,7 +23,7 @@ class Lenders:
         shutil.copy(bench.program("bench/lender"), folder / "credfd-lender")
         self.words = {OURS: [folder / "credfd-lender", bench.folder / "lent.jsonl"]}
         try:
-            self.words[GO] = [peers.go_program("broker", bench.folder), "lend"]
+            self.words[GO] = [peers.go_program("broker", bench.build), "lend"]
         except peers.Missing as why:
             bench.missing[GO] = str(why)
 
@@ -35,13 +35,9 @@ def borrower(bench, name):
                    *bench.shared(Lenders).words[name]])
 
 
-def lender_pids(client):
-    return machine.tree(client.process.pid)[1:]
-
-
-def pss_kib(pids):
-    sizes = [machine.pss_kib(pid) for pid in pids]
-    return None if None in sizes else sum(sizes)
+def lent_kib(client):
+    """All processes of the lender, which the borrower has started."""
+    return machine.all_pss_kib(machine.tree(client.process.pid)[1:])
 
 
 class First:
@@ -71,7 +67,7 @@ class Further:
         for name in bench.in_turn(*bench.shared(Lenders).words):
             with borrower(bench, name) as client:
                 client.ask("hold 1")
-                base = pss_kib(lender_pids(client))
+                base = lent_kib(client)
                 if base is None:
                     return
                 for n in bench.form["leases"]:
@@ -81,9 +77,9 @@ class Further:
 
     def _look(self, bench, name, client, n, base):
         took = client.ask(f"hold {n}")["ms"]
-        unused = pss_kib(lender_pids(client))
+        unused = lent_kib(client)
         client.ask(f"ask {n}")
-        used = pss_kib(lender_pids(client))
+        used = lent_kib(client)
         seen = client.ask(f"ask {max(n, bench.form['asked'])}")
         bench.raw.append({"row": f"leases {n}", "way": name, "held": n, "hold_ms": took, "base_kib": base,
                           "unused_kib": unused, "used_kib": used, **seen})
@@ -91,7 +87,7 @@ class Further:
     def _idle(self, bench, name, client, n, base):
         took = client.ask(f"hold {n}")["ms"]
         bench.raw.append({"row": "leases idle", "way": name, "held": n, "hold_ms": took, "base_kib": base,
-                          "unused_kib": pss_kib(lender_pids(client))})
+                          "unused_kib": lent_kib(client)})
 
     def rows(self, bench):
         for name in (OURS, GO):

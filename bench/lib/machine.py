@@ -18,6 +18,10 @@ def cpu_ns(pid):
     return spent or sum(map(int, stat(pid)[11:13])) * TICK_NS
 
 
+def all_cpu_ns(pids):
+    return sum(map(cpu_ns, pids))
+
+
 def stat(pid):
     """The fields of /proc/PID/stat from the third on: the second is a name, and may hold anything."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -45,13 +49,21 @@ def peak_kib(pid):
 
 
 def pss_kib(pid):
-    """Roles let nobody look at their memory but root: None for others."""
+    """Roles let nobody look at their memory but root: None for others. Who has ended meanwhile holds nothing."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1])
-    except OSError:
+    except PermissionError:
         return None
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def all_pss_kib(pids):
+    sizes = [pss_kib(pid) for pid in pids]
+    return None if None in sizes else sum(sizes)
 
 
 def children(pid):
@@ -67,10 +79,13 @@ def children(pid):
 
 
 def tree(pid):
-    """A process and all that descend from it."""
+    """A process and all that descend from it; without those that end meanwhile."""
     children = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children += map(int, (task / "children").read_text().split())
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return [pid, *(below for child in children for below in tree(child))]
 
 

@@ -27,17 +27,15 @@ def go():
     return found
 
 
-def go_program(name, folder):
-    """Builds one of the references, of the standard library alone."""
-    out = folder / f"go-{name}"
-    if not out.exists():
-        environment = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "",
-                       "GOCACHE": str(folder / "go-cache")}
-        done = subprocess.run([go(), "build", "-o", out, SOURCES / f"{name}.go"], env=environment,
-                              stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise Missing(f"go could not build {name}: {done.stderr.strip()[-300:]}")
-    return out
+def go_program(name, build):
+    """One of the references, built of the standard library alone where our own programs are built."""
+    folder = build / "bench" / "go"
+    environment = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
+    done = subprocess.run([go(), "build", "-o", folder / name, SOURCES / f"{name}.go"], env=environment,
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Missing(f"go could not build {name}: {done.stderr.strip()[-300:]}")
+    return folder / name
 
 
 def version(find, *words):

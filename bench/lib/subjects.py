@@ -73,10 +73,11 @@ frontend people
     bind 127.0.0.1:{port} backlog 4096
     acl has_session req.hdr(Cookie) -m sub t3_session
     http-request deny deny_status 401 unless has_session
-    http-request set-var(txn.instance) req.hdr({header}),map_str({folder}/people,none)
-    http-request deny deny_status 403 if {{ var(txn.instance) none }}
+    http-request set-var(txn.instance) req.hdr({header}),map_str({folder}/people,nobody)
     http-request del-header {header}
     use_backend %[var(txn.instance)]
+backend nobody
+    http-request deny deny_status 403
 {backends}
 """
 
@@ -96,6 +97,13 @@ class World:
         self.process = subprocess.Popen(words, preexec_fn=lambda: os.sched_setaffinity(0, {self.cpu}))
         await_port(self.process, self.ports[-1])
         self.files = machine.descriptors()
+
+    def client_cpu(self, connections):
+        """Where the client and the instances run. With one connection one of all waits for the others at any time: then
+        they share the subject's CPU, for what waking another CPU costs is the machine's, and wobbles."""
+        cpu = self.bench.cpu if connections == 1 else self.cpu
+        os.sched_setaffinity(self.process.pid, {cpu})
+        return cpu
 
     def close(self):
         self.process.kill()
@@ -123,6 +131,7 @@ class Subject:
     """One that runs. Where a peer is missing, making it raises peers.Missing."""
 
     name = None
+    is_pool_alone = False  # differs from another subject in what it pools, and in nothing else
 
     def __init__(self, world, names=1000):
         self.world, self.port = world, free_port()
@@ -134,8 +143,9 @@ class Subject:
         try:
             await_port(self.process, self.port)
         except RuntimeError:
+            said = "".join(path.read_text()[-500:] for path in (self.folder / "said", self.folder / "log") if path.exists())
             self.close()
-            raise RuntimeError(f"{self.name}: {(self.folder / 'said').read_text()[-500:]}") from None
+            raise RuntimeError(f"{self.name} does not listen: {said}") from None
         self.start_ms = (time.perf_counter() - began) * 1000
 
     def command(self, names):
@@ -150,8 +160,7 @@ class Subject:
         return machine.tree(self.process.pid)
 
     def pss_kib(self):
-        sizes = [machine.pss_kib(pid) for pid in self.pids()]
-        return None if None in sizes else sum(sizes)
+        return machine.all_pss_kib(self.pids())
 
     def close(self):
         self.process.terminate()
@@ -198,7 +207,7 @@ class Haproxy(Subject):
         backends = "".join(HAPROXY_BACKEND.format(n=n, port=port) for n, port in enumerate(self.world.ports))
         text = HAPROXY.format(folder=self.folder, port=self.port, backends=backends, header=HEADER,
                               connections=(self.world.files - 100) // 2)
-        return [peers.program("haproxy"), "-db", "-q", "-f", self.write("haproxy.cfg", text)]
+        return [peers.program("haproxy"), "-db", "-f", self.write("haproxy.cfg", text)]
 
 
 class Go(Subject):
@@ -206,12 +215,15 @@ class Go(Subject):
     idle = 0
 
     def command(self, names):
-        return [peers.go_program("dispatch", self.world.folder), f"127.0.0.1:{self.port}",
+        return [peers.go_program("dispatch", self.world.bench.build), f"127.0.0.1:{self.port}",
                 self.write("table.json", json.dumps(self.world.table(names))), self.idle]
 
 
 class GoMended(Go):
+    """What is known to cost the reference most is a number: how many connections it keeps."""
+
     name = "Go, pool mended"
+    is_pool_alone = True
     idle = 512
 
 

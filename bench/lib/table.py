@@ -40,10 +40,11 @@ class Size:
         tables = bench.shared(Tables)
         for names, subject in bench.in_turn(*tables.by_names.items()):
             words = ingress.load_words(subject.world, subject, SHAPE, 0, ms, min(names, 65535))
-            with Client(words, subject.world.cpu) as client:
+            with Client(words, subject.world.client_cpu(SHAPE.connections)) as client:
                 seen = ingress.measured(bench, subject, client)
             seen |= {"pss_kib": subject.pss_kib(), "start_ms": subject.start_ms,
                      "change_ms": self._change(subject, names)}
+            seen["changed_kib"] = subject.pss_kib()
             ingress.record(bench, f"table {names}", subject, seen)
 
     def _change(self, subject, names):
@@ -79,8 +80,9 @@ class Size:
         yield Row(group, "a new table in force after", "ms", [seen["change_ms"] for seen in large], None,
                   f"{median(s['change_ms'] for s in small):,.0f} with {SMALL:,}")
         if large and large[0]["pss_kib"] is not None:
-            yield Row(group, "memory of each further name", "bytes",
-                      [(a["pss_kib"] - b["pss_kib"]) * 1024 / (LARGE - SMALL) for a, b in zip(large, small)])
+            for name, moment, rounds in (("from the start", "pss_kib", 1), ("after new tables", "changed_kib", len(large))):
+                yield Row(group, f"memory of each further name, {name}", "bytes",
+                          [(a[moment] - b[moment]) * 1024 / (LARGE - SMALL) for a, b in zip(large[:rounds], small)])
 
 
 class Reload:
@@ -92,7 +94,7 @@ class Reload:
         tables = bench.shared(Tables)
         for names, subject in tables.by_names.items():
             words = ingress.load_words(subject.world, subject, SHAPE, 0, ms)
-            with Client(words, subject.world.cpu) as client:
+            with Client(words, subject.world.client_cpu(SHAPE.connections)) as client:
                 seen = {"before": client.ask(), "during": self._during(subject, client, ms), "after": client.ask()}
             ingress.record(bench, f"reload {names}", subject, seen)
 

@@ -21,14 +21,13 @@ class Idle:
     while all echo, and when they are quiet again."""
 
     def __init__(self):
-        self.most = None
+        self.most = None  # a tunnel takes two descriptors of one process
 
     def round(self, bench, ms):
         field = bench.shared(ingress.Field)
-        # two descriptors a tunnel, of one process
         self.most = (field.world.files - RESERVED) // 2
         for n in bench.form["tunnels"]:
-            for kind in bench.in_turn(*field.kinds):
+            for kind in bench.in_turn(*(kind for kind in field.kinds if not kind.is_pool_alone)):
                 subject = kind(field.world)
                 try:
                     self._look(bench, subject, min(n, self.most), ms)
@@ -36,10 +35,13 @@ class Idle:
                     subject.close()
 
     def _look(self, bench, subject, n, ms):
-        before = subject.pss_kib()
-        if before is None:
+        if subject.pss_kib() is None:
             return
-        with Client(tunnel_words(subject.world, subject, n), subject.world.cpu) as client:
+        # what the first tunnel makes and all share is not counted
+        with Client(tunnel_words(subject.world, subject, 1), subject.world.client_cpu(n)) as client:
+            client.ask(f"echo 1 {MESSAGE} 20")
+        before = self._settled(subject)
+        with Client(tunnel_words(subject.world, subject, n), subject.world.client_cpu(n)) as client:
             idle = self._settled(subject)
             client.tell(f"echo {n} {MESSAGE} {ms}")
             time.sleep(ms / 2000)
@@ -53,12 +55,14 @@ class Idle:
         ingress.record(bench, f"idle {n}", subject, seen)
 
     def _settled(self, subject):
-        """The smallest of some looks: what is given back is given back within a second."""
-        sizes = [subject.pss_kib()]
-        for _ in range(5):
+        """Once two looks see the same; what is to be given back has a second for it."""
+        size = subject.pss_kib()
+        for _ in range(10):
             time.sleep(0.1)
-            sizes.append(subject.pss_kib())
-        return min(sizes)
+            last, size = size, subject.pss_kib()
+            if size == last:
+                break
+        return size
 
     def _counts(self, bench):
         return sorted({min(n, self.most) for n in bench.form["tunnels"]})
@@ -68,7 +72,7 @@ class Idle:
             yield Row("Tunnels, memory of each", "", "KiB", [], None, "only root may look")
             return
         for n in self._counts(bench):
-            for kind in subjects.ALL:
+            for kind in (kind for kind in subjects.ALL if not kind.is_pool_alone):
                 yield from self._rows_of(bench, n, kind.name)
 
     def _rows_of(self, bench, n, name):
@@ -77,7 +81,7 @@ class Idle:
         if not rounds:
             yield Row(group, f"{name}, idle", "KiB", [], None, bench.missing.get(name, ""))
             return
-        # one tunnel has the first page of everything to itself: the mark is for many
+        # few have pages to themselves that many share: the mark is for many
         mark = ("<=", 0.6) if name == subjects.OURS and n == self._counts(bench)[-1] else None
         yield Row(group, f"{name}, idle", "KiB", [seen["each_kib"]["idle"] for seen in rounds], mark,
                   f"before the first {median(s['pss_kib']['before'] for s in rounds):,.0f} in all")
@@ -104,7 +108,7 @@ class Echo:
     def round(self, bench, ms):
         field = bench.shared(ingress.Field)
         for subject in bench.in_turn(*field.all):
-            with Client(tunnel_words(field.world, subject, BUSY), field.world.cpu) as client:
+            with Client(tunnel_words(field.world, subject, BUSY), field.world.client_cpu(BUSY)) as client:
                 client.ask(f"echo {BUSY} {LARGE} 50")
                 seen = ingress.measured(bench, subject, client, f"echo {BUSY} {LARGE} {ms}", "messages")
                 ingress.record(bench, "echo", subject, seen)
