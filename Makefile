@@ -46,12 +46,12 @@ lint: setup
 fuzz: setup
 	@tools/fuzz $(SECONDS)
 
-## every row of the benchmark, nine rounds: some ten minutes, on a machine that is left alone (bench/README.md)
+## every row of the benchmark, nine rounds: some half an hour, on a machine that is left alone (bench/README.md)
 bench: build-bench
 	@bench/run
 	@bench/instructions
 
-## the same rows in two minutes
+## the same rows in some two minutes
 bench-quick: build-bench
 	@bench/run --quick
 	@bench/instructions

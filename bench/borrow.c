@@ -8,8 +8,9 @@
  *
  *     first N     N times: borrows a lease, starts the program GET-ONCE with it, waits for its end, and gives the lease
  *                 back; and starts `true`, to compare. Milliseconds of each
- *     hold N      borrows until N are held, or gives back
+ *     hold N      borrows until N are held or no more can be had, or gives back
  *     ask N       N requests, each on a new stream of the next lease that is held
+ *     try         whether the lease that was borrowed last works
  *
  * For the benchmark only: what fails ends it.
  */
@@ -31,6 +32,8 @@
 #define FIRST_MAX 1000
 #define CHANNEL 3 /* where a command finds its lease */
 #define SAID_MAX (128 * 1024)
+
+static char said[SAID_MAX];
 
 extern char **environ;
 
@@ -68,16 +71,11 @@ static int listen_to(char *text, size_t size) {
     return fd;
 }
 
-static int borrow(size_t number) {
-    static char text[SAID_MAX];
-    int fd;
-
-    (void)snprintf(text, sizeof(text), "lend %zu task %s %s %s", number, all.upstream, all.ca_file, all.key);
+/* A lease's channel; without one, what the lender said of it in `text`. */
+static int borrow(size_t number, char text[static SAID_MAX]) {
+    (void)snprintf(text, SAID_MAX, "lend %zu task %s %s %s", number, all.upstream, all.ca_file, all.key);
     tell(text);
-    fd = listen_to(text, sizeof(text));
-    if (fd < 0)
-        client_fail(text, -ENOTCONN);
-    return fd;
+    return listen_to(text, SAID_MAX);
 }
 
 static void give_back(size_t number, int channel) {
@@ -122,8 +120,10 @@ static void first(size_t n) {
     (void)snprintf(path, sizeof(path), "%s", all.path);
     for (size_t i = 0; i < n; i++) {
         uint64_t began = client_now_ns();
-        int channel = borrow(LEASES_MAX + i);
+        int channel = borrow(LEASES_MAX + i, said);
 
+        if (channel < 0)
+            client_fail(said, -ENOTCONN);
         run_program(with, channel);
         leased[i] = ms_since(began);
         give_back(LEASES_MAX + i, channel);
@@ -139,28 +139,27 @@ static void first(size_t n) {
 static void hold(size_t n) {
     uint64_t began = client_now_ns();
 
-    while (all.n_held < n) {
-        all.channels[all.n_held] = borrow(all.n_held);
+    said[0] = '\0';
+    while (all.n_held < n && (all.channels[all.n_held] = borrow(all.n_held, said)) >= 0)
         all.n_held++;
-    }
     while (all.n_held > n) {
         all.n_held--;
         give_back(all.n_held, all.channels[all.n_held]);
     }
-    (void)printf("{\"held\": %zu, \"ms\": %.3f}\n", all.n_held, ms_since(began));
+    (void)printf("{\"held\": %zu, \"ms\": %.3f, \"why\": \"%s\"}\n", all.n_held, ms_since(began),
+                 all.n_held < n ? said : "");
 }
 
-static void ask_once(int channel) {
+static bool ask_once(int channel) {
     static char text[64 * 1024];
     int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
     int stream = credfd_connect_fd(channel);
+    bool is_good = stream >= 0 && send(stream, text, (size_t)n, MSG_NOSIGNAL) == n &&
+                   recv(stream, text, sizeof(text), 0) >= 12 && memcmp(text, "HTTP/1.1 200", 12) == 0;
 
-    if (stream < 0)
-        client_fail("stream", stream);
-    if (send(stream, text, (size_t)n, MSG_NOSIGNAL) != n || recv(stream, text, sizeof(text), 0) < 12 ||
-        memcmp(text, "HTTP/1.1 200", 12) != 0)
-        client_fail("answer", -EPROTO);
-    (void)close(stream);
+    if (stream >= 0)
+        (void)close(stream);
+    return is_good;
 }
 
 static void ask(size_t n) {
@@ -170,7 +169,8 @@ static void ask(size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint64_t began = client_now_ns();
 
-        ask_once(all.channels[i % all.n_held]);
+        if (!ask_once(all.channels[i % all.n_held]))
+            client_fail("answer", -EPROTO);
         latency_add(client_now_ns() - began);
     }
     (void)printf("{\"requests\": %zu, \"seconds\": %.6f, ", n, ms_since(started) / 1e3);
@@ -188,6 +188,8 @@ static void obey(char *line) {
         hold(client_number(rest, LEASES_MAX));
     else if (strcmp(word, "ask") == 0 && all.n_held > 0)
         ask(client_number(rest, UINT32_MAX));
+    else if (strcmp(word, "try") == 0 && all.n_held > 0)
+        (void)printf("{\"works\": %s}\n", ask_once(all.channels[all.n_held - 1]) ? "true" : "false");
     else
         client_fail(line, -EINVAL);
     client_flush();
@@ -195,7 +197,6 @@ static void obey(char *line) {
 
 static void start_lender(char *const *words) {
     posix_spawn_file_actions_t actions;
-    char said[256];
     int ends[2];
     pid_t pid;
 

@@ -18,7 +18,7 @@ uint64_t client_now_ns(void);
 /* A word of the command line or of a command, at most `max`. */
 uint64_t client_number(const char *text, uint64_t max);
 
-/* The next line of the standard input, without its end, in memory of this module until the next call; NULL at its end. */
+/* The next line of the standard input, without its end, good until the next call; NULL at the end. */
 char *client_line(void);
 
 /* Writes what is in the standard output's buffer. */
@@ -33,8 +33,8 @@ size_t latency_count(void);
 void latency_print(void);
 
 /*
- * GET requests as a front passes them on, with a name and a session's cookie: one for each of `n` people, person-0 and so
- * on, each with the further `fields` (whole lines). The caller owns the array; the text is never freed.
+ * GET requests as a front passes them on, with a name and a session's cookie: one for each of `n` people, person-0 and
+ * so on, each with the further `fields` (whole lines). The caller owns the array; the text is never freed.
  */
 struct slice *people_requests(const char *path, const char *fields, size_t n);
 

@@ -3,9 +3,9 @@
  *
  *     connects PORT AT-ONCE MILLISECONDS PATH PEOPLE
  *
- * It writes the line "ready". For each line that it is given it keeps so many connections under way, as a front of so many
- * people does that keeps none, begins none after MILLISECONDS, and writes what it saw as a line of JSON. Any answer but a
- * 200 ends it with a complaint.
+ * It writes the line "ready". For each line that it is given it keeps so many connections under way, as a front of so
+ * many people does that keeps none, begins none after MILLISECONDS, and writes what it saw as a line of JSON. Any
+ * answer but a 200 ends it with a complaint.
  */
 #include <errno.h>
 #include <stdio.h>

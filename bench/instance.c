@@ -3,9 +3,9 @@
  *
  *     instance PORT...
  *
- * GET /128, /16kand /10m answer with so many bytes, /api/auth/session with what a t3 instance says there; a
- * WebSocket at /ws echoes what it is sent, frame by frame, if its mask is zero. Anything else is a 404. Bodies of requests
- * are not known. For the benchmark only: it ends when it is killed.
+ * GET /128, /16k and /10m answer with so many bytes, /api/auth/session with what a t3 instance says there; a WebSocket
+ * at /ws echoes what it is sent, frame by frame, if its mask is zero. Anything else is a 404. Bodies of requests are
+ * not known. For the benchmark only: it ends when it is killed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -206,7 +206,7 @@ static void take_request(struct peer *peer, const char *bytes, size_t n) {
     answer_request(peer, head);
 }
 
-/* The header of a frame, when it is whole; what goes back is the same without its mask. Bytes written to `out`, or 0. */
+/* The header of a frame, when it is whole; back goes the same without its mask. Bytes written to `out`, or 0. */
 static size_t take_frame_header(struct peer *peer, unsigned char *out) {
     const unsigned char *h = (const unsigned char *)peer->head;
     size_t n_length = (h[1] & 0x7f) == 127 ? 8 : (h[1] & 0x7f) == 126 ? 2 : 0;

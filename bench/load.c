@@ -4,11 +4,11 @@
  *
  *     load WAY PLACE CA-FILE STREAMS WARM-UP REQUESTS MILLISECONDS PATH [PEOPLE]
  *
- * It opens the streams, sends WARM-UP requests and writes the line "ready". For each line that it is given then it sends
- * requests, at most REQUESTS (0: any number) and none that begins after MILLISECONDS, and writes what it saw as a line
- * of JSON. Its streams stay open until its standard input ends: whoever measures can look at all processes before and
- * after. With PEOPLE the requests are a front's, of so many people in turn. Any answer but a whole 200 ends it with a
- * complaint: a failing server is not a fast one.
+ * It opens the streams, sends WARM-UP requests and writes the line "ready". For each line that it is given then it
+ * sends requests, at most REQUESTS (0: any number) and none that begins after MILLISECONDS, and writes what it saw as a
+ * line of JSON. Its streams stay open until its standard input ends: whoever measures can look at all processes before
+ * and after. With PEOPLE the requests are a front's, of so many people in turn. Any answer but a whole 200 ends it with
+ * a complaint: a failing server is not a fast one.
  */
 #include <errno.h>
 #include <inttypes.h>

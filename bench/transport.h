@@ -18,7 +18,8 @@ struct target;
 
 /*
  * What `way` and `place` name: "lease" the descriptor of a lease's channel, "tls" a port on 127.0.0.1 whose server has
- * a certificate that `ca_file` vouches for, "tcp" such a port without, "unix" the path of a socket. 0, -EINVAL or -ENOMEM.
+ * a certificate that `ca_file` vouches for, "tcp" such a port without, "unix" the path of a socket.
+ * 0, -EINVAL or -ENOMEM.
  */
 int target_new(const char *way, const char *place, const char *ca_file, struct target **ret);
 void target_free(struct target *target);

@@ -1,6 +1,6 @@
 // The reference that the dispatcher is held against: what one writes in Go in an afternoon, with
-// httputil.ReverseProxy. The name of a person in a header field, a table of their instances, a session's cookie that must
-// be there, WebSockets included. For the benchmark only.
+// httputil.ReverseProxy. The name of a person in a header field, a table of their instances, a session's cookie that
+// must be there, WebSockets included. For the benchmark only.
 //
 //	dispatch LISTEN TABLE IDLE
 //

@@ -5,21 +5,22 @@ import subprocess
 
 
 class Client:
-    """The running program: a context. It runs on `cpu`, or where the benchmark itself does."""
+    """The running program: a context. It runs on `cpu`, or where the benchmark itself does. `stderr` is a file."""
 
-    def __init__(self, words, cpu=None):
+    def __init__(self, words, cpu=None, stderr=None):
         self.words = [str(word) for word in words]
         pin = None if cpu is None else lambda: os.sched_setaffinity(0, {cpu})
-        self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=pin)
+        self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+                                        preexec_fn=pin)
         self._line()  # "ready"
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.process.stdin.close()
         self.process.stdout.close()
-        if self.process.wait() != 0:
+        if self.process.wait() != 0 and not kind:
             raise RuntimeError(f"{' '.join(self.words)} ended with status {self.process.returncode}")
 
     def _line(self):

@@ -74,8 +74,8 @@ class Load:
         """The broker before it, ours or the Go reference."""
         if self.way == "Go":
             place = f"https://127.0.0.1:{self.bench.upstream.tls_port}"
-            return [self.bench.go_broker, "run", place, self.bench.upstream.ca_file, self.bench.folder / "api.key", "--",
-                    *command]
+            return [self.bench.go_broker, "run", place, self.bench.upstream.ca_file, self.bench.folder / "api.key",
+                    "--", *command]
         return self.bench.run_command("plain" if self.way == "lease-plain" else "tls", command)
 
     def __enter__(self):
@@ -275,8 +275,8 @@ class Body:
                       f"{against} {median(speed[against]):,.0f}")
             yield Row(group, f"{name}: bytes a CPU second, against {against}", "", by_cpu(ways[way], ways[against]),
                       mark)
-        yield Row(group, "over TLS: bytes a CPU second, Go against direct", "", by_cpu(ways["Go"], ways["direct"]), None,
-                  bench.missing.get("Go", ""))
+        yield Row(group, "over TLS: bytes a CPU second, Go against direct", "", by_cpu(ways["Go"], ways["direct"]),
+                  None, bench.missing.get("Go", ""))
         for role in BROKER:
             yield Row(group, f"peak RSS, {role}", "MiB", [seen["peak_kib"][role] / 1024 for seen in ways["lease"]])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import machine
+import peers
 import plots
 import subjects
 from client import Client
@@ -121,10 +122,8 @@ class Steady:
             for n in bench.form["connections"]:
                 rounds = bench.of("ingress " + Shape(shape.path, shape.size, n).name, kind.name)
                 if rounds:
-                    lines.setdefault(kind.name, []).append((median(s["rate"] for s in rounds),
-                                                            median(s["p99_us"] for s in rounds)))
-        counts = ", ".join(map(str, bench.form["connections"]))
-        yield plots.Lines("latency", f"Dispatcher, 128 B: latency by load, on {counts} connections", "requests a second",
+                    lines.setdefault(kind.name, []).append((n, median(s["p99_us"] for s in rounds)))
+        yield plots.Lines("latency", "Dispatcher, 128 B: latency by load", "connections, a request under way on each",
                           "p99, us", lines, True, True)
         bars = {kind.name: [seen["cpu_us"] for seen in bench.of("ingress " + shape.name, kind.name)]
                 for kind in subjects.ALL}
@@ -133,15 +132,20 @@ class Steady:
 
 
 class Wrk:
-    """The first row by a client that is not ours, to see that ours does not flatter. It draws no names in turn."""
+    """The first row by a client that is not ours, to see that ours does not flatter. It is one person's requests."""
 
     def round(self, bench, ms):
+        try:
+            wrk = peers.program("wrk")
+        except peers.Missing as why:
+            bench.missing["wrk"] = str(why)
+            return
         field, shape = bench.shared(Field), STEADY[0]
         cpu, seconds = field.world.client_cpu(shape.connections), max(1, ms // 1000)
         for subject in bench.in_turn(*field.all):
             pids = subject.pids()
             spent = machine.all_cpu_ns(pids)
-            words = ["taskset", "-c", cpu, "wrk", "-t", 1, "-c", shape.connections, "-d", seconds,
+            words = ["taskset", "-c", cpu, wrk, "-t", 1, "-c", shape.connections, "-d", seconds,
                      "-H", f"{subjects.HEADER}: person-7", "-H", "Cookie: t3_session=5f1c9a7be2d04836",
                      f"http://127.0.0.1:{subject.port}{shape.path}"]
             said = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True).stdout
@@ -154,7 +158,8 @@ class Wrk:
     def rows(self, bench):
         for kind in subjects.ALL:
             yield Row(f"Dispatcher, {STEADY[0].name}, by wrk", f"CPU a request, {kind.name}", "us",
-                      [seen["cpu_us"] for seen in bench.of("wrk", kind.name)], None, bench.missing.get(kind.name, ""))
+                      [seen["cpu_us"] for seen in bench.of("wrk", kind.name)], None,
+                      bench.missing.get(kind.name, bench.missing.get("wrk", "")))
 
 
 class Connects:
@@ -172,8 +177,8 @@ class Connects:
         for kind in subjects.ALL:
             rounds = bench.of("connects", kind.name)
             note = f"{median(seen['cpu_us'] for seen in rounds):.1f} us of CPU each" if rounds else ""
-            yield Row(f"Dispatcher, connect and close, {AT_ONCE} at once", kind.name, "a second", [seen["rate"] for seen in rounds], None,
-                      note or bench.missing.get(kind.name, ""))
+            yield Row(f"Dispatcher, connect and close, {AT_ONCE} at once", kind.name, "a second",
+                      [seen["rate"] for seen in rounds], None, note or bench.missing.get(kind.name, ""))
 
 
 class Calls:

@@ -1,5 +1,6 @@
-"""Leases of a supervisor that lives on, as a runner's: how soon the first answer is there, what each further one weighs,
-and whether many are slower than one. The lender is ours, and the Go reference."""
+"""Leases of a supervisor that lives on, as a runner's: how soon the first answer is there, what each further one
+weighs, and whether many are slower than one. The lender is ours, and the Go reference."""
+import contextlib
 import shutil
 
 import machine
@@ -28,11 +29,18 @@ class Lenders:
             bench.missing[GO] = str(why)
 
 
+@contextlib.contextmanager
 def borrower(bench, name):
-    upstream = bench.upstream
-    return Client([bench.program("bench/borrow"), f"https://127.0.0.1:{upstream.tls_port}", upstream.ca_file,
-                   "bench-key-0f5b0d9c2e11", "/128", bench.program("bench/get-once"),
-                   *bench.shared(Lenders).words[name]])
+    """The client that has started this lender, which may have more to say on standard error than anybody reads."""
+    upstream, said = bench.upstream, bench.folder / "lender-said"
+    words = [bench.program("bench/borrow"), f"https://127.0.0.1:{upstream.tls_port}", upstream.ca_file,
+             "bench-key-0f5b0d9c2e11", "/128", bench.program("bench/get-once"), *bench.shared(Lenders).words[name]]
+    with open(said, "w") as stderr:
+        try:
+            with Client(words, None, stderr) as client:
+                yield client
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}; it said: {said.read_text()[-300:]}") from None
 
 
 def lent_kib(client):
@@ -72,7 +80,7 @@ class Further:
                     return
                 for n in bench.form["leases"]:
                     self._look(bench, name, client, n, base)
-                if bench.form["idle_leases"]:
+                if bench.form["idle_leases"] and not bench.of("leases idle", name):
                     self._idle(bench, name, client, bench.form["idle_leases"], base)
 
     def _look(self, bench, name, client, n, base):
@@ -85,9 +93,10 @@ class Further:
                           "unused_kib": unused, "used_kib": used, **seen})
 
     def _idle(self, bench, name, client, n, base):
-        took = client.ask(f"hold {n}")["ms"]
-        bench.raw.append({"row": "leases idle", "way": name, "held": n, "hold_ms": took, "base_kib": base,
-                          "unused_kib": lent_kib(client)})
+        """As many as can be had: descriptors and locked memory have their limits on every machine."""
+        held = client.ask(f"hold {n}")
+        bench.raw.append({"row": "leases idle", "way": name, "asked": n, "held": held["held"], "hold_ms": held["ms"],
+                          "why": held["why"], "base_kib": base, "unused_kib": lent_kib(client), **client.ask("try")})
 
     def rows(self, bench):
         for name in (OURS, GO):
@@ -114,14 +123,15 @@ class Further:
             yield Row(group, f"p99 of a request on a new stream, {n:,} leases against one", "",
                       [s["p99_us"] / first["p99_us"] for s, first in zip(rounds, one)],
                       ("<=", 2) if name == OURS else None,
-                      f"{median(s['p99_us'] for s in rounds):,.0f} us; p50 {median(s['p50_us'] for s in rounds):,.0f} us")
-        idle = bench.of("leases idle", name)
-        if idle:
-            n = idle[0]["held"]
+                      f"{median(s['p99_us'] for s in rounds):,.0f} us; "
+                      f"p50 {median(s['p50_us'] for s in rounds):,.0f} us")
+        for seen in bench.of("leases idle", name)[:1]:
+            n = seen["held"]
             yield Row(group, f"each further one of {n:,}, never used", "KiB",
-                      [(s["unused_kib"] - s["base_kib"]) / (n - 1) for s in idle],
+                      [(s["unused_kib"] - s["base_kib"]) / (n - 1) for s in bench.of("leases idle", name)],
                       ("<=", 100) if name == OURS else None,
-                      f"lent in {median(s['hold_ms'] for s in idle) / n:.2f} ms each")
+                      f"{seen['asked']:,} were asked for" + (f": {seen['why'].strip()}" if seen["why"] else "") +
+                      ("" if seen["works"] else "; the last one does not work"))
 
     def plots(self, bench):
         lines = {}

@@ -30,7 +30,8 @@ def go():
 def go_program(name, build):
     """One of the references, built of the standard library alone where our own programs are built."""
     folder = build / "bench" / "go"
-    environment = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
+    environment = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "",
+                   "GOCACHE": str(folder / "cache")}
     done = subprocess.run([go(), "build", "-o", folder / name, SOURCES / f"{name}.go"], env=environment,
                           stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:

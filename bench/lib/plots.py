@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 40, 50
+of_name = {}  # the same in every picture of a run
 COLOURS = ["#c1121f", "#2a6f97", "#5a8f29", "#7b5ea7", "#b08968", "#777777"]
 
 
@@ -29,7 +30,7 @@ class Lines:
         parts = [*across.grid(lambda at, text: vertical(at, text)), *up.grid(lambda at, text: horizontal(at, text)),
                  *captions(self.title, self.x, self.y)]
         for n, (name, line) in enumerate(self.lines.items()):
-            colour = COLOURS[n % len(COLOURS)]
+            colour = colour_of(name)
             places = [(across.place(x), up.place(y)) for x, y in line]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -40,7 +41,7 @@ class Lines:
 
 @dataclasses.dataclass
 class Bars:
-    """`bars`: for each name its samples; the bar is their median, the line on it their range. `mark` is a line across."""
+    """`bars`: for each name its samples; a bar is their median, the line on it their range. `mark` is a line across."""
     file: str
     title: str
     unit: str
@@ -58,7 +59,7 @@ class Bars:
             middle, value = LEFT + step * (n + 0.5), statistics.median(samples)
             top = up.place(value)
             parts.append(f'<rect x="{middle - step * 0.3:.1f}" y="{top:.1f}" width="{step * 0.6:.1f}" '
-                         f'height="{up.place(0) - top:.1f}" fill="{COLOURS[n % len(COLOURS)]}"/>')
+                         f'height="{up.place(0) - top:.1f}" fill="{colour_of(name)}"/>')
             parts.append(line(middle, up.place(min(samples)), middle, up.place(max(samples)), "#222"))
             parts.append(text(middle, HEIGHT - BOTTOM + 18, name, "middle"))
             parts.append(text(middle + 6, top - 6, f"{value:.1f}", "start"))
@@ -98,7 +99,11 @@ class Axis:
 
     def grid(self, draw):
         for tick in self.ticks():
-            yield from draw(self.place(tick), f"{tick:,.6g}")
+            yield from draw(self.place(tick), f"{tick:,.0f}" if tick >= 1 else f"{tick:g}")
+
+
+def colour_of(name):
+    return of_name.setdefault(name, COLOURS[len(of_name) % len(COLOURS)])
 
 
 def line(x1, y1, x2, y2, colour, more=""):

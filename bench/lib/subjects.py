@@ -1,5 +1,5 @@
-"""What stands between a front and the instances: the dispatcher, its peers and the floor, each doing the same: 1,000 names,
-a session's cookie that must be there, connections kept on both sides, one process or thread that does the work."""
+"""What stands between a front and the instances: the dispatcher, its peers and the floor, each doing the same: 1,000
+names, a session's cookie that must be there, connections kept on both sides, one process or thread for the work."""
 import json
 import os
 import shutil
@@ -56,7 +56,8 @@ http {{
 """
 
 NGINX_UPSTREAM = """
-    upstream i{n} {{ server 127.0.0.1:{port}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 600s; }}"""
+    upstream i{n} {{ server 127.0.0.1:{port}; keepalive 512; keepalive_requests 1000000000;
+                     keepalive_timeout 600s; }}"""
 
 HAPROXY = """
 global
@@ -143,7 +144,8 @@ class Subject:
         try:
             await_port(self.process, self.port)
         except RuntimeError:
-            said = "".join(path.read_text()[-500:] for path in (self.folder / "said", self.folder / "log") if path.exists())
+            files = [self.folder / "said", self.folder / "log"]
+            said = "".join(path.read_text()[-500:] for path in files if path.exists())
             self.close()
             raise RuntimeError(f"{self.name} does not listen: {said}") from None
         self.start_ms = (time.perf_counter() - began) * 1000

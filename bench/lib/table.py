@@ -34,7 +34,7 @@ def replace_table(subject, table):
 
 
 class Size:
-    """CPU a request, memory, time from the start to the first connection, and from a new table to its being in force."""
+    """CPU a request, memory, time from the start to the first connection, and until a new table is in force."""
 
     def round(self, bench, ms):
         tables = bench.shared(Tables)
@@ -80,7 +80,8 @@ class Size:
         yield Row(group, "a new table in force after", "ms", [seen["change_ms"] for seen in large], None,
                   f"{median(s['change_ms'] for s in small):,.0f} with {SMALL:,}")
         if large and large[0]["pss_kib"] is not None:
-            for name, moment, rounds in (("from the start", "pss_kib", 1), ("after new tables", "changed_kib", len(large))):
+            moments = (("from the start", "pss_kib", 1), ("after new tables", "changed_kib", len(large)))
+            for name, moment, rounds in moments:
                 yield Row(group, f"memory of each further name, {name}", "bytes",
                           [(a[moment] - b[moment]) * 1024 / (LARGE - SMALL) for a, b in zip(large[:rounds], small)])
 
