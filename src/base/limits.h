@@ -93,6 +93,7 @@
 #define LIMIT_SUGGESTED 10000       /* different requests that --learn and --suggest keep in mind */
 #define LIMIT_VIEW_PATHS 64         /* of --read and of --write */
 #define LIMIT_HIDDEN 4096           /* sockets and files that a command's view covers */
+#define LIMIT_KEPT 512              /* files that it may read and neither write to nor replace: rules, programs */
 
 /* Configuration. */
 #define LIMIT_CONFIG (1024 * 1024)
@@ -342,8 +343,10 @@
 #define TIMEOUT_CALL 15000          /* from a call to its stream or its way, handshake included */
 #define KEEPALIVE_CALLER 15000      /* a client at a door that says nothing is asked whether it is there */
 #define RETRY_CALLERS 100           /* when there was no descriptor or no memory left for one who connects */
+#define LIMIT_REAPED 4096           /* orphans that have ended and are reaped at once, by the next look the rest */
 #define REAP_AFTER 20               /* an orphan of the command's that has ended is reaped after twice as long */
 #define LIFE_AUTHORITY (30LL * 24 * 3600000) /* of one made for leases without an end */
+#define GRACE_AUTHORITY 3600000     /* after the longest lease: to hear from us that it is over, and for a reload */
 
 /* Secrets that are had again. */
 #define REFRESH_AHEAD 30000         /* before it expires; or a tenth of its life, when that is more */

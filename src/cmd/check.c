@@ -15,6 +15,7 @@
 #include "cmd/check_dispatch.h"
 #include "cmd/check_runner.h"
 #include "cmd/usage.h"
+#include "egress/credential.h"
 #include "egress/gate/gate_rule.h"
 #include "egress/rule_lint.h"
 #include "egress/settings.h"
@@ -198,6 +199,17 @@ static void warn_about(const struct credential *credential, const char *path) {
     rule_lint(credential, warn_of_rule, &place);
 }
 
+/* With `egress` there is a proxy, and `run` refuses both at once. */
+static void warn_about_twins(const struct settings *settings) {
+    const struct credential *credentials[LIMIT_LEASES];
+    size_t n = MIN_OF(settings->n_credentials, ARRAY_LEN(credentials)), first, second;
+
+    for (size_t i = 0; i < n; i++)
+        credentials[i] = &settings->credentials[i];
+    if (settings->egress.is_there && credential_find_twins(credentials, n, &first, &second))
+        log_warning("%s: " CREDENTIAL_TWINS, settings->path, credentials[first]->name, credentials[second]->name);
+}
+
 /* Whether the secret is there: `run` looks at those that it uses, this at all. */
 static bool is_secret_there(const struct credential *credential) {
     _cleanup_free_ char *error = NULL;
@@ -234,6 +246,7 @@ static int check(const char *config) {
             status = EXIT_CREDFD;
     }
     print_egress(&settings->egress, widths);
+    warn_about_twins(settings);
     if (settings->has_dispatch && check_dispatch(settings->path) != EXIT_SUCCESS)
         status = EXIT_CREDFD;
     if (settings->has_runner && check_runner(settings->path) != EXIT_SUCCESS)

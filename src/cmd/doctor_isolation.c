@@ -46,9 +46,14 @@ static void look(enum isolation level, const char *good, const char *lost, struc
         finding_set(ret, FINDING_WEAKER, "not here: %.300s; %s", error ? reason_in(error) : "out of memory", lost);
 }
 
+/* Without scopes a signal is a way out: a debugger or a JVM of the same user's can be made to listen by one. */
 static void network(struct finding *ret) {
     look(ISOLATION_NETWORK, "a command can have a network with nothing in it but its doors",
          "a command with doors needs --isolate none, and can pass them by", ret);
+    if (ret->verdict == FINDING_OK && landlock_abi() < LANDLOCK_ABI_SCOPES)
+        finding_set(ret, FINDING_WEAKER,
+                    "a command can have a network with nothing in it but its doors, and can send signals to every "
+                    "process of its user; Linux 6.12 with Landlock ends that, or --isolate full");
 }
 
 static void full(struct finding *ret) {

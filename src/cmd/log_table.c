@@ -228,14 +228,24 @@ static size_t append(char to[static TARGET_MAX], size_t at, struct slice text) {
     return at + n;
 }
 
-/* Its path; of a connection to a host that no lease is for, the host before it. */
+/* An authority leaves the port of its scheme out; what a CONNECT asks for has one. */
+static bool has_port(struct slice authority) {
+    struct slice rest = slice_from(authority, slice_index(authority, ']'));
+
+    return slice_has(rest.n > 0 ? rest : authority, ':');
+}
+
+/* Its path; of a CONNECT, and of a connection to a host that no lease is for, the host before it. */
 static struct slice target_of(const struct log_entry *entry, char cell[static TARGET_MAX]) {
-    struct slice path = log_entry_text(entry, "path");
+    struct slice path = log_entry_text(entry, "path"), authority = log_entry_text(entry, "authority");
+    bool is_connect = slice_equals(log_entry_text(entry, "method"), SLICE("CONNECT"));
     size_t n;
 
-    if (!slice_equals(log_entry_text(entry, "lease"), SLICE(AUDIT_WAYS)))
+    if (!is_connect && !slice_equals(log_entry_text(entry, "lease"), SLICE(AUDIT_WAYS)))
         return path;
-    n = append(cell, 0, log_entry_text(entry, "authority"));
+    n = append(cell, 0, authority);
+    if (is_connect && authority.n > 0 && !has_port(authority))
+        n = append(cell, n, SLICE(":443"));
     return slice_of(cell, append(cell, n, path));
 }
 

@@ -102,6 +102,12 @@ static bool wants(const struct settings *settings, struct slice word) {
 }
 
 static void print_doors(const struct settings *settings) {
+    if (!settings->egress.is_there && !wants(settings, SLICE("base_url")) && !wants(settings, SLICE("socket"))) {
+        (void)printf(
+            "\nWay in: its descriptor alone, for programs that know leases and for credfd call; the command is\n"
+            "not isolated. --proxy opens the door for other programs, and isolates.\n");
+        return;
+    }
     (void)printf("\nWays in: the descriptor of each lease (credfd call)");
     if (wants(settings, SLICE("base_url")))
         (void)printf(", a URL of its own");

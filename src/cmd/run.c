@@ -17,6 +17,7 @@
 #include "base/macros.h"
 #include "base/weaken.h"
 #include "cmd/run_doors.h"
+#include "cmd/run_kept.h"
 #include "cmd/run_learn.h"
 #include "proc/child.h"
 #include "sandbox/harden.h"
@@ -32,7 +33,8 @@ struct loaded {
 struct run {
     struct run_options options;
     const char *identity;
-    char *path; /* of the configuration that was found */
+    char *path;                   /* of the configuration that was found */
+    char *profiles[LIMIT_LEASES]; /* the files of the profiles that were found; later readings take the same */
     const char *names[LIMIT_LEASES];
     size_t n_names;
     struct loaded *settings; /* as last read; those before may still be in use */
@@ -135,7 +137,7 @@ static int read_settings(struct run *run) {
     _cleanup_free_ char *error = NULL;
     int r = !loaded ? -ENOMEM
             : run->options.n_profiles > 0
-                ? profile_load(run->options.profiles, run->options.n_profiles, &loaded->settings, &error)
+                ? profile_load(run->options.profiles, run->options.n_profiles, run->profiles, &loaded->settings, &error)
                 : settings_load(run->path, &loaded->settings, &error);
 
     if (r < 0) {
@@ -144,7 +146,8 @@ static int read_settings(struct run *run) {
         return r;
     }
     log_set_level(loaded->settings->log_level);
-    if (run->options.audit)
+    r = run_kept_find_programs(loaded->settings, run->settings ? run->settings->settings : NULL);
+    if (r == 0 && run->options.audit)
         r = settings_set_audit(loaded->settings, run->options.audit, "run: --audit");
     if (run->options.has_proxy)
         loaded->settings->egress.is_there = true;
@@ -192,11 +195,14 @@ static void reload(void *owner) {
 
 /* The roles are starting meanwhile. 0, or -errno after a word in the log. */
 static int make_doors(struct run *run) {
+    bool has_profiles = run->options.n_profiles > 0;
     int r;
 
     if (!run_doors_need_place(&run->doors, &run->options))
         return 0;
-    r = run_doors_make(&run->doors, &run->options, run->settings->settings, &run->workload);
+    r = run_doors_make(&run->doors, &run->options, run->settings->settings,
+                       has_profiles ? (const char *const *)run->profiles : (const char *const *)&run->path,
+                       has_profiles ? run->options.n_profiles : 1, &run->workload);
     if (r < 0)
         return r;
     run->doors.command = run->workload.pid;
@@ -351,5 +357,7 @@ int cmd_run(int argc, char **argv) {
         loaded_free(loaded);
     }
     free(run.path);
+    for (size_t i = 0; i < run.options.n_profiles; i++)
+        free(run.profiles[i]);
     return status;
 }

@@ -8,24 +8,17 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "cmd/run_kept.h"
+#include "egress/credential.h"
 #include "egress/door_files.h"
-#include "wire/uri.h"
-
-/* By host and port, as a CONNECT names them. */
-static bool is_one_authority(const struct credential *a, const struct credential *b) {
-    return a->authority.port == b->authority.port && slice_equals_nocase(a->authority.host, b->authority.host);
-}
 
 static int check_apart(const struct credential *const *credentials, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            if (is_one_authority(credentials[i], credentials[j])) {
-                log_error("run: %s and %s are for one host, and the proxy cannot tell whose key a request wants; name "
-                          "one of them with --lease, or give one of them a {base_url} in a run without the proxy",
-                          credentials[j]->name, credentials[i]->name);
-                return -EINVAL;
-            }
-    return 0;
+    size_t first, second;
+
+    if (!credential_find_twins(credentials, n, &first, &second))
+        return 0;
+    log_error("run: " CREDENTIAL_TWINS, credentials[first]->name, credentials[second]->name);
+    return -EINVAL;
 }
 
 int run_doors_plan(struct doors *doors, const struct settings *settings, const char *const *names, size_t n) {
@@ -48,20 +41,6 @@ static size_t list_secrets(const struct settings *settings, const char *ret[stat
     for (size_t i = 0; i < settings->n_credentials; i++)
         if (settings->credentials[i].secret.path)
             ret[n++] = settings->credentials[i].secret.path;
-    return n;
-}
-
-#define KEPT 2
-
-/* What is not the command's to write: its own rules, and what is said of it. */
-static size_t list_kept(const struct settings *settings, bool has_file, const char *ret[static KEPT]) {
-    const char *audit = settings->audit.file;
-    size_t n = 0;
-
-    if (has_file)
-        ret[n++] = settings->path;
-    if (audit && strcmp(audit, "-") != 0)
-        ret[n++] = audit;
     return n;
 }
 
@@ -105,8 +84,9 @@ static int take_listeners(struct doors *doors, struct workload_place *place) {
 }
 
 static int prepare(struct doors *doors, const struct run_options *options, const struct settings *settings,
-                   struct workload *workload, struct workload_place *ret, char **ret_error) {
-    const char *hidden[LIMIT_LEASES], *kept[KEPT];
+                   const struct run_kept *kept, struct workload *workload, struct workload_place *ret,
+                   char **ret_error) {
+    const char *hidden[LIMIT_LEASES];
     struct workload_isolation isolation = {
         .wanted = choose_isolation(doors, options),
         .is_best = options->is_best,
@@ -116,8 +96,8 @@ static int prepare(struct doors *doors, const struct run_options *options, const
         .n_writable = options->n_writable,
         .hidden = hidden,
         .n_hidden = list_secrets(settings, hidden),
-        .kept = kept,
-        .n_kept = list_kept(settings, options->n_profiles == 0, kept),
+        .kept = (const char *const *)kept->paths,
+        .n_kept = kept->n,
         .doors = doors->directory,
     };
 
@@ -125,13 +105,16 @@ static int prepare(struct doors *doors, const struct run_options *options, const
 }
 
 int run_doors_make(struct doors *doors, const struct run_options *options, const struct settings *settings,
-                   struct workload *workload) {
+                   const char *const *rules, size_t n_rules, struct workload *workload) {
     _cleanup_free_ char *error = NULL;
+    _cleanup_run_kept_ struct run_kept kept = {.n = 0};
     struct workload_place place = {.diag = -EBADF};
     int r = doors_are_wanted(doors) ? door_files_make(doors, &error) : 0;
 
     if (r == 0)
-        r = prepare(doors, options, settings, workload, &place, &error);
+        r = run_kept_list(settings, rules, n_rules, &kept);
+    if (r == 0)
+        r = prepare(doors, options, settings, &kept, workload, &place, &error);
     if (r < 0) {
         log_error("%s", error ? error : strerror(-r));
         return r;

@@ -18,8 +18,8 @@ bool run_doors_need_place(const struct doors *doors, const struct run_options *o
 
 /*
  * Makes that place, and the sockets in it; `workload` is on its way afterwards, and the holder can open its doors. In a
- * place of its own the command sees neither the configuration nor a file that a secret comes from. 0 or -errno after a
- * word in the log.
+ * place of its own the command sees no file that a secret comes from, and changes none of what cmd/run_kept.h lists;
+ * the settings were read from the files `rules`. 0 or -errno after a word in the log.
  */
 int run_doors_make(struct doors *doors, const struct run_options *options, const struct settings *settings,
-                   struct workload *workload);
+                   const char *const *rules, size_t n_rules, struct workload *workload);

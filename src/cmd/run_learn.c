@@ -101,16 +101,18 @@ void learning_take(struct learning *learning, const char *name, const struct exc
     remember(learning, &request, record->is_admitted ? REFUSAL_NONE : record->refusal);
 }
 
-/* What was let through by a rule needs no other. */
+/* A host that was let through needs a line too: what is written stands in the place of what was there. */
 void learning_take_way(struct learning *learning, const char *authority, const struct exchange_record *record) {
     const struct suggest_request request = {
+        .lease = SLICE(AUDIT_WAYS),
         .method = record->method,
         .path = record->path,
         .rule = record->rule,
         .authority = slice_of_string(authority),
+        .is_not_wanted = true, /* where it was refused: in this run everything else was allowed */
     };
 
-    if (record->refusal == REFUSAL_HOST || record->refusal == REFUSAL_ADDRESS ||
+    if (record->refusal == REFUSAL_NONE || record->refusal == REFUSAL_HOST || record->refusal == REFUSAL_ADDRESS ||
         record->refusal == REFUSAL_EXFILTRATION)
         remember(learning, &request, record->refusal);
 }

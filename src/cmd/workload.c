@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -158,6 +159,8 @@ static int send_plan(int line, const struct workload_plan *plan) {
     struct buf words, environment;
     int r;
 
+    if (plan->bundle && (size_t)snprintf(begin.text, sizeof(begin.text), "%s", plan->bundle) >= sizeof(begin.text))
+        return -ENAMETOOLONG;
     buf_init(&words, PLAN_MAX);
     buf_init(&environment, PLAN_MAX);
     memcpy(begin.fds, plan->leases, plan->n_leases * sizeof(int));

@@ -167,9 +167,21 @@ static void wait_for_plan(const struct inside *inside, struct line_message *mess
         .leases = message->fds,
         .n_leases = message->n_fds,
         .environment = slice_of(environment, message->sizes[1]),
+        .bundle = message->text[0] != '\0' ? message->text : NULL,
     };
     if (!ret->argv || !ret->argv[0])
         _exit(EXIT_CREDFD);
+}
+
+/* It has been made meanwhile, by a relay that the command could not yet talk to. */
+static void trust(const char *bundle) {
+    int r = bundle ? view_trust(bundle) : 0;
+
+    if (r < 0) {
+        errno = -r;
+        perror("credfd: run: the bundle of certificates cannot stand where the system's does");
+        _exit(EXIT_CREDFD);
+    }
 }
 
 /* While it is root in its namespace: each of these holds whatever it becomes, and needs no no_new_privs. */
@@ -183,8 +195,8 @@ static void confine(const struct inside *inside) {
     };
     int r = workload_filter_enter();
 
-    if (r == 0 && inside->is_full)
-        r = landlock_enter_command(&want);
+    if (r == 0)
+        r = inside->is_full ? landlock_enter_command(&want) : landlock_enter_scopes();
     if (r < 0) {
         errno = -r;
         perror("credfd: run: the command cannot be confined");
@@ -223,7 +235,10 @@ void workload_inside(const struct workload_isolation *isolation, size_t n_listen
     forget_environment();
     r = view_find_sockets(&inside.sockets);
     if (r < 0)
-        fail(&inside, r, "the sockets of others cannot be listed", "");
+        fail(&inside, r,
+             r == -E2BIG ? "others listen at more sockets than can be covered"
+                         : "the sockets of others cannot be listed",
+             "");
     enter(&inside);
     if (inside.is_full)
         go_on_as_first(&inside);
@@ -233,6 +248,7 @@ void workload_inside(const struct workload_isolation *isolation, size_t n_listen
         fail(&inside, r, "the loopback cannot be raised", "");
     make_listeners(&inside, n_listeners);
     wait_for_plan(&inside, &begin, &plan);
+    trust(plan.bundle);
     if (inside.is_full)
         stay_first(&inside, &plan);
     become(&inside, &plan);

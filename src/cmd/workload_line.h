@@ -18,7 +18,7 @@ enum line_kind {
     LINE_MADE,    /* with listeners and the netlink socket */
     LINE_FAILED,  /* -errno in `number`, and what failed */
     LINE_GO,
-    LINE_BEGIN, /* with the leases; `sizes` bytes of words, then of the environment follow */
+    LINE_BEGIN, /* with the leases, the bundle in `text`; `sizes` bytes of words, then of the environment follow */
 };
 
 struct line_message {

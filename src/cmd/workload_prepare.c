@@ -19,6 +19,7 @@
 #include "cmd/workload_inside.h"
 #include "cmd/workload_line.h"
 #include "sandbox/namespace.h"
+#include "sandbox/view.h"
 
 static const char *const names[] = {
     [ISOLATION_NONE] = "none", [ISOLATION_NETWORK] = "network", [ISOLATION_FULL] = "full"};
@@ -187,20 +188,49 @@ static int check_paths(const char *option, const char *const *paths, size_t n, c
     return 0;
 }
 
-/* The kernel's reason where it is one of those that are known, else what failed. */
-static const char *reason_of(enum isolation level, const char *text) {
+/* The kernel's reason where it is one of those that are known; else NULL. */
+static const char *obstacle_of(enum isolation level) {
     const struct namespace_want want = {
         .has_network = true, .has_mounts = true, .has_processes = level == ISOLATION_FULL};
-    const char *obstacle = namespace_obstacle(&want);
 
-    return obstacle ? obstacle : text;
+    return namespace_obstacle(&want);
 }
 
-static void explain(enum isolation level, const char *reason, char **ret_error) {
+static bool is_shown(const char *path, const char *const *paths, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *shown = realpath(paths[i], NULL);
+        size_t length = shown ? strlen(shown) : 0;
+
+        if (shown && strncmp(path, shown, length) == 0 && (path[length] == '/' || path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* What it would write there would be lost, and nobody would have been told. */
+static int check_work(const struct workload_isolation *isolation, char **ret_error) {
+    _cleanup_free_ char *cwd = getcwd(NULL, 0);
+
+    if (!cwd || !view_replaces(cwd) || is_shown(cwd, isolation->writable, isolation->n_writable) ||
+        is_shown(cwd, isolation->readable, isolation->n_readable))
+        return 0;
     if (asprintf(ret_error,
-                 "run: --isolate %s: %s; without it %s: --isolate %s,best takes what can be had, --isolate none does "
-                 "without; see credfd doctor",
-                 names[level], reason, lost[level], names[level]) < 0)
+                 "run: --isolate full: the working directory %s would be an empty one, and what is written to it lost: "
+                 "start it in a directory of its own, or say --write %s",
+                 cwd, cwd) < 0)
+        *ret_error = NULL;
+    return -EINVAL;
+}
+
+static void explain(enum isolation level, const char *reason, bool may_do, char **ret_error) {
+    int n = may_do ? asprintf(ret_error,
+                              "run: --isolate %s: %s; without it %s: --isolate %s,best takes what can be had, "
+                              "--isolate none does without; see credfd doctor",
+                              names[level], reason, lost[level], names[level])
+                   : asprintf(ret_error, "run: --isolate %s: %s; without it %s, so nothing is started", names[level],
+                              reason, lost[level]);
+
+    if (n < 0)
         *ret_error = NULL;
 }
 
@@ -212,21 +242,27 @@ int workload_prepare(struct workload *workload, const struct workload_isolation 
 
     if (r == 0 && is_full)
         r = check_paths("--read", at.readable, at.n_readable, ret_error);
-
     if (r == 0 && is_full)
         r = check_paths("--write", at.writable, at.n_writable, ret_error);
+    if (r == 0 && is_full)
+        r = check_work(&at, ret_error);
     if (r < 0)
         return r;
     for (; at.wanted != ISOLATION_NONE; at.wanted--) {
         char text[512];
         const char *reason;
+        bool may_do;
 
         r = try_level(workload, &at, n_listeners, ret, text, sizeof(text));
         if (r == 0)
             return 0;
-        reason = reason_of(at.wanted, text);
-        if (!at.is_best) {
-            explain(at.wanted, reason, ret_error);
+        reason = obstacle_of(at.wanted);
+        /* the kernel, or what rules over this user; whatever else it is, others may have brought it about */
+        may_do = reason || r == -EPERM || r == -ENOSYS || r == -EOPNOTSUPP;
+        if (!reason)
+            reason = text;
+        if (!at.is_best || !may_do) {
+            explain(at.wanted, reason, may_do, ret_error);
             return r;
         }
         log_warning("run: no isolation `%s`: %s; %s", names[at.wanted], reason, lost[at.wanted]);

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/macros.h"
 #include "net/loop.h"
 #include "proc/role.h"
+#include "wire/uri.h"
 
 void account_init(struct account *a) {
     buf_init(&a->path, LIMIT_TARGET);
@@ -34,6 +36,39 @@ struct slice account_rule(const struct account *a, char text[static RULE_TEXT_MA
         return a->is_admitted ? SLICE("all") : SLICE_EMPTY;
     n = snprintf(text, RULE_TEXT_MAX, "%s %s", a->rule->method, a->rule->path);
     return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
+}
+
+#define PATH_SHOWN 256
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define PLAIN CAPITALS "abcdefghijklmnopqrstuvwxyz0123456789/-._~:@+=,"
+
+static bool is_made_of(struct slice text, const char *bytes) {
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '\0' || !strchr(bytes, text.p[i]))
+            return false;
+    return true;
+}
+
+/* Every server reads it in one way, and a rule too: no escapes, no stars, nothing that would have to be normalised. */
+static bool is_plain(struct slice path) {
+    char normal[PATH_SHOWN + 1];
+    ptrdiff_t n = path.n <= PATH_SHOWN ? uri_normalise_path(path, normal) : -1;
+
+    if (n < 0 || !slice_equals(path, slice_of(normal, (size_t)n)))
+        return false;
+    return is_made_of(path, PLAIN);
+}
+
+struct slice account_mend(const struct account *a, struct slice usual, char text[static LIMIT_REASON]) {
+    struct slice method = account_method(a), path = buf_slice(&a->path);
+    int n;
+
+    if (!is_made_of(method, CAPITALS) || !is_plain(path))
+        return usual;
+    n = snprintf(text, LIMIT_REASON,
+                 "add \"%.*s %.*s\" to the credential's allow list, or see credfd log --denied --suggest",
+                 SLICE_ARG(method), SLICE_ARG(path));
+    return n > 0 && n < LIMIT_REASON ? slice_of(text, (size_t)n) : usual;
 }
 
 void account_close(struct account *a, uint64_t stream, const char *reason) {

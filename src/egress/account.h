@@ -34,6 +34,12 @@ int account_open(struct account *a, const struct request_head *request);
  */
 struct slice account_rule(const struct account *a, char text[static RULE_TEXT_MAX]);
 
+/*
+ * What to do about a request that no rule allows: the line to add, where its path is short and stands for itself alone
+ * in a rule, else `usual`. Valid as long as `text`.
+ */
+struct slice account_mend(const struct account *a, struct slice usual, char text[static LIMIT_REASON]);
+
 /* Tells the supervisor, once for each account_open. `reason` is empty for an exchange that ended well. */
 void account_close(struct account *a, uint64_t stream, const char *reason);
 

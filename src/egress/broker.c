@@ -150,13 +150,14 @@ static int start(struct broker *broker, char **ret_error) {
     return r;
 }
 
+const char *const broker_programs[] = {"credfd-keeper",   "credfd-relay", "credfd-source", "credfd-resolver",
+                                       "credfd-exporter", "credfd-gate",  "credfd-proxy",  NULL};
+
 int broker_check_programs(char **ret_error) {
-    static const char *const names[] = {"credfd-keeper",   "credfd-relay", "credfd-source", "credfd-resolver",
-                                        "credfd-exporter", "credfd-gate",  "credfd-proxy"};
     char path[PATH_MAX];
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        int r = child_program_path(names[i], path, sizeof(path));
+    for (const char *const *name = broker_programs; *name; name++) {
+        int r = child_program_path(*name, path, sizeof(path));
 
         if (r == 0 && access(path, X_OK) < 0)
             r = -errno;

@@ -58,6 +58,9 @@ bool broker_uses(const struct broker *broker, const struct settings *settings);
 void broker_stop(struct broker *broker);
 void broker_free(struct broker *broker);
 
+/* The names of every role's program, each of which may be started again at any time; ends with NULL. */
+extern const char *const broker_programs[];
+
 /* Whether every role's program is there, after child_find_programs. 0, or -errno with `*ret_error` as broker_start. */
 int broker_check_programs(char **ret_error);
 

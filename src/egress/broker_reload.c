@@ -5,6 +5,7 @@
 #include "base/macros.h"
 #include "egress/broker_state.h"
 #include "egress/credential.h"
+#include "egress/door_files.h"
 #include "egress/ways.h"
 
 static struct grant *grant_of(struct holder *holder, const struct possession *possession) {
@@ -20,9 +21,15 @@ static void end_leases_of(const struct possession *possession) {
 static void change_rules(struct possession *possession, const struct credential *to) {
     possession->credential = to;
     custody_send_definition(possession);
-    for (struct holder *holder = possession->broker->holders; holder; holder = holder->next)
-        if (grant_of(holder, possession))
-            holder_tell_life(holder, grant_of(holder, possession));
+    for (struct holder *holder = possession->broker->holders; holder; holder = holder->next) {
+        const struct grant *grant = grant_of(holder, possession);
+
+        if (!grant)
+            continue;
+        holder_tell_life(holder, grant);
+        if (holder->doors)
+            door_files_warn(holder->doors, to);
+    }
 }
 
 /* One of the credentials in use, as the configuration has it now: `to`, or NULL when it is gone. */

@@ -56,10 +56,19 @@ static bool ask_kernel(int diag, uint16_t from, uint16_t to) {
     return send(diag, &message, sizeof(message), MSG_DONTWAIT) == (ssize_t)sizeof(message);
 }
 
+/* A socket of IPv6 may have that end, too: mapped (RFC 4291 §2.5.5.2). */
+static bool is_loopback(const struct inet_diag_msg *socket, const __be32 address[static 4]) {
+    return socket->idiag_family == AF_INET ? address[0] == htonl(INADDR_LOOPBACK)
+                                           : address[0] == 0 && address[1] == 0 && address[2] == htonl(0xffff) &&
+                                                 address[3] == htonl(INADDR_LOOPBACK);
+}
+
 /* Where there is no such connection the kernel shows whoever listens at the port: that is not it. */
 static bool is_answer(const struct inet_diag_msg *socket, uint16_t from, uint16_t to) {
-    return socket->idiag_state != TCP_LISTEN && socket->id.idiag_sport == htons(from) &&
-           socket->id.idiag_dport == htons(to);
+    const struct inet_diag_sockid *id = &socket->id;
+
+    return socket->idiag_state != TCP_LISTEN && id->idiag_sport == htons(from) && id->idiag_dport == htons(to) &&
+           is_loopback(socket, id->idiag_src) && is_loopback(socket, id->idiag_dst);
 }
 
 /* Its number in the file system of sockets; 0 where there is none, or nobody has it any more. */

@@ -1,13 +1,13 @@
 #include "egress/calls.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/weaken.h"
-#include "egress/caller.h"
 
 int calls_refuse(struct holder *holder, uint32_t call, unsigned status, struct slice rule, struct slice reason,
                  struct slice hint) {
@@ -47,19 +47,29 @@ static enum caller_kind judge_unix(const struct holder *holder, pid_t pid, int p
     return pidfd < 0 || asker_is_over(pidfd) ? CALLER_GONE : CALLER_STRANGER;
 }
 
-/* Nothing was read of him: there is no request to tell of. */
-static void account_stranger(struct holder *holder, const struct stream_entry *entry) {
-    const struct refusal_text *text = refusal_text(REFUSAL_CALLER);
+enum caller_kind calls_identify(const struct holder *holder, uint16_t from, uint16_t to, pid_t pid, int pidfd,
+                                struct asker *ret) {
+    return from == 0 ? judge_unix(holder, pid, pidfd, ret) : judge_tcp(holder, from, to, ret);
+}
 
-    log_info("lease %s: somebody was refused who does not belong to its command: process %d",
-             entry->possession->credential->name, (int)entry->asker.pid);
+/* Nothing was read of him: there is no request to tell of. */
+static void account_unread(struct holder *holder, const struct stream_entry *entry, enum refusal refusal,
+                           struct slice reason) {
+    const struct refusal_text *text = refusal_text(refusal);
+
     broker_account(holder->broker, entry,
                    &(struct exchange_record){.method = SLICE_EMPTY,
                                              .path = SLICE_EMPTY,
                                              .rule = text->rule,
-                                             .reason = slice_of_string(text->reason),
+                                             .reason = reason,
                                              .status = text->status,
-                                             .refusal = REFUSAL_CALLER});
+                                             .refusal = refusal});
+}
+
+static void account_stranger(struct holder *holder, const struct stream_entry *entry) {
+    log_info("lease %s: somebody was refused who does not belong to its command: process %d",
+             entry->possession->credential->name, (int)entry->asker.pid);
+    account_unread(holder, entry, REFUSAL_CALLER, slice_of_string(refusal_text(REFUSAL_CALLER)->reason));
 }
 
 static int refuse_stranger(struct holder *holder, uint32_t call) {
@@ -85,8 +95,20 @@ struct call {
 };
 
 static enum caller_kind judge(const struct holder *holder, const struct call *call, struct asker *ret) {
-    return call->from == 0 ? judge_unix(holder, call->pid, call->pidfd, ret)
-                           : judge_tcp(holder, call->from, call->to, ret);
+    return calls_identify(holder, call->from, call->to, call->pid, call->pidfd, ret);
+}
+
+/* Too many are served already, or there is no room for one more. */
+static int refuse_busy(struct holder *holder, const struct call *call, struct slice reason, struct slice hint) {
+    struct stream_entry entry = {.holder = holder,
+                                 .door = call->door,
+                                 .possession = holder->grants[call->door].possession,
+                                 .lease_number = holder->grants[call->door].number};
+
+    memcpy(entry.identity, holder->identity, sizeof(entry.identity));
+    (void)judge(holder, call, &entry.asker);
+    account_unread(holder, &entry, REFUSAL_NO_MEMORY, reason);
+    return calls_refuse(holder, call->number, 503, SLICE_EMPTY, reason, hint);
 }
 
 /* One who is gone again has done nothing that the audit should know. */
@@ -105,18 +127,17 @@ static int take_call(struct holder *holder, const struct call *call) {
     enum caller_kind kind;
 
     if (!WEAKENED(STREAMS) && holder->grants[call->door].n_called == LIMIT_STREAMS)
-        return calls_refuse(holder, call->number, 503, SLICE_EMPTY,
-                            SLICE("too many connections to this lease are open at once"),
-                            SLICE("close those that are not used"));
+        return refuse_busy(holder, call, SLICE("too many connections to this lease are open at once"),
+                           SLICE("close those that are not used"));
     entry = stream_new(holder, call->door, true);
     if (!entry)
-        return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("out of memory"), SLICE_EMPTY);
+        return refuse_busy(holder, call, SLICE("out of memory"), SLICE_EMPTY);
     kind = judge(holder, call, &entry->asker);
     if (kind != CALLER_OURS)
         return refuse_caller(holder, call, entry, kind);
     if (stream_connect(holder, entry, call->number, tell_caller) == 0)
         return 0;
-    return calls_refuse(holder, call->number, 503, SLICE_EMPTY, SLICE("no stream can be made now"), SLICE_EMPTY);
+    return refuse_busy(holder, call, SLICE("no stream can be made now"), SLICE_EMPTY);
 }
 
 int calls_take(void *owner, struct ipc_message *m) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "egress/broker_state.h"
+#include "egress/caller.h"
 
 /* A relay's IPC_CALL, for its permits; `owner` is the holder's struct child. 0, -EPROTO or -errno. */
 int calls_take(void *owner, struct ipc_message *m);
@@ -14,6 +15,13 @@ int calls_take(void *owner, struct ipc_message *m);
  * also when he may not.
  */
 bool calls_admit(const struct holder *holder, uint16_t from, uint16_t to, struct asker *ret);
+
+/*
+ * Who has connected: by TCP between these ports, or, where both are 0, the process `pid` by a unix socket, with its pidfd
+ * (borrowed) where there is one. `*ret` as for calls_admit.
+ */
+enum caller_kind calls_identify(const struct holder *holder, uint16_t from, uint16_t to, pid_t pid, int pidfd,
+                                struct asker *ret);
 
 /* Answers a call, or what was asked for with a way: there is none. 0 or -errno. */
 int calls_refuse(struct holder *holder, uint32_t call, unsigned status, struct slice rule, struct slice reason,

@@ -180,3 +180,20 @@ bool credential_is_same(const struct credential *a, const struct credential *b) 
            are_same_rules(a->deny, a->n_deny, b->deny, b->n_deny) && are_same_limits(&a->limits, &b->limits) &&
            a->response_timeout_ms == b->response_timeout_ms && a->allows_websocket == b->allows_websocket;
 }
+
+/* By host and port, as a CONNECT names them. */
+static bool is_one_authority(const struct credential *a, const struct credential *b) {
+    return a->authority.port == b->authority.port && slice_equals_nocase(a->authority.host, b->authority.host);
+}
+
+bool credential_find_twins(const struct credential *const *credentials, size_t n, size_t *ret_first,
+                           size_t *ret_second) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_one_authority(credentials[i], credentials[j])) {
+                *ret_first = j;
+                *ret_second = i;
+                return true;
+            }
+    return false;
+}

@@ -42,3 +42,12 @@ bool credential_is_same_place(const struct credential *a, const struct credentia
 
 /* Whether there is nothing at all in which the keeper would treat them differently. */
 bool credential_is_same(const struct credential *a, const struct credential *b);
+
+/* Whether two of them have one authority: a proxy cannot tell them apart. The first such pair. */
+bool credential_find_twins(const struct credential *const *credentials, size_t n, size_t *ret_first,
+                           size_t *ret_second);
+
+/* What is said of it, with both names. */
+#define CREDENTIAL_TWINS                                                                                               \
+    "%s and %s are for one host, and the proxy cannot tell whose key a request wants; name one of them with --lease, " \
+    "or give one of them a {base_url} in a run without the proxy"

@@ -15,11 +15,20 @@
 #include "base/macros.h"
 #include "egress/control_place.h"
 
-#define STEM "doors-"               /* below the place of control sockets, which is this user's */
-#define STEM_COMMON "credfd-doors-" /* in a directory that is everybody's */
+#define ROOTS "/run/credfd-doors"
+#define STEM "doors-"               /* in a directory that is its owner's */
+#define STEM_COMMON "credfd-doors-" /* in one that is everybody's */
 #define RANDOM "XXXXXX"             /* mkdtemp(3) */
 #define COMMON "/tmp"
 #define YOUNG_S 60 /* it may not be locked yet */
+
+/*
+ * A root's command may become anybody (sudo, setpriv) and finds its doors all the same: whoever knows a name in there
+ * may look at it, and nobody else lists the names or can lock the directory. A plain user's stays himself.
+ */
+static mode_t mode_of_user(void) {
+    return geteuid() == 0 ? 0711 : 0700;
+}
 
 static void remove_content(int directory) {
     int fd = fcntl(directory, F_DUPFD_CLOEXEC, 0);
@@ -75,7 +84,8 @@ static int make_in(const char *parent, const char *stem, char **ret_path, int *r
     if (!mkdtemp(path))
         return -errno;
     lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0) {
+    /* opened to others once it is locked */
+    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0 || fchmod(lock, mode_of_user()) < 0) {
         int r = -errno;
 
         (void)rmdir(path);
@@ -86,12 +96,31 @@ static int make_in(const char *parent, const char *stem, char **ret_path, int *r
     return 0;
 }
 
+/* Root's own, which others may pass through. 0 or -errno. */
+static int make_roots(void) {
+    _cleanup_close_ int fd = -EBADF;
+    struct stat st;
+
+    if (mkdir(ROOTS, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    fd = open(ROOTS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return -EPERM;
+    return fchmod(fd, mode_of_user()) < 0 ? -errno : 0;
+}
+
 int door_directory_make(char **ret_path, int *ret_lock) {
     struct control_place place;
 
-    if (control_place_make(&place) == 0 && !strpbrk(place.directory, " \t\n\"'\\") &&
-        make_in(place.directory, STEM, ret_path, ret_lock) == 0)
+    if (geteuid() == 0) {
+        if (make_roots() == 0 && make_in(ROOTS, STEM, ret_path, ret_lock) == 0)
+            return 0;
+    } else if (control_place_make(&place) == 0 && !strpbrk(place.directory, " \t\n\"'\\") &&
+               make_in(place.directory, STEM, ret_path, ret_lock) == 0) {
         return 0;
+    }
     return make_in(COMMON, STEM_COMMON, ret_path, ret_lock);
 }
 

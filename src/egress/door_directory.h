@@ -1,7 +1,8 @@
 /*
- * A directory for the files of one run: its user's alone, locked for as long as the run lives, and removed with it.
- * Below the place of control sockets where there is one, else in /tmp. Knows nothing of what lies in it. For the
- * supervisor.
+ * A directory for the files of one run: its user's to write, locked for as long as the run lives, and removed with it.
+ * A plain user's is his alone, below the place of control sockets; root's lies in /run/credfd-doors, where whoever
+ * knows a file's name may read it, since root's command may become another user; both in /tmp where that cannot be.
+ * Knows nothing of what lies in it, but that it is no secret. For the supervisor.
  */
 #pragma once
 

@@ -42,7 +42,10 @@ static int path_in(const struct doors *doors, const char *name, const char *suff
 static int make_socket(const struct doors *doors, struct lease_doors *lease) {
     int r = path_in(doors, lease->name, ".sock", &lease->socket_path);
 
-    return r == 0 ? listen_unix(lease->socket_path, SOCK_STREAM, SOMAXCONN, &lease->socket) : r;
+    if (r == 0)
+        r = listen_unix(lease->socket_path, SOCK_STREAM, SOMAXCONN, &lease->socket);
+    /* whatever user the command becomes: whether it is the command that connects the kernel says (caller.h) */
+    return r == 0 && chmod(lease->socket_path, 0666) < 0 ? -errno : r;
 }
 
 static void explain(char **ret_error, const char *what, const char *path, int r) {
@@ -109,16 +112,30 @@ static bool has_java(void) {
     return false;
 }
 
-/* Until the last of the leases ends; the longest, because certificates are for all of them. */
+static uint64_t life_for(const struct credential *credential) {
+    uint64_t ttl_ms = credential->limits.ttl_ms;
+
+    return ttl_ms > 0 ? ttl_ms : LIFE_AUTHORITY;
+}
+
+/*
+ * The longest, because certificates are for all of the leases, and longer than that: whoever comes too late is to hear
+ * why, and not that a certificate is no good.
+ */
 static uint64_t life_of(const struct holder *holder) {
     uint64_t life_ms = holder->n_grants > 0 ? 0 : LIFE_AUTHORITY;
 
-    for (size_t i = 0; i < holder->n_grants; i++) {
-        uint64_t ttl_ms = holder->grants[i].possession->credential->limits.ttl_ms;
+    for (size_t i = 0; i < holder->n_grants; i++)
+        life_ms = MAX_OF(life_ms, life_for(holder->grants[i].possession->credential));
+    return MIN_OF(life_ms + GRACE_AUTHORITY, (uint64_t)LIFE_AUTHORITY);
+}
 
-        life_ms = MAX_OF(life_ms, ttl_ms > 0 ? ttl_ms : LIFE_AUTHORITY);
-    }
-    return life_ms;
+void door_files_warn(const struct doors *doors, const struct credential *credential) {
+    if (doors->life_ms > 0 && life_for(credential) > doors->life_ms)
+        log_warning(
+            "credential %s: its new ttl is longer than the certificates of the proxy are good for, which a command has "
+            "already: starts to count for the proxy with the next run",
+            credential->name);
 }
 
 int door_files_ask(struct holder *holder) {
@@ -133,8 +150,9 @@ int door_files_ask(struct holder *holder) {
     r = doors->wants_java ? copy_system(&certificates) : 0;
     if (r < 0)
         return r;
+    doors->life_ms = life_of(holder);
     w = ipc_begin(IPC_PROXY);
-    ipc_put_u64(&w, life_of(holder));
+    ipc_put_u64(&w, doors->life_ms);
     return channel_send(&holder->relay.channel, &w, certificates);
 }
 
@@ -166,7 +184,7 @@ static int create(const struct doors *doors, const char *name, int *ret_fd, char
     if (r < 0)
         return r;
     *ret_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*ret_fd < 0)
+    if (*ret_fd < 0 || fchmod(*ret_fd, 0644) < 0) /* whatever the umask says: certificates are public */
         return -errno;
     if (ret_path)
         *ret_path = steal_pointer(&path);
@@ -199,10 +217,11 @@ static int lay_text(const struct doors *doors, const char *name, const char *tex
 static int lay_wgetrc(const struct doors *doors, const char *bundle) {
     _cleanup_free_ char *line = NULL;
     _cleanup_close_ int fd = -EBADF, from = open(SYSTEM_WGETRC, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
     int r = create(doors, DOORS_WGETRC, &fd, NULL);
 
-    if (r == 0 && from >= 0)
-        (void)append_memory(fd, from);
+    if (r == 0 && from >= 0 && fstat(from, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+        (void)append_memory(fd, from); /* what only root may read is not handed on */
     if (r == 0 && asprintf(&line, "\nca_certificate = %s\n", bundle) < 0) {
         line = NULL;
         r = -ENOMEM;

@@ -20,6 +20,9 @@ int door_files_make(struct doors *doors, char **ret_error);
 /* Asks the relay, which was told of every place, for its authority; without a proxy nothing happens. 0 or -errno. */
 int door_files_ask(struct holder *holder);
 
+/* A lease is to live as its credential says now: warns where the authority does not live so long. */
+void door_files_warn(const struct doors *doors, const struct credential *credential);
+
 /*
  * The relay's IPC_AUTHORITY, for the permits of a relay with a proxy: lays the files. With the last one, doors->bundle,
  * it calls holder_go_on. `owner` is the holder's struct child. 0, -EPROTO, or -errno after a word in the log.

@@ -25,7 +25,7 @@ static const char door_node_script[] =
     "        return fail(new Error(`the proxy says ${answer.statusCode} to ${path}`));\n"
     "      }\n"
     "      if (!is_tls) return done(null, socket);\n"
-    "      const name = require(\"net\").isIP(host) ? {} : { servername: servername || host };\n"
+    "      const name = require(\"net\").isIP(host) ? { host } : { servername: servername || host };\n"
     "      const tls = require(\"tls\").connect({ socket, ALPNProtocols: [\"http/1.1\"], ...name }, () => {\n"
     "        tls.off(\"error\", fail);\n"
     "        done(null, tls);\n"

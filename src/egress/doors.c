@@ -31,6 +31,7 @@ static const char *const bundle_names[] = {
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
     "HTTPLIB2_CA_CERTS",
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "npm_config_cafile", /* npm's settings may name a file, which counts more than NODE_EXTRA_CA_CERTS */
 };
 
 void doors_plan(struct doors *doors, const struct credential *const *credentials, size_t n, bool has_proxy) {

@@ -38,6 +38,7 @@ struct doors {
     uint16_t proxy_port;
     bool is_isolated;    /* what connects there can only be of the command: it has a network of its own */
     int diag;            /* a netlink socket (sock_diag(7)) of that network; -EBADF when nobody connects by TCP */
+    uint64_t life_ms;    /* that the authority was asked for with; 0 before */
     pid_t command;       /* whose descendants may connect where it is not isolated; 0 before it is known */
     bool wants_java;     /* there is one on this machine */
     char *bundle, *java; /* files: whom the command is to trust; NULL before they are made, java also for none wanted */

@@ -14,6 +14,7 @@
 #include "egress/calls.h"
 #include "egress/credential_codec.h"
 #include "egress/door_files.h"
+#include "egress/turned_away.h"
 #include "egress/ways.h"
 
 #ifndef SO_PASSPIDFD
@@ -78,10 +79,12 @@ static int on_relay_hello(void *owner, struct ipc_message *m) {
     }
 
 static const struct ipc_permit plain_permits[] = {EVERY_RELAYS};
-static const struct ipc_permit door_permits[] = {EVERY_RELAYS, {IPC_CALL, 1, calls_take}};
+static const struct ipc_permit door_permits[] = {
+    EVERY_RELAYS, {IPC_CALL, 1, calls_take}, {IPC_TURNED_AWAY, 1, turned_away_take}};
 static const struct ipc_permit proxy_permits[] = {
     EVERY_RELAYS,
     {IPC_CALL, 1, calls_take},
+    {IPC_TURNED_AWAY, 1, turned_away_take},
     {IPC_WAY, 1, ways_take},
     {IPC_WAY_USED, 1, ways_take_used},
     {IPC_WAY_CLOSED, 1, ways_take_close},

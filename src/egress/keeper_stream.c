@@ -88,15 +88,24 @@ static const char *reason_of(struct verdict verdict) {
     return verdict.reason ? verdict.reason : refusal_text(verdict.refusal)->reason;
 }
 
+/* What was refused for want of a rule is told that very rule, where it can be written. */
+static struct slice hint_of(const struct keeper_stream *s, struct verdict verdict, char text[static LIMIT_REASON]) {
+    struct slice hint = refusal_text(verdict.refusal)->hint;
+
+    if (verdict.hint)
+        return slice_of_string(verdict.hint);
+    return verdict.refusal == REFUSAL_NO_RULE ? account_mend(&s->account, hint, text) : hint;
+}
+
 /* An answer of the keeper's own. */
 static int refuse(struct keeper_stream *s, struct verdict verdict) {
-    char body[PROBLEM_MAX], seconds[NUM_DIGITS], rule[RULE_TEXT_MAX];
+    char body[PROBLEM_MAX], seconds[NUM_DIGITS], rule[RULE_TEXT_MAX], hint[LIMIT_REASON];
     struct problem problem = {
         .status = status_of(verdict),
         .lease = keeper_credential(s)->name,
         .rule = account_rule(&s->account, rule),
         .reason = slice_of_string(reason_of(verdict)),
-        .hint = refusal_text(verdict.refusal)->hint,
+        .hint = hint_of(s, verdict, hint),
     };
     struct slice text = slice_of(body, problem_body(body, &problem));
     struct http_framing framing = {HTTP_BODY_LENGTH, text.n};

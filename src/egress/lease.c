@@ -168,8 +168,9 @@ static struct verdict by_placeholder(struct lease *lease, bool may_use, const st
             return verdict;
         return (struct verdict){.refusal = REFUSAL_PLACE,
                                 .status = 403,
-                                .reason = "something else than the lease's placeholder stands where the key goes; send "
-                                          "the placeholder, or nothing"};
+                                .reason = "something else than the lease's placeholder stands where the key goes",
+                                .hint = "send the placeholder, which is in the variable that has {placeholder} in the "
+                                        "credential's env, or send nothing there"};
     case PLACEHOLDER_USE_GOOD:
         break;
     }

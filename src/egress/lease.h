@@ -44,6 +44,7 @@ struct verdict {
     enum refusal refusal;
     unsigned status;         /* 0: what refusal_text says */
     const char *reason;      /* NULL: likewise */
+    const char *hint;        /* NULL: likewise */
     const struct rule *rule; /* that allowed or denied it; NULL for `allow: all` */
     uint64_t retry_after_s;  /* 0 for none */
 };

@@ -1,5 +1,6 @@
 #include "egress/origin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ struct origin {
     uint64_t connect_timeout_ms;
     struct tls_sessions sessions;
     char host[LIMIT_HOST + 1];
-    struct warm *idle; /* the one used last is first: the others may grow old and go */
+    char unknown[LIMIT_REASON]; /* the reason when nothing finds it; its exchange may tell it later */
+    struct warm *idle;          /* the one used last is first: the others may grow old and go */
     size_t n_idle;
 };
 
@@ -44,6 +46,8 @@ struct origin *origin_new(const struct held *held, uint64_t connect_timeout_ms) 
     }
     *origin = (struct origin){.held = held, .connect_timeout_ms = connect_timeout_ms};
     memcpy(origin->host, host.p, host.n);
+    (void)snprintf(origin->unknown, sizeof(origin->unknown), "the upstream's name %s could not be resolved",
+                   origin->host);
     return origin;
 }
 
@@ -150,8 +154,10 @@ static void reached(void *owner, struct stream *stream, unsigned status, const c
         status = 503;
         reason = "out of memory or descriptors";
     }
-    if (details)
+    if (details) {
         log_info("credential %s: %s: %s", origin->held->credential->name, origin->host, details);
+        reason = origin->unknown;
+    }
     if (!warm)
         log_info("credential %s: %s", origin->held->credential->name, reason);
     done(whose, warm ? &warm->client : NULL, status, reason);

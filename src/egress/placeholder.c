@@ -1,5 +1,6 @@
 #include "egress/placeholder.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -7,6 +8,8 @@
 #include "base/num.h"
 
 #define RANDOM_MIN 16 /* characters that nobody could guess */
+
+static_assert(LIMIT_PLACEHOLDER == 256 && RANDOM_MIN == 16, "what placeholder_check says of them");
 
 static const struct set {
     struct slice name, characters;
@@ -69,18 +72,19 @@ const char *placeholder_check(struct slice shape) {
     struct part part;
 
     if (shape.n > LIMIT_PLACEHOLDER)
-        return "too long";
+        return "is longer than 256 characters";
     if (!is_made_of_print(shape))
         return "has a blank, a quote, a backslash, a % or a character that is not ASCII";
     while (shape.n > 0) {
         if (!next_part(&shape, &part))
-            return "has a brace that is not one of {alnum:N}, {alpha:N}, {digit:N}, {hex:N} and {base64url:N}";
+            return "has a brace that is not one of {alnum:N}, {alpha:N}, {digit:N}, {hex:N} and {base64url:N}, with N "
+                   "from 1 to 256";
         total += part.n;
         random += part.set ? part.n : 0;
     }
     if (random < RANDOM_MIN)
         return "has fewer than 16 random characters, and could be met by chance";
-    return total > LIMIT_PLACEHOLDER ? "is too long when it is made" : NULL;
+    return total > LIMIT_PLACEHOLDER ? "is too long when it is made: more than 256 characters" : NULL;
 }
 
 /* One character, each as likely as every other: a byte beyond the last whole round of the set is thrown away. */

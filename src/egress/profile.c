@@ -104,14 +104,11 @@ static int set_secret(struct settings *settings, size_t first, uint32_t group, c
     return r;
 }
 
-static int add_choice(struct settings *settings, uint32_t group, const struct profile_choice *choice,
+static int add_choice(struct settings *settings, uint32_t group, const struct profile_choice *choice, const char *path,
                       char **ret_error) {
     size_t first = settings->n_credentials;
-    _cleanup_free_ char *path = NULL;
-    int r = profile_find(choice->name, &path, ret_error);
+    int r = add_file(settings, path, choice->name, NULL, ret_error);
 
-    if (r == 0)
-        r = add_file(settings, path, choice->name, NULL, ret_error);
     return r == 0 ? set_secret(settings, first, group, choice, ret_error) : r;
 }
 
@@ -127,13 +124,21 @@ static struct settings *settings_for_profiles(void) {
     return settings;
 }
 
-int profile_load(const struct profile_choice *choices, size_t n, struct settings **ret, char **ret_error) {
+int profile_load(const struct profile_choice *choices, size_t n, char **paths, struct settings **ret,
+                 char **ret_error) {
     _cleanup_settings_ struct settings *settings = settings_for_profiles();
     int r = settings ? 0 : -ENOMEM;
 
     *ret_error = NULL;
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = add_choice(settings, (uint32_t)i + 1, &choices[i], ret_error);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        _cleanup_free_ char *found = NULL;
+        char **path = paths ? &paths[i] : &found;
+
+        if (!*path)
+            r = profile_find(choices[i].name, path, ret_error);
+        if (r == 0)
+            r = add_choice(settings, (uint32_t)i + 1, &choices[i], *path, ret_error);
+    }
     if (r == 0)
         *ret = steal_pointer(&settings);
     return r;

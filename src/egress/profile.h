@@ -20,11 +20,16 @@ struct profile_choice {
 
 /*
  * Settings with the credentials of each choice, in their order, and every host that one of them lets through; every
- * default, no audit. The secret of a choice is the secret of each of its credentials, and is had once (`group`). 0, and `*ret` is freed by
- * settings_free. -errno on failure, and in `*ret_error` one line for a person, freed by the caller, or NULL when memory
- * is out: it names the line of the profile's file, the profile, or --secret. Nothing of a secret's VALUE is ever in it.
+ * default, no audit. The secret of a choice is the secret of each of its credentials, and is had once (`group`). 0, and
+ * `*ret` is freed by settings_free. -errno on failure, and in `*ret_error` one line for a person, freed by the caller,
+ * or NULL when memory is out: it names the line of the profile's file, the profile, or --secret. Nothing of a secret's
+ * VALUE is ever in it.
+ *
+ * `paths` has the file of each choice, the caller's, or NULL for one to be looked for, whose file is then put there: a
+ * second reading takes the file that the first one found, whatever has come into an earlier folder meanwhile. NULL: all
+ * are looked for.
  */
-int profile_load(const struct profile_choice *choices, size_t n, struct settings **ret, char **ret_error);
+int profile_load(const struct profile_choice *choices, size_t n, char **paths, struct settings **ret, char **ret_error);
 
 /* The file of the profile; `*ret_path` is the caller's. -EINVAL (no name for one) or -ENOENT, with `*ret_error`. */
 int profile_find(const char *name, char **ret_path, char **ret_error);

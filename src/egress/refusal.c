@@ -53,10 +53,12 @@ static const struct refusal_text texts[REFUSALS] = {
                               SLICE("placeholder"), SLICE("see credfd log for the program that sent it")},
     [REFUSAL_CALLER] = {"caller", 403, "whoever connected does not belong to this lease's command", SLICE("isolate"),
                         SLICE("connect from the command that credfd has started, or from what that has started")},
-    [REFUSAL_NOT_TLS] = {"not_tls", 403, NULL, SLICE_EMPTY, SLICE_EMPTY},
+    [REFUSAL_NOT_TLS] = {"not_tls", 403, NULL, SLICE_EMPTY, SLICE("send TLS for the host that CONNECT names")},
     [REFUSAL_GATE] = {"gate", 503, "the gate has ended, and is started again", SLICE_EMPTY, SLICE_EMPTY},
     [REFUSAL_WEBSOCKET] = {"websocket", 403, "this lease lets no WebSocket through", SLICE("websocket"),
                            SLICE("write websocket: true into the credential")},
+    [REFUSAL_SCHEME] = {"scheme", 403, NULL, SLICE("upstream"), SLICE_EMPTY},
+    [REFUSAL_DISTRUSTED] = {.name = "distrusted"},
 };
 
 const struct refusal_text *refusal_text(enum refusal refusal) {

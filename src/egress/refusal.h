@@ -44,6 +44,8 @@ enum refusal {
     REFUSAL_NOT_TLS,      /* what went into a tunnel was no TLS for the host that was asked for */
     REFUSAL_GATE,         /* the gate has ended, and another one is about to be there */
     REFUSAL_WEBSOCKET,    /* the lease lets none through */
+    REFUSAL_SCHEME,       /* a lease's host was asked for by http, and its upstream is https; or the other way round */
+    REFUSAL_DISTRUSTED,   /* the client has left at the handshake: it does not trust our certificate, as it seems */
     REFUSALS
 };
 

@@ -113,8 +113,10 @@ static int read_document(struct document *document, struct settings **ret, char 
     r = schema_read(settings_keys, ARRAY_LEN(settings_keys), document_root(document), settings);
     if (r == 0 && !settings->credentials && !settings->has_dispatch && !settings->has_runner &&
         !settings->egress.is_there)
-        r = node_fail_missing(document_root(document), "credentials",
-                              "add credentials: and a list of at least one; see credfd.yaml(5)");
+        r = node_fail_missing(
+            document_root(document), "credentials",
+            "add credentials: and a list of at least one, or egress: with the hosts that are let through; "
+            "see credfd.yaml(5)");
     if (r == 0 && settings->egress.is_there && settings_credential(settings, AUDIT_WAYS))
         r = node_fail(node_find(document_root(document), "egress"),
                       "the audit calls what goes through here `" AUDIT_WAYS "`, and so is a credential called; give "

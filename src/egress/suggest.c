@@ -58,6 +58,13 @@ static const struct remark {
                         DETAIL_NONE},
     [REFUSAL_GATE] = {"the gate ended", DETAIL_NONE},
     [REFUSAL_WEBSOCKET] = {"a WebSocket was asked for, which `websocket: true` lets through: ", DETAIL_REQUEST},
+    [REFUSAL_SCHEME] =
+        {"a host was asked for by http where the lease's upstream is https, or the other way round, and no "
+         "setting lets it pass",
+         DETAIL_NONE},
+    [REFUSAL_DISTRUSTED] = {"the client did not trust the certificate of the lease's host, as it seems: one that pins "
+                            "its own may use {base_url}",
+                            DETAIL_NONE},
     [REFUSAL_NOT_TLS] = {"what was sent was no TLS for this host, and no setting lets it pass: ", DETAIL_AUTHORITY},
 };
 
@@ -258,7 +265,7 @@ static bool is_private(const struct gate_rule *rule) {
 }
 
 /* Neither a wildcard nor anything else that would let more through than the host that was asked for. */
-static int note_host(struct suggest *suggest, const struct suggest_item *like, struct slice authority) {
+static int note_host(struct suggest *suggest, const struct suggest_item *like, struct slice authority, bool is_used) {
     char text[GATE_RULE_TEXT_MAX];
     struct suggest_item host = *like;
     struct gate_rule rule;
@@ -273,7 +280,7 @@ static int note_host(struct suggest *suggest, const struct suggest_item *like, s
     host.path = slice_of(text, gate_rule_format(&rule, text));
     if (rule.is_wildcard) {
         r = note_remark(suggest, like, "this is no host: ", SLICE_EMPTY, authority);
-    } else if (is_private(&rule)) {
+    } else if (is_private(&rule) && !is_used) { /* of one that was used, somebody has said that it is meant */
         r = note_remark(
             suggest, &host,
             "not a public address; only this very line in `egress.allow` would let it through, if it is meant: ",
@@ -301,10 +308,18 @@ static struct suggest_item item_of(const struct suggest_request *request) {
     };
 }
 
+static bool is_of_way(const struct suggest_request *request) {
+    return slice_equals(request->lease, SLICE(AUDIT_WAYS));
+}
+
 int suggest_used(struct suggest *suggest, const struct suggest_request *request) {
     struct suggest_item item = item_of(request);
 
-    return note_request(suggest, &item);
+    if (!is_of_way(request))
+        return note_request(suggest, &item);
+    item.is_way = item.has_passed = true; /* what its host answered is no word of credfd's, nor of a rule */
+    item.lease = SLICE_EMPTY;
+    return note_host(suggest, &item, request->authority, true);
 }
 
 int suggest_refused(struct suggest *suggest, const struct suggest_request *request, enum refusal refusal) {
@@ -317,18 +332,20 @@ int suggest_refused(struct suggest *suggest, const struct suggest_request *reque
         [DETAIL_EXECUTABLE] = request->executable,
         [DETAIL_AUTHORITY] = request->authority,
     };
+    enum detail detail;
 
-    item.has_passed = true; /* it was not the upstream's refusal */
+    item.has_passed = !request->is_not_wanted; /* it was not the upstream's refusal */
     item.status = 0;
     if (refusal == REFUSAL_NO_RULE)
         return note_request(suggest, &item);
-    item.is_way = refusal == REFUSAL_HOST || remark->detail == DETAIL_AUTHORITY ||
-                  slice_equals(request->lease, SLICE(AUDIT_WAYS));
+    item.is_way = refusal == REFUSAL_HOST || is_of_way(request);
     item.lease = item.is_way ? SLICE_EMPTY : item.lease;
     if (refusal == REFUSAL_HOST)
-        return note_host(suggest, &item, request->authority);
+        return note_host(suggest, &item, request->authority, false);
     if (!remark->words)
         return 0;
-    return note_remark(suggest, &item, remark->words, remark->detail == DETAIL_REQUEST ? request->method : SLICE_EMPTY,
-                       details[remark->detail]);
+    /* on a lease it is its own host that was asked, and what for says more */
+    detail = remark->detail == DETAIL_AUTHORITY && !item.is_way ? DETAIL_REQUEST : remark->detail;
+    return note_remark(suggest, &item, remark->words, detail == DETAIL_REQUEST ? request->method : SLICE_EMPTY,
+                       details[detail]);
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/slice.h"
@@ -24,13 +25,17 @@ void suggest_free_pointer(struct suggest **suggest);
 struct suggest_request {
     struct slice lease;
     struct slice method, path;
-    struct slice authority;  /* host and port, of what was no lease's */
+    struct slice authority;  /* host and port, of what was no lease's (AUDIT_WAYS) */
     struct slice rule;       /* that denied it */
     struct slice executable; /* that asked */
     unsigned status;         /* as the upstream answered; 0 where it did not */
+    bool is_not_wanted;      /* of a host that was refused: what would have allowed it stands behind a # */
 };
 
-/* One that was let through: a rule for it is wanted; as a comment, where the upstream refused it each time (4xx). */
+/*
+ * One that was let through: a rule for it is wanted; as a comment, where the upstream refused it each time (4xx). Of
+ * a way that was opened, the host that it led to.
+ */
 int suggest_used(struct suggest *suggest, const struct suggest_request *request);
 
 /* One that failed on our side: the rule that would have allowed it, or in a comment what else would have to change. */

@@ -152,21 +152,27 @@ static int write_credential(FILE *to, struct suggest_item *const *items, size_t 
     return r;
 }
 
+static void write_host(FILE *to, const struct suggest_item *item) {
+    (void)fputs(item->has_passed ? "    - \"" : "    # - \"", to);
+    put_text(to, item->path, true);
+    (void)fputs("\"  # ", to);
+    put_count(to, item->n);
+    (void)fputs(item->has_passed ? "\n" : ", refused by credfd\n", to);
+}
+
 static void write_ways(FILE *to, struct suggest_item *const *items, size_t n) {
     size_t n_hosts = 0;
+    bool is_one_wanted = false;
 
     (void)fputs("egress:\n", to);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         n_hosts += items[i]->kind == SUGGESTION_HOST;
-    if (n_hosts > 0)
-        (void)fputs("  allow:\n", to);
-    for (size_t i = n - n_hosts; i < n; i++) { /* they stand behind the remarks */
-        (void)fputs("    - \"", to);
-        put_text(to, items[i]->path, true);
-        (void)fputs("\"  # ", to);
-        put_count(to, items[i]->n);
-        (void)putc('\n', to);
+        is_one_wanted = is_one_wanted || (items[i]->kind == SUGGESTION_HOST && items[i]->has_passed);
     }
+    if (is_one_wanted)
+        (void)fputs("  allow:\n", to);
+    for (size_t i = n - n_hosts; i < n; i++) /* they stand behind the remarks */
+        write_host(to, items[i]);
     for (size_t i = 0; i < n - n_hosts; i++)
         write_comment(to, items[i]);
 }

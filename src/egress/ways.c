@@ -56,28 +56,35 @@ static unsigned status_of(enum refusal refusal) {
     return refusal == REFUSAL_UPSTREAM_TIMEOUT ? 504 : refusal_text(refusal)->status;
 }
 
-/* One line of the audit. No lease is used: its id has the number 0. */
-static void account(struct way *way, const struct exchange_record *record) {
-    struct broker *broker = way->holder->broker;
-    char authority[GATE_RULE_TEXT_MAX], id[LEASE_ID_MAX];
+/* No lease is used: its id has the number 0. */
+void ways_account(struct holder *holder, const char *authority, const struct asker *asker,
+                  const struct exchange_record *record) {
+    struct broker *broker = holder->broker;
+    char id[LEASE_ID_MAX];
     struct audit_subject subject = {
         .lease = AUDIT_WAYS,
-        .identity = way->holder->identity,
+        .identity = holder->identity,
         .authority = authority,
         .id = id,
-        .pid = way->asker.pid,
-        .executable = way->asker.executable[0] ? way->asker.executable : NULL,
+        .pid = asker->pid,
+        .executable = asker->executable[0] ? asker->executable : NULL,
     };
 
     lease_id_format((struct lease_id){.pid = (uint32_t)getpid()}, id);
-    (void)gate_host_format(slice_of_string(way->host), way->port, authority);
-    way->is_told = true;
     metrics_way(&broker->metrics, record);
     if (broker->owner.way)
         broker->owner.way(broker->owner.owner, authority, record);
     (void)audit_exchange(broker->audit, &subject, record); /* it says itself what it could not write */
     if (record->refusal == REFUSAL_EXFILTRATION)
-        exfiltration_tell(way->holder, &subject, SLICE("the head or the content"));
+        exfiltration_tell(holder, &subject, SLICE("the head or the content"));
+}
+
+static void account(struct way *way, const struct exchange_record *record) {
+    char authority[GATE_RULE_TEXT_MAX];
+
+    (void)gate_host_format(slice_of_string(way->host), way->port, authority);
+    way->is_told = true;
+    ways_account(way->holder, authority, &way->asker, record);
 }
 
 /* Of one that came to nothing the relay tells no more: what it was to carry is known by its kind alone. */
@@ -403,6 +410,8 @@ int ways_take_used(void *owner, struct ipc_message *m) {
     record.reason = ipc_get_bytes(m, LIMIT_REASON);
     if (ipc_end(m) < 0 || !way || record.refusal >= REFUSALS)
         return -EPROTO;
+    if (way->is_told)
+        return -EPROTO; /* a way is one exchange, or one tunnel: more lines than one would be made up */
     record.rule = refusal_text(record.refusal)->rule;
     if (record.rule.n == 0)
         record.rule = slice_of_string(way->rule);

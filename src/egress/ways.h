@@ -26,5 +26,9 @@ int ways_take(void *owner, struct ipc_message *m);       /* IPC_WAY */
 int ways_take_used(void *owner, struct ipc_message *m);  /* IPC_WAY_USED */
 int ways_take_close(void *owner, struct ipc_message *m); /* IPC_WAY_CLOSED */
 
+/* One line of the audit for what has no lease: `asker` wanted to go to `authority`. */
+void ways_account(struct holder *holder, const char *authority, const struct asker *asker,
+                  const struct exchange_record *record);
+
 /* The holder's relay is gone, and with it its ways. */
 void ways_side_gone(struct broker *broker, struct holder *holder);

@@ -140,6 +140,7 @@ const char *ipc_type_name(unsigned type) {
         [IPC_GATE] = "GATE",
         [IPC_PLACEHOLDER] = "PLACEHOLDER",
         [IPC_EXFILTRATION] = "EXFILTRATION",
+        [IPC_TURNED_AWAY] = "TURNED_AWAY",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";

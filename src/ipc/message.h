@@ -198,6 +198,9 @@ enum ipc_type {
                          S>R u32 door, bytes text */
     IPC_EXFILTRATION, /* K>S u64 stream, u32 credential whose placeholder it was, bytes where: it stood where it does not
                          belong; before the IPC_EXCHANGE that it ends */
+    IPC_TURNED_AWAY,  /* R>S u64 stream that he was granted (0: none), u32 door of the lease that he asked for (UINT32_MAX:
+                         none), u16 port from, u16 port to, u32 pid, u8 enum refusal, u16 status, bytes method, authority,
+                         path, reason, fd?: as for IPC_CALL: somebody was refused at a door, and nobody else tells of it */
     IPC_TYPES
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/macros.h"
 #include "names/lookup.h"
 #include "net/dial.h"
@@ -11,6 +12,7 @@
 struct reach {
     const struct reach_plan *plan;
     bool is_address; /* the host is one */
+    bool is_written; /* or localhost: nothing was resolved */
     reach_done *done;
     void *owner;
     struct lookup *lookup;
@@ -86,12 +88,27 @@ static const char *connect_failure(int error) {
     }
 }
 
+/* An address of this machine, a public one too, is judged as its loopback is: the same services listen there. */
+static bool leads_back(const struct reach *reach, int fd) {
+    struct address loopback;
+
+    if (reach->is_written || !reach->plan->may_reach || !address_is_own(fd))
+        return false;
+    (void)address_parse(SLICE("127.0.0.1"), 0, &loopback);
+    return !reach->plan->may_reach(reach->owner, &loopback);
+}
+
 static void dialled(void *owner, int fd) {
     struct reach *reach = owner;
     const struct reach_plan *plan = reach->plan;
     int r;
 
     reach->dial = NULL;
+    if (fd >= 0 && leads_back(reach, fd)) {
+        fd_close(&fd);
+        reach_over(reach, NULL, 502, "the upstream's name stands for an address of this machine (allow_private)");
+        return;
+    }
     if (fd < 0) {
         reach_over(reach, NULL, fd == -EMFILE ? 503 : 502, connect_failure(fd));
         return;
@@ -109,13 +126,13 @@ static void dialled(void *owner, int fd) {
 }
 
 /* Every address is judged, and connected to is exactly one that was: what the name says later does not count. */
-static void addresses_known(struct reach *reach, const struct lookup_result *result, bool is_written) {
+static void addresses_known(struct reach *reach, const struct lookup_result *result) {
     const struct reach_plan *plan = reach->plan;
     struct address judged[LIMIT_ADDRESSES];
     size_t n = 0;
 
     for (size_t i = 0; i < result->n; i++)
-        if (is_written || !plan->may_reach || plan->may_reach(reach->owner, &result->addresses[i]))
+        if (reach->is_written || !plan->may_reach || plan->may_reach(reach->owner, &result->addresses[i]))
             judged[n++] = result->addresses[i];
     reach->reason = "the upstream did not accept the connection in time";
     if (result->n == 0)
@@ -132,7 +149,7 @@ static void looked_up(void *owner, const struct lookup_result *result) {
     reach->lookup = NULL;
     if (result->n == 0)
         reach->details = result->failure;
-    addresses_known(reach, result, false);
+    addresses_known(reach, result);
 }
 
 /* `localhost` and addresses say by themselves that they mean this machine or this network. */
@@ -166,8 +183,9 @@ struct reach *reach_start(const struct reach_plan *plan, reach_done *done, void 
     reach->deadline.on_expiry = reach_late;
     reach->reason = "the upstream's name was not resolved in time";
     timer_set(&reach->deadline, plan->timeout_ms);
-    if (written_addresses(reach, &written))
-        addresses_known(reach, &written, true);
+    reach->is_written = written_addresses(reach, &written);
+    if (reach->is_written)
+        addresses_known(reach, &written);
     else
         reach->lookup = lookup_start(slice_of_string(plan->host), plan->port, looked_up, reach);
     return reach;

@@ -16,7 +16,8 @@ struct reach_plan {
     struct tls_sessions *sessions; /* to resume, and to be kept; NULL only without TLS */
     /*
      * Whether one of the addresses that a name stands for may be connected to. Not asked about an address that stands
-     * in the place of the name, nor about localhost: they say by themselves what they mean. NULL: each may.
+     * in the place of the name, nor about localhost: they say by themselves what they mean. An address of this machine
+     * may be reached if 127.0.0.1 may, too. NULL: each may.
      */
     bool (*may_reach)(void *owner, const struct address *address);
     uint64_t timeout_ms;

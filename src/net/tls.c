@@ -174,13 +174,16 @@ static int map_error(struct stream *s, int result) {
         watch_not_ready(&s->watch, EPOLLOUT);
         return -EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
+        s->tls->is_closed = true;
         return 0;
     case SSL_ERROR_SYSCALL:
+        s->tls->is_closed = true;
         s->tls->failure = "the connection was reset";
         return errno > 0 && errno != EAGAIN ? -errno : -ECONNRESET;
     default:
         code = ERR_peek_last_error();
         if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+            s->tls->is_closed = true;
             s->tls->failure = "the connection was closed without a TLS close";
             return -ECONNRESET;
         }

@@ -16,6 +16,7 @@ struct tls_session {
     const char *failure;
     const char *refusal; /* why a step of ours said no, in words; NULL where none did */
     bool is_distrusted;  /* the peer said that it does not trust our certificate */
+    bool is_closed;      /* the peer has ended the connection, and did not say why */
 };
 
 /*

@@ -84,6 +84,10 @@ int tls_terminate(struct stream *s, struct tls_terminator *terminator) {
     return r;
 }
 
+bool tls_terminate_is_closed(const struct stream *s) {
+    return s->tls && s->tls->is_closed;
+}
+
 bool tls_terminate_is_distrusted(const struct stream *s) {
     return s->tls && s->tls->is_distrusted;
 }

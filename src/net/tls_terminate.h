@@ -28,5 +28,8 @@ void tls_terminator_free(struct tls_terminator *terminator);
 /* Puts TLS on a connected plain stream of which nothing of TLS has been read. 0, or -ENOMEM, and it is plain still. */
 int tls_terminate(struct stream *s, struct tls_terminator *terminator);
 
+/* Whether the client has ended the connection without saying what it does not like. */
+bool tls_terminate_is_closed(const struct stream *s);
+
 /* Whether its handshake failed because the client said that it does not trust the certificate. */
 bool tls_terminate_is_distrusted(const struct stream *s);

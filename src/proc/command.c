@@ -16,6 +16,7 @@
 
 /* Where it speaks: -EBADF is nowhere for its output, and for its words where we speak; and what it is told. */
 struct surroundings {
+    const char *program;
     int output, words;
     char *const *environment;
 };
@@ -37,7 +38,7 @@ static void become_command(char *const argv[], const struct surroundings *around
     /* our own are close-on-exec from birth; whoever started credfd may have left others open */
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return;
-    (void)execvpe(argv[0], argv, around->environment);
+    (void)execvpe(around->program, argv, around->environment);
 }
 
 static void forget_process(struct command *command) {
@@ -120,8 +121,8 @@ static int run(struct command *command, char *const argv[], const struct surroun
     return r;
 }
 
-int command_start_in(struct command *command, char *const argv[], char *const environment[],
-                     void (*on_exited)(struct command *command), int *ret_output, int *ret_words) {
+static int start(struct command *command, char *const argv[], struct surroundings around,
+                 void (*on_exited)(struct command *command), int *ret_output, int *ret_words) {
     _cleanup_close_ int output = -EBADF, output_end = -EBADF, words = -EBADF, words_end = -EBADF;
     int r = 0;
 
@@ -130,8 +131,10 @@ int command_start_in(struct command *command, char *const argv[], char *const en
         r = open_pipe(&output, &output_end);
     if (r == 0 && ret_words)
         r = open_pipe(&words, &words_end);
+    around.output = output_end;
+    around.words = words_end;
     if (r == 0)
-        r = run(command, argv, &(struct surroundings){output_end, words_end, environment});
+        r = run(command, argv, &around);
     if (r < 0)
         return r;
     if (ret_output)
@@ -141,9 +144,23 @@ int command_start_in(struct command *command, char *const argv[], char *const en
     return 0;
 }
 
+int command_start_in(struct command *command, char *const argv[], char *const environment[],
+                     void (*on_exited)(struct command *command), int *ret_output, int *ret_words) {
+    const struct surroundings around = {.program = argv[0], .environment = environment};
+
+    return start(command, argv, around, on_exited, ret_output, ret_words);
+}
+
 int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
                   int *ret_output, int *ret_words) {
     return command_start_in(command, argv, environ, on_exited, ret_output, ret_words);
+}
+
+int command_start_file(struct command *command, const char *program, char *const argv[],
+                       void (*on_exited)(struct command *command), int *ret_output) {
+    const struct surroundings around = {.program = program ? program : argv[0], .environment = environ};
+
+    return start(command, argv, around, on_exited, ret_output, NULL);
 }
 
 void command_kill(struct command *command) {

@@ -29,6 +29,10 @@ struct command {
 int command_start(struct command *command, char *const argv[], void (*on_exited)(struct command *command),
                   int *ret_output, int *ret_words);
 
+/* command_start for the file `program`, which need not be what argv[0] says; NULL for that. Its words are ours. */
+int command_start_file(struct command *command, const char *program, char *const argv[],
+                       void (*on_exited)(struct command *command), int *ret_output);
+
 /* The same with `environment`, which ends with NULL, instead of ours; it is looked for in our $PATH all the same. */
 int command_start_in(struct command *command, char *const argv[], char *const environment[],
                      void (*on_exited)(struct command *command), int *ret_output, int *ret_words);

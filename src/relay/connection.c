@@ -107,18 +107,22 @@ static void finish_with_close(struct connection *c) {
 static int write_refusal(struct connection *c, const struct refusal *refusal) {
     const struct connection_owner *owner = c->owner;
     struct exchange *x = &c->exchange;
+    const struct problem problem = {.status = refusal->status,
+                                    .lease = owner->rules->lease,
+                                    .rule = refusal->rule,
+                                    .reason = slice_of_string(refusal->reason),
+                                    .hint = slice_of_string(refusal->hint)};
     struct exchange_words words;
     int r = 0;
 
     if (owner->explain)
         r = owner->explain(c, refusal, &words);
     else
-        owner->refused(c, refusal->status, slice_of_string(refusal->reason));
+        owner->refused(c, problem.status, problem.reason);
     if (r < 0 || x->is_begun)
         return r < 0 ? r : -EALREADY;
     return owner->explain ? exchange_write_words(x, refusal->status, &words, false, &c->out)
-                          : exchange_write_refusal(x, refusal->status, slice_of_string(refusal->reason),
-                                                   owner->rules->lease, false, &c->out);
+                          : exchange_write_refusal(x, &problem, false, &c->out);
 }
 
 static void refuse(struct connection *c, const struct refusal *refusal) {
@@ -364,8 +368,9 @@ static int take_event(struct connection *c, const struct upstream_event *event) 
             c->owner->refused(c, x->is_begun ? x->status : event->status, event->reason);
         if (x->is_begun)
             return -ECONNABORTED;
-        return exchange_write_refusal(x, event->status, event->reason, c->owner->rules->lease,
-                                      x->is_request_sent && !event->is_gone, &c->out);
+        return exchange_write_refusal(
+            x, &(struct problem){.status = event->status, .lease = c->owner->rules->lease, .reason = event->reason},
+            x->is_request_sent && !event->is_gone, &c->out);
     }
     return -EPROTO;
 }

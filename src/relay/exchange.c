@@ -4,7 +4,6 @@
 
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "relay/problem.h"
 #include "wire/http_write.h"
 #include "wire/websocket.h"
 
@@ -315,12 +314,11 @@ int exchange_write_words(struct exchange *x, unsigned status, const struct excha
     return r;
 }
 
-int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
-                           struct buf *out) {
+int exchange_write_refusal(struct exchange *x, const struct problem *problem, bool keep, struct buf *out) {
     static const struct http_field type = {SLICE("Content-Type"), SLICE("application/json")};
     _uninitialised_ char body[PROBLEM_MAX];
-    size_t n = problem_body(body, &(struct problem){.status = status, .lease = lease, .reason = reason});
+    struct slice text = slice_of(body, problem_body(body, problem));
 
-    return exchange_write_words(
-        x, status, &(struct exchange_words){.fields = &type, .n_fields = 1, .body = slice_of(body, n)}, keep, out);
+    return exchange_write_words(x, problem->status,
+                                &(struct exchange_words){.fields = &type, .n_fields = 1, .body = text}, keep, out);
 }

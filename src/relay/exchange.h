@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/num.h"
+#include "relay/problem.h"
 #include "relay/upstream.h"
 #include "wire/http_body.h"
 
@@ -89,8 +90,7 @@ int exchange_write_words(struct exchange *x, unsigned status, const struct excha
                          struct buf *out);
 
 /*
- * Appends a whole answer of our own, with a JSON body that says what and why: `status`, `reason` in a few plain words,
- * and the lease where there is one. Closes afterwards unless `keep` is true. For HEAD the body is left out.
+ * Appends a whole answer of our own, with a JSON body that says what and why. Closes afterwards unless `keep` is true.
+ * For HEAD the body is left out.
  */
-int exchange_write_refusal(struct exchange *x, unsigned status, struct slice reason, const char *lease, bool keep,
-                           struct buf *out);
+int exchange_write_refusal(struct exchange *x, const struct problem *problem, bool keep, struct buf *out);

@@ -1,6 +1,7 @@
 /*
  * The body of an answer that is ours and not the upstream's: one JSON object that a program can act on and a person
- * can read: {"error":CODE,"lease":NAME,"rule":RULE,"reason":WORDS,"hint":WORDS}. Never holds anything from a peer.
+ * can read: {"error":CODE,"lease":NAME,"rule":RULE,"reason":WORDS,"hint":WORDS}. Of a peer's bytes it holds at most
+ * what was found to be plain.
  */
 #pragma once
 

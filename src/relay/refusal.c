@@ -1,5 +1,7 @@
 #include "relay/refusal.h"
 
+#include <stdio.h>
+
 #include "base/macros.h"
 #include "wire/authority.h"
 
@@ -79,12 +81,31 @@ static struct slice name_fault(const struct refusal *refusal, const struct shown
     return fault == HTTP_LARGE_HEAD ? shown->widest : SLICE_EMPTY;
 }
 
+/* Of most faults the status says it. */
+static void read_mend(enum http_fault fault, const struct exchange_rules *rules, struct refusal *ret) {
+    ret->rule = SLICE_EMPTY;
+    ret->hint[0] = '\0';
+    if (fault == HTTP_IS_HTTP2)
+        (void)snprintf(ret->hint, sizeof(ret->hint), "let the client speak HTTP/1.1 from the start");
+    if (fault == HTTP_IS_TLS)
+        (void)snprintf(ret->hint, sizeof(ret->hint), "use http:// for this address");
+    if (fault == HTTP_IS_SOCKS)
+        (void)snprintf(ret->hint, sizeof(ret->hint), "use it as http://, not as socks://");
+    if (fault != HTTP_OUTSIDE_BASE)
+        return;
+    ret->rule = SLICE("upstream");
+    (void)snprintf(ret->hint, sizeof(ret->hint),
+                   "ask for a path beneath %.*s, or change the path in the credential's upstream",
+                   SLICE_ARG(rules->base_path));
+}
+
 void refusal_read(struct slice bytes, enum http_fault fault, const struct exchange_rules *rules, struct refusal *ret) {
     struct slice rest = slice_starts_with(bytes, SLICE("\r\n")) ? slice_from(bytes, 2) : bytes, line;
     struct shown shown = {.width = 0};
 
     ret->status = http_fault_status(fault);
     ret->reason = http_fault_reason(fault);
+    read_mend(fault, rules, ret);
     ret->method = ret->path = ret->host = SLICE_EMPTY;
     ret->fields.n = 0;
     if (take_line(&rest, &line))

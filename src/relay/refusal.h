@@ -9,7 +9,9 @@
 
 struct refusal {
     unsigned status;
-    const char *reason; /* a few plain words, a constant */
+    const char *reason;      /* a few plain words, a constant */
+    struct slice rule;       /* the setting that it comes from; empty for none */
+    char hint[LIMIT_REASON]; /* what to do about it; empty for what fits the status */
     struct slice
         field; /* the name of the one at fault, as it was sent, LIMIT_FIELD_SHOWN of it; empty: none is known */
     struct slice method, path, host; /* as far as they were read; empty otherwise. The path is without its query */

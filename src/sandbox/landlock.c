@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 
 /* Debian 12's headers end at ABI 2; the kernel's are kept in Documentation/userspace-api/landlock.rst */
 struct ruleset_attr {
@@ -43,14 +44,16 @@ static struct ruleset_attr everything(int abi, int may_connect) {
         attr.handled_access_net = ACCESS_NET_BIND_TCP | (may_connect ? 0 : ACCESS_NET_CONNECT_TCP);
     if (abi >= 5)
         attr.handled_access_fs |= ACCESS_FS_IOCTL_DEV;
-    if (abi >= 6)
+    if (abi >= LANDLOCK_ABI_SCOPES)
         attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
     return attr;
 }
 
 /* An older kernel takes a shorter structure and refuses a longer one with unknown bits only if they are set. */
 static size_t attr_size(int abi) {
-    return abi >= 6 ? sizeof(struct ruleset_attr) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
+    return abi >= LANDLOCK_ABI_SCOPES ? sizeof(struct ruleset_attr)
+           : abi >= 4                 ? 2 * sizeof(uint64_t)
+                                      : sizeof(uint64_t);
 }
 
 /* What is done with files and directories: none is executed, and no device, socket or pipe is made. */
@@ -116,6 +119,14 @@ int landlock_enter(const struct landlock_want *want) {
 
     return abi == 0 ? 0
                     : enter(want, &attr, abi, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, writing(abi));
+}
+
+int landlock_enter_scopes(void) {
+    const struct ruleset_attr attr = {.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL};
+    const struct landlock_want nothing = {.n_readable = 0};
+    int abi = landlock_abi();
+
+    return abi < LANDLOCK_ABI_SCOPES || WEAKENED(NETWORK) ? 0 : enter(&nothing, &attr, abi, 0, 0);
 }
 
 int landlock_enter_command(const struct landlock_want *want) {

@@ -27,5 +27,13 @@ int landlock_enter(const struct landlock_want *want);
  */
 int landlock_enter_command(const struct landlock_want *want);
 
+/*
+ * The same for a command that sees every file: its signals and its abstract sockets stay with it and what it starts,
+ * and nothing else changes. 0 where the kernel's ABI is below LANDLOCK_ABI_SCOPES: then nothing was entered.
+ */
+int landlock_enter_scopes(void);
+
+#define LANDLOCK_ABI_SCOPES 6 /* Linux 6.12 */
+
 /* The ABI version that the kernel offers, 0 for none. */
 int landlock_abi(void);

@@ -13,8 +13,8 @@ int mounts_own(void) {
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
 }
 
-int mounts_take(const char *path, int *ret_tree) {
-    int fd = open_tree(AT_FDCWD, path, (unsigned)OPEN_TREE_CLONE | (unsigned)OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+static int take(const char *path, unsigned flags, int *ret_tree) {
+    int fd = open_tree(AT_FDCWD, path, (unsigned)OPEN_TREE_CLONE | (unsigned)OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
 
     if (fd < 0)
         return -errno;
@@ -22,10 +22,32 @@ int mounts_take(const char *path, int *ret_tree) {
     return 0;
 }
 
-int mounts_shut(int tree) {
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+int mounts_take(const char *path, int *ret_tree) {
+    return take(path, 0, ret_tree);
+}
+
+int mounts_take_itself(const char *path, int *ret_tree) {
+    return take(path, AT_SYMLINK_NOFOLLOW, ret_tree);
+}
+
+static int set(int tree, uint64_t attribute) {
+    struct mount_attr attr = {.attr_set = attribute};
 
     return mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mounts_shut(int tree) {
+    return set(tree, MOUNT_ATTR_RDONLY);
+}
+
+int mounts_still_devices(int tree) {
+    return set(tree, MOUNT_ATTR_NODEV);
+}
+
+int mounts_still_devices_below(const char *path) {
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NODEV};
+
+    return mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
 struct option {
@@ -72,11 +94,19 @@ int mounts_make_terminals(int *ret_tree) {
     return make("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, ret_tree);
 }
 
-int mounts_put(int *tree, const char *path) {
-    int r = move_mount(*tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0 ? -errno : 0;
+static int put(int *tree, const char *path, unsigned flags) {
+    int r = move_mount(*tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | flags) < 0 ? -errno : 0;
 
     fd_close(tree);
     return r;
+}
+
+int mounts_put(int *tree, const char *path) {
+    return put(tree, path, MOVE_MOUNT_T_SYMLINKS);
+}
+
+int mounts_put_on(int *tree, const char *path) {
+    return put(tree, path, 0);
 }
 
 int mounts_cover_file(const char *path) {

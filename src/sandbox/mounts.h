@@ -15,6 +15,13 @@ int mounts_own(void);
 /* A copy of what is seen at `path`, with all that is mounted below; not yet seen anywhere. 0 or -errno. */
 int mounts_take(const char *path, int *ret_tree);
 
+/* Likewise; of a link the link, and not what it leads to. */
+int mounts_take_itself(const char *path, int *ret_tree);
+
+/* No device in the tree, or at `path` and below, can be opened. 0 or -errno. */
+int mounts_still_devices(int tree);
+int mounts_still_devices_below(const char *path);
+
 /* Nothing in the tree can be written to, whatever its own mode says. 0 or -errno. */
 int mounts_shut(int tree);
 
@@ -29,6 +36,9 @@ int mounts_make_terminals(int *ret_tree);
 
 /* Puts it at `path`, which exists (a directory for a directory, else a file). 0 or -errno; `*tree` is closed. */
 int mounts_put(int *tree, const char *path);
+
+/* Likewise, and on a link itself. */
+int mounts_put_on(int *tree, const char *path);
 
 /* The file, socket or pipe is /dev/null from now on; the directory, empty and this user's alone. 0 or -errno. */
 int mounts_cover_file(const char *path);

@@ -25,7 +25,7 @@ int namespace_enter(const struct namespace_want *want) {
     int flags = CLONE_NEWUSER;
 
     if (want->has_network && !WEAKENED(NETWORK))
-        flags |= CLONE_NEWNET;
+        flags |= CLONE_NEWNET | CLONE_NEWIPC;
     if (want->has_mounts)
         flags |= CLONE_NEWNS;
     if (want->has_processes)

@@ -9,7 +9,7 @@
 
 /* Which of them; a user namespace comes with any of them, so that root in there is nobody out here. */
 struct namespace_want {
-    bool has_network; /* nothing but a loopback, which is up */
+    bool has_network; /* nothing but a loopback, which is up; and no queues or memory of System V's but its own */
     bool has_mounts;
     bool has_processes; /* the next child is its first process */
 };

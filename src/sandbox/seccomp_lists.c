@@ -28,8 +28,8 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* receives, sends, polls and accepts on what it was given, and makes the pairs that it hands out */
     [SECCOMP_RELAY] = {"accept4", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown", "socketpair"},
     /* connects, and reads certificates */
-    [SECCOMP_KEEPER] = {"connect", "fstat", "getsockopt", "lseek", "mlock", "newfstatat", "setsockopt", "shutdown",
-                        "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
+    [SECCOMP_KEEPER] = {"connect", "fstat", "getpeername", "getsockname", "getsockopt", "lseek", "mlock", "newfstatat",
+                        "setsockopt", "shutdown", "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
     /* reads one descriptor and makes one piece of memory */
     [SECCOMP_SOURCE] = {"fcntl", "fstat", "ftruncate", "memfd_create", "memfd_secret", "lseek"},
     /* c-ares: its configuration, and sockets to name servers */
@@ -68,7 +68,7 @@ static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
                        "memfd_create", "mlock", "newfstatat", "setsockopt", "shutdown", "socketpair", "stat", "getuid",
                        "geteuid", "getgid", "getegid"},
     /* connects, and hands on */
-    [SECCOMP_GATE] = {"connect", "getsockopt", "setsockopt", "shutdown"},
+    [SECCOMP_GATE] = {"connect", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown"},
 };
 
 /* What the sanitizers' own code needs, in builds made with them. */

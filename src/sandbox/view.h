@@ -48,6 +48,15 @@ struct view_fault {
  */
 int view_cover(const struct view_want *want, const struct view_paths *sockets, struct view_fault *ret_fault);
 
+/* `bundle`, a file of certificates, stands where the system's do; those that are not there are not made. 0 or -errno. */
+int view_trust(const char *bundle);
+
+/*
+ * Whether view_compose has something of its own at `path`, so that what is written there goes with the command: the
+ * working directory may not lie there unless it is shown by `--write`.
+ */
+bool view_replaces(const char *path);
+
 /* Where a composed view lets read and write, for the second wall (landlock.h). */
 struct view_places {
     char *readable[LIMIT_VIEW_PATHS + 32], *writable[LIMIT_VIEW_PATHS + 32];

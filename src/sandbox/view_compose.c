@@ -12,9 +12,13 @@
 #include "base/fd.h"
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "sandbox/mount_list.h"
 #include "sandbox/mounts.h"
+#include "sandbox/view_device.h"
 #include "sandbox/view_path.h"
 #include "sandbox/view_piece.h"
+#include "sandbox/view_pin.h"
+#include "sandbox/view_subject.h"
 
 /* Where the new root is put together; what is seen there was taken before. */
 #define ROOT "/tmp"
@@ -40,15 +44,6 @@ static const char *const the_system[] = {
     "/var/lib/ca-certificates-java",
     "/run/current-system",
     "/run/opengl-driver",
-};
-
-static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
-
-static const struct {
-    const char *name, *to;
-} links[] = {
-    {"/dev/fd", "/proc/self/fd"},       {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
-    {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/ptmx", "pts/ptmx"},         {"/var/run", "/run"},
 };
 
 /* Of the system; a plain user could not read most of them anyway. */
@@ -93,12 +88,10 @@ static const char *const no_work_below[] = {"/dev", "/etc", "/proc", "/sys"};
 
 struct composition {
     const struct view_want *want;
-    const struct view_paths *sockets;
     struct view_fault *fault;
     struct pieces pieces;
-    struct view_paths hidden, kept;
+    struct view_subjects subjects;
     char cwd[PATH_MAX];
-    char terminal[PATH_MAX]; /* the command's own; empty for none */
 };
 
 static int take_system(struct composition *it) {
@@ -134,6 +127,15 @@ static bool is_place_to_work(const char *path) {
         if (view_path_is_in(path, no_work_below[i]))
             return false;
     return true;
+}
+
+bool view_replaces(const char *path) {
+    static const char *const fresh[] = {"/tmp", "/run", "/dev/shm"};
+
+    for (size_t i = 0; i < ARRAY_LEN(fresh); i++)
+        if (strcmp(path, fresh[i]) == 0)
+            return true;
+    return view_path_is_in(path, "/dev/shm"); /* of the others what lies below is shown */
 }
 
 static int take_paths(struct composition *it) {
@@ -178,31 +180,6 @@ static int make_fresh(struct composition *it) {
     return 0;
 }
 
-/* The command's terminal is seen as /dev/console, by which programs find its name; nobody else's is seen. */
-static int take_terminal(struct composition *it) {
-    for (int fd = 0; fd <= 2; fd++)
-        if (ttyname_r(fd, it->terminal, sizeof(it->terminal)) == 0) {
-            int tree = -EBADF, r = mounts_take(it->terminal, &tree);
-
-            return r < 0 ? view_fail(it->fault, r, "the terminal cannot be taken along", it->terminal)
-                         : pieces_add(&it->pieces, "/dev/console", PIECE_DEVICE, &tree, false);
-        }
-    return 0;
-}
-
-static int make_devices(struct composition *it) {
-    int tree, r = pieces_add_memory(&it->pieces, "/dev", 0755);
-
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(devices); i++)
-        if ((r = pieces_take(&it->pieces, devices[i], PIECE_DEVICE)) == -ENOENT)
-            r = 0;
-    if (r == 0)
-        r = mounts_make_terminals(&tree);
-    if (r == 0)
-        r = pieces_add(&it->pieces, "/dev/pts", PIECE_DEVICE, &tree, true);
-    return r < 0 ? view_fail(it->fault, r, "cannot be made", "/dev") : take_terminal(it);
-}
-
 static int make_proc(struct composition *it) {
     int tree = -EBADF, r = mounts_make_proc(&tree);
 
@@ -226,12 +203,9 @@ static int link_root(struct composition *it) {
         if (symlink(to, name) < 0 && errno != EEXIST && errno != ENOENT)
             return view_fail(it->fault, -errno, "cannot be linked", the_system[i]);
     }
-    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-        (void)snprintf(name, sizeof(name), ROOT "%s", links[i].name);
-        if (symlink(links[i].to, name) < 0 && errno != EEXIST)
-            return view_fail(it->fault, -errno, "cannot be linked", links[i].name);
-    }
-    return 0;
+    if (symlink("/run", ROOT "/var/run") < 0 && errno != EEXIST)
+        return view_fail(it->fault, -errno, "cannot be linked", "/var/run");
+    return view_device_finish(ROOT, it->fault);
 }
 
 /* Of those who live outside of /home too: it lies in what was taken along as a part of the system. */
@@ -263,30 +237,20 @@ static int shut_kernel(struct composition *it) {
 }
 
 static int cover(struct composition *it) {
-    const struct view_want *want = it->want;
     int r = view_path_cover_all(ROOT, keys, ARRAY_LEN(keys), NULL, "", it->fault);
 
     if (r == 0)
         r = cover_homes(it);
     if (r == 0)
-        r = view_path_cover_all(ROOT, (const char *const *)it->sockets->paths, it->sockets->n, want->doors, it->cwd,
-                                it->fault);
-    if (r == 0)
-        r = view_path_keep_all(ROOT, &it->kept, it->fault);
-    if (r == 0)
-        r = view_path_cover_all(ROOT, (const char *const *)it->hidden.paths, it->hidden.n, want->doors, it->cwd,
-                                it->fault);
+        r = view_subjects_cover(ROOT, &it->subjects, it->want->doors, it->cwd, it->fault);
     return r == 0 ? shut_kernel(it) : r;
 }
 
-static int gather(struct composition *it) {
-    int r = view_path_resolve(it->want->hidden, it->want->n_hidden, &it->hidden);
+static int gather(struct composition *it, const struct view_paths *sockets) {
+    int r = view_subjects_find(it->want, sockets, &it->subjects, it->fault);
 
     if (r == 0)
-        r = view_path_resolve(it->want->kept, it->want->n_kept, &it->kept);
-    if (r < 0)
-        return view_fail(it->fault, r, "cannot be found", "what is hidden");
-    r = make_devices(it);
+        r = view_device_gather(&it->pieces, it->fault);
     if (r == 0)
         r = make_proc(it);
     if (r == 0)
@@ -312,12 +276,18 @@ static int lay(struct composition *it) {
     if (r < 0)
         return r;
     r = mounts_shut_one(ROOT);
-    if (r == 0)
-        r = mounts_shut_one(ROOT "/dev");
-    if (r == 0)
-        r = mounts_pivot(ROOT);
+    if (r < 0)
+        return view_fail(it->fault, r, "cannot be made read-only", "/");
+    /* in what is shut nothing moves, and so nothing is opened again by a mount of its own */
+    r = view_pin_all(ROOT, &it->subjects.steps, it->fault);
+    if (r < 0)
+        return r;
+    r = mounts_pivot(ROOT);
     if (r < 0)
         return view_fail(it->fault, r, "the new root cannot be entered", "/");
+    r = mount_list_shut_kernels(it->fault);
+    if (r < 0)
+        return r;
     return chdir(it->cwd) < 0 ? view_fail(it->fault, -errno, "the working directory is not seen", it->cwd) : 0;
 }
 
@@ -358,21 +328,20 @@ void view_places_done(struct view_places *places) {
 
 int view_compose(const struct view_want *want, const struct view_paths *sockets, struct view_places *ret,
                  struct view_fault *ret_fault) {
-    struct composition it = {.want = want, .sockets = sockets, .fault = ret_fault};
+    struct composition it = {.want = want, .fault = ret_fault};
     mode_t mask = umask(022);
     int r = mounts_own();
 
     if (r < 0)
         (void)view_fail(ret_fault, r, "the mounts cannot be made this process's own", "/");
     else
-        r = gather(&it);
+        r = gather(&it, sockets);
     if (r == 0)
         r = lay(&it);
     if (r == 0)
         r = note_places(&it, ret);
     pieces_done(&it.pieces);
-    view_paths_done(&it.hidden);
-    view_paths_done(&it.kept);
+    view_subjects_done(&it.subjects);
     (void)umask(mask);
     return r;
 }

@@ -12,18 +12,22 @@
 #include "base/fd.h"
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "sandbox/mount_list.h"
 #include "sandbox/mounts.h"
+#include "sandbox/view_device.h"
 #include "sandbox/view_path.h"
+#include "sandbox/view_pin.h"
+#include "sandbox/view_subject.h"
 
 /* Of agents and services: a socket that is made there later is not seen either. */
 static const char *const agents[] = {
-    "/run/user",      "/run/dbus",      "/run/systemd",       "/run/docker",         "/run/containerd",
-    "/run/podman",    "/run/crio",      "/run/libvirt",       "/run/cups",           "/run/avahi-daemon",
-    "/run/nscd",      "/run/pcscd",     "/run/screen",        "/run/tmux",           "/run/snapd",
-    "/run/sshd",      "/run/tailscale", "/run/postgresql",    "/run/mysqld",         "/run/redis",
-    "/run/credfd",    "/run/uuidd",     "/run/iwd",           "/run/wpa_supplicant", "/run/NetworkManager",
-    "/run/sudo",      "/run/lxd",       "/var/lib/sss/pipes", "/var/lib/lxd",        "/tmp/.X11-unix",
-    "/tmp/.ICE-unix", "/tmp/.XIM-unix", "/tmp/.font-unix",
+    "/run/user",           "/run/dbus",         "/run/systemd",    "/run/docker",        "/run/containerd",
+    "/run/podman",         "/run/crio",         "/run/libvirt",    "/run/cups",          "/run/avahi-daemon",
+    "/run/nscd",           "/run/pcscd",        "/run/screen",     "/run/tmux",          "/run/snapd",
+    "/run/sshd",           "/run/tailscale",    "/run/postgresql", "/run/mysqld",        "/run/redis",
+    "/run/credfd",         "/run/credfd-doors", "/run/uuidd",      "/run/iwd",           "/run/wpa_supplicant",
+    "/run/NetworkManager", "/run/sudo",         "/run/lxd",        "/var/lib/sss/pipes", "/var/lib/lxd",
+    "/tmp/.X11-unix",      "/tmp/.ICE-unix",    "/tmp/.XIM-unix",  "/tmp/.font-unix",    "/dev/mqueue",
 };
 
 /* By what agents call their directories in /tmp. */
@@ -36,7 +40,7 @@ static const char *const triggers[] = {"/proc/sysrq-trigger"};
 /* Taken before anything is covered, put back after. */
 struct saved {
     char cwd[PATH_MAX];
-    struct view_paths hidden, kept;
+    struct view_subjects subjects;
     int doors, work; /* -EBADF: nothing to be put back */
 };
 
@@ -69,13 +73,12 @@ static bool is_covered(const char *path) {
     return path[5 + n] != '\0' && is_agents_name(name);
 }
 
-static int save(struct saved *saved, const struct view_want *want, struct view_fault *fault) {
-    int r = view_path_resolve(want->hidden, want->n_hidden, &saved->hidden);
+static int save(struct saved *saved, const struct view_want *want, const struct view_paths *sockets,
+                struct view_fault *fault) {
+    int r = view_subjects_find(want, sockets, &saved->subjects, fault);
 
-    if (r == 0)
-        r = view_path_resolve(want->kept, want->n_kept, &saved->kept);
     if (r < 0)
-        return view_fail(fault, r, "cannot be found", "what is hidden");
+        return r;
     if (!getcwd(saved->cwd, sizeof(saved->cwd)))
         return view_fail(fault, -errno, "there is no working directory", "");
     if (want->doors)
@@ -94,11 +97,21 @@ static int put_back(int *tree, const char *path) {
     return r == 0 && *tree >= 0 ? mounts_put(tree, path) : r;
 }
 
+/* What covers the directory above would let nobody pass but this user, and a root's command may become another one. */
+static int let_pass(const char *doors) {
+    char above[PATH_MAX];
+
+    (void)snprintf(above, sizeof(above), "%.*s", (int)(strrchr(doors, '/') - doors), doors);
+    return is_covered(doors) && chmod(above, 0711) < 0 ? -errno : 0;
+}
+
 static int restore(struct saved *saved, const char *doors, struct view_fault *fault) {
     int r = put_back(&saved->work, saved->cwd);
 
     if (r == 0 && doors)
         r = put_back(&saved->doors, doors);
+    if (r == 0 && doors)
+        r = let_pass(doors);
     if (r < 0)
         return view_fail(fault, r, "cannot be put back", doors ? doors : saved->cwd);
     /* by its name: where it was before, what is covered could be reached by `..` */
@@ -157,8 +170,7 @@ static int shut_kernel(struct view_fault *fault) {
 }
 
 static void saved_done(struct saved *saved) {
-    view_paths_done(&saved->hidden);
-    view_paths_done(&saved->kept);
+    view_subjects_done(&saved->subjects);
     fd_close(&saved->doors);
     fd_close(&saved->work);
 }
@@ -169,20 +181,21 @@ int view_cover(const struct view_want *want, const struct view_paths *sockets, s
 
     if (r < 0)
         return view_fail(ret_fault, r, "the mounts cannot be made this process's own", "/");
-    r = save(&saved, want, ret_fault);
+    r = save(&saved, want, sockets, ret_fault);
+    if (r == 0)
+        r = view_pin_all("", &saved.subjects.steps, ret_fault);
+    if (r == 0 && geteuid() == 0 && !WEAKENED(VIEW)) /* every device is root's */
+        r = view_device_replace(ret_fault);
     if (r == 0)
         r = cover_agents(ret_fault);
     if (r == 0) /* before the rest: what is put back has sockets and keys in it too */
         r = restore(&saved, want->doors, ret_fault);
     if (r == 0)
-        r = view_path_cover_all("", (const char *const *)sockets->paths, sockets->n, want->doors, saved.cwd, ret_fault);
-    if (r == 0)
-        r = view_path_keep_all("", &saved.kept, ret_fault);
-    if (r == 0)
-        r = view_path_cover_all("", (const char *const *)saved.hidden.paths, saved.hidden.n, want->doors, saved.cwd,
-                                ret_fault);
+        r = view_subjects_cover("", &saved.subjects, want->doors, saved.cwd, ret_fault);
     if (r == 0)
         r = shut_kernel(ret_fault);
+    if (r == 0)
+        r = mount_list_shut_kernels(ret_fault);
     saved_done(&saved);
     return r;
 }

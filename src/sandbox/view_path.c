@@ -18,6 +18,35 @@ bool view_path_is_in(const char *path, const char *top) {
     return strncmp(path, top, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
+bool view_paths_has(const struct view_paths *paths, const char *path) {
+    for (size_t i = 0; i < paths->n; i++)
+        if (strcmp(path, paths->paths[i]) == 0)
+            return true;
+    return false;
+}
+
+int view_paths_add(struct view_paths *paths, const char *path) {
+    char **more;
+
+    if (view_paths_has(paths, path))
+        return 0;
+    if (paths->n == LIMIT_HIDDEN)
+        return -E2BIG;
+    more = reallocarray(paths->paths, paths->n + 1, sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    paths->paths = more;
+    paths->paths[paths->n] = strdup(path);
+    return paths->paths[paths->n] ? (paths->n++, 0) : -ENOMEM;
+}
+
+void view_paths_done(struct view_paths *paths) {
+    for (size_t i = 0; i < paths->n; i++)
+        free(paths->paths[i]);
+    free(paths->paths);
+    *paths = (struct view_paths){NULL, 0};
+}
+
 static int make_parents(const char *path) {
     char part[PATH_MAX];
 
@@ -72,23 +101,23 @@ int view_path_cover(const char *root, const char *path) {
     return S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) ? mounts_cover_file(full) : 0;
 }
 
+static int resolve(const char *path, struct view_paths *to) {
+    _cleanup_free_ char *found = realpath(path, NULL);
+
+    return found ? view_paths_add(to, found) : errno == ENOMEM ? -ENOMEM : 0;
+}
+
 int view_path_resolve(const char *const *paths, size_t n, struct view_paths *ret) {
-    struct view_paths found = {.paths = calloc(n + 1, sizeof(*found.paths))};
+    struct view_paths found = {NULL, 0};
+    int r = 0;
 
-    if (!found.paths)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        char *path = realpath(paths[i], NULL);
-
-        if (path)
-            found.paths[found.n++] = path;
-        else if (errno == ENOMEM) {
-            view_paths_done(&found);
-            return -ENOMEM;
-        }
-    }
-    *ret = found;
-    return 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = resolve(paths[i], &found);
+    if (r == 0)
+        *ret = found;
+    else
+        view_paths_done(&found);
+    return r;
 }
 
 static bool is_in_the_way(const char *path, const char *doors, const char *cwd) {

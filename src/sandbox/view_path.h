@@ -12,6 +12,11 @@
 /* Whether `path` is `top` or lies below it; both absolute, without a slash at the end but for "/". */
 bool view_path_is_in(const char *path, const char *top);
 
+bool view_paths_has(const struct view_paths *paths, const char *path);
+
+/* A copy of it, unless it is there. At most LIMIT_HIDDEN. 0, -ENOMEM or -E2BIG. */
+int view_paths_add(struct view_paths *paths, const char *path);
+
 /* Makes the directories above `path`, then itself: a directory, or an empty file. What is there stays. 0 or -errno. */
 int view_path_make(const char *path, bool is_directory);
 

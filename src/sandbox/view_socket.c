@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/num.h"
 #include "base/slice.h"
+#include "sandbox/view_path.h"
 
 /* Where sockets lie that no process of our own network namespace has, and how deep to look. */
 static const struct {
@@ -31,25 +35,26 @@ struct search {
     bool has_pipes;
 };
 
-static int add(struct view_paths *found, struct slice path) {
-    char **more;
-
-    for (size_t i = 0; i < found->n; i++)
-        if (slice_equals(path, slice_of_string(found->paths[i])))
-            return 0;
-    if (found->n == LIMIT_HIDDEN)
-        return -E2BIG;
-    more = reallocarray(found->paths, found->n + 1, sizeof(*more));
-    if (!more)
-        return -ENOMEM;
-    found->paths = more;
-    found->paths[found->n] = strndup(path.p, path.n);
-    return found->paths[found->n] ? (found->n++, 0) : -ENOMEM;
-}
-
 static int look(struct search *search, int parent, const char *name, const char *path, int depth);
 
-static int look_at(struct search *search, DIR *directory, const struct dirent *entry, const char *path, int depth) {
+/*
+ * Whether somebody listens there: of what has been left behind by those that are gone anybody may make as many as he
+ * likes. Who listens in this network namespace is known from the kernel's list; the others are asked.
+ */
+static bool leads_somewhere(const char *path, const struct stat *st) {
+    _cleanup_close_ int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    /* by its descriptor: a path may be longer than an address */
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
+    if (file < 0 || fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return true;
+    return errno != ECONNREFUSED && (errno != EACCES || st->st_uid == geteuid());
+}
+
+static int look_at(struct search *search, DIR *directory, const struct dirent *entry, const char *path, int depth,
+                   bool has_pipes) {
     char full[PATH_MAX];
     struct stat st;
 
@@ -58,8 +63,9 @@ static int look_at(struct search *search, DIR *directory, const struct dirent *e
     if ((size_t)snprintf(full, sizeof(full), "%s/%s", path, entry->d_name) >= sizeof(full) ||
         fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    if (S_ISSOCK(st.st_mode) || (S_ISFIFO(st.st_mode) && search->has_pipes))
-        return add(search->found, slice_of_string(full));
+    if (S_ISSOCK(st.st_mode) ? !view_paths_has(search->found, full) && leads_somewhere(full, &st)
+                             : S_ISFIFO(st.st_mode) && has_pipes)
+        return view_paths_add(search->found, full);
     return S_ISDIR(st.st_mode) && depth > 1 ? look(search, dirfd(directory), entry->d_name, full, depth - 1) : 0;
 }
 
@@ -67,17 +73,31 @@ static int look(struct search *search, int parent, const char *name, const char 
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
+    struct stat st;
+    bool has_pipes;
 
     if (!directory) {
         fd_close(&fd);
         return 0; /* where we may not look, the command may neither */
     }
+    /* where anybody may make one, none is a service's */
+    has_pipes = search->has_pipes && fstat(fd, &st) == 0 && !(st.st_mode & S_IWOTH);
     while (r == 0 && search->left > 0 && (entry = readdir(directory)) != NULL) {
         search->left--;
-        r = look_at(search, directory, entry, path, depth);
+        r = look_at(search, directory, entry, path, depth, has_pipes);
     }
     (void)closedir(directory);
     return r;
+}
+
+/* The fourth column has the flags: __SO_ACCEPTCON; the fifth the type: a datagram's needs no listening. */
+static bool is_reached(struct slice line) {
+    uint64_t flags = 0, type = 0;
+
+    for (int i = 0; i < 3; i++)
+        (void)slice_cut(&line, ' ');
+    return num_parse_hex(slice_cut(&line, ' '), UINT32_MAX, &flags) < 0 ||
+           num_parse_hex(slice_cut(&line, ' '), UINT32_MAX, &type) < 0 || (flags & 0x10000) != 0 || type == SOCK_DGRAM;
 }
 
 /* unix(7) in proc(5): the eighth column, from a slash on, is the path that was bound. */
@@ -86,7 +106,9 @@ static int take_line(struct view_paths *found, const char *line) {
     struct stat st;
 
     /* many lines are of one path, and of paths that are no more */
-    return path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? add(found, slice_of_string(path)) : 0;
+    return path && is_reached(slice_of_string(line)) && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)
+               ? view_paths_add(found, path)
+               : 0;
 }
 
 static int read_kernels_list(struct view_paths *found) {
@@ -134,13 +156,6 @@ int view_find_sockets(struct view_paths *ret) {
     else
         view_paths_done(&found);
     return r;
-}
-
-void view_paths_done(struct view_paths *sockets) {
-    for (size_t i = 0; i < sockets->n; i++)
-        free(sockets->paths[i]);
-    free(sockets->paths);
-    *sockets = (struct view_paths){NULL, 0};
 }
 
 static const char *const variables[] = {

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,6 +31,7 @@
 #define I386_ADD_KEY 286
 #define I386_REQUEST_KEY 287
 #define I386_KEYCTL 288
+#define I386_PRLIMIT64 340
 #define I386_SOCKET 359
 #define I386_SOCKETPAIR 360
 #define IO_URING_SETUP 425 /* everywhere */
@@ -37,6 +39,8 @@
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 /* The low half: what the kernel looks at of a family and of a request. (Both machines are little-endian.) */
 #define LOAD_ARGUMENT(n) LOAD(args[n])
+#define LOAD_ARGUMENT_HIGH(n)                                                                                          \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]) + sizeof(uint32_t))
 #define REFUSE(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 /* Goes on with the next instruction when it is so, else `n` further. */
@@ -55,11 +59,18 @@
 #define JUDGE_REQUEST LOAD_ARGUMENT(1), REFUSE_VALUE(TIOCSTI, EPERM), REFUSE_VALUE(TIOCLINUX, EPERM), ALLOW
 #define REQUEST_SIZE 6
 
-#define JUDGE_CALLS(socket_, socketpair_, ioctl_, add_key_, request_key_, keyctl_)                                     \
+/* prlimit(2): of a process itself, or without new limits, which are behind a pointer; of 9 instructions. */
+#define JUDGE_LIMITS                                                                                                   \
+    LOAD_ARGUMENT(0), ALLOW_VALUE(0), LOAD_ARGUMENT(2), UNLESS_SKIP(0, 3), LOAD_ARGUMENT_HIGH(2), ALLOW_VALUE(0),      \
+        REFUSE(EPERM)
+#define LIMITS_SIZE 9
+
+#define JUDGE_CALLS(socket_, socketpair_, ioctl_, add_key_, request_key_, keyctl_, prlimit_)                           \
     REFUSE_CALL(IO_URING_SETUP, ENOSYS), REFUSE_CALL(add_key_, EPERM), REFUSE_CALL(request_key_, EPERM),               \
         REFUSE_CALL(keyctl_, EPERM), UNLESS_SKIP(ioctl_, REQUEST_SIZE), JUDGE_REQUEST,                                 \
-        UNLESS_SKIP(socketpair_, FAMILY_SIZE), JUDGE_FAMILY, UNLESS_SKIP(socket_, FAMILY_SIZE), JUDGE_FAMILY, ALLOW
-#define CALLS_SIZE (8 + 1 + REQUEST_SIZE + 2 * (1 + FAMILY_SIZE) + 1)
+        UNLESS_SKIP(prlimit_, LIMITS_SIZE), JUDGE_LIMITS, UNLESS_SKIP(socketpair_, FAMILY_SIZE), JUDGE_FAMILY,         \
+        UNLESS_SKIP(socket_, FAMILY_SIZE), JUDGE_FAMILY, ALLOW
+#define CALLS_SIZE (8 + 1 + REQUEST_SIZE + 1 + LIMITS_SIZE + 2 * (1 + FAMILY_SIZE) + 1)
 
 int workload_filter_enter(void) {
     static struct sock_filter list[] = {
@@ -70,12 +81,13 @@ int workload_filter_enter(void) {
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
         REFUSE(ENOSYS),
 #endif
-        JUDGE_CALLS(SYS_socket, SYS_socketpair, SYS_ioctl, SYS_add_key, SYS_request_key, SYS_keyctl),
+        JUDGE_CALLS(SYS_socket, SYS_socketpair, SYS_ioctl, SYS_add_key, SYS_request_key, SYS_keyctl, SYS_prlimit64),
 #ifdef X32_BIT
         UNLESS_SKIP(AUDIT_ARCH_I386, CALLS_SIZE + 1 + 2),
         LOAD(nr),
         REFUSE_CALL(I386_SOCKETCALL, ENOSYS),
-        JUDGE_CALLS(I386_SOCKET, I386_SOCKETPAIR, I386_IOCTL, I386_ADD_KEY, I386_REQUEST_KEY, I386_KEYCTL),
+        JUDGE_CALLS(I386_SOCKET, I386_SOCKETPAIR, I386_IOCTL, I386_ADD_KEY, I386_REQUEST_KEY, I386_KEYCTL,
+                    I386_PRLIMIT64),
 #endif
         REFUSE(ENOSYS),
     };

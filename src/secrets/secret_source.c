@@ -239,7 +239,8 @@ static void command_exited(struct command *command) {
 }
 
 static int start_command(struct resolution *resolution, char **ret_error) {
-    int output, r = command_start(&resolution->command, resolution->from->argv, command_exited, &output, NULL);
+    int output, r = command_start_file(&resolution->command, resolution->from->program, resolution->from->argv,
+                                       command_exited, &output);
 
     return r < 0 ? fail(resolution->from, r, ret_error, "the command cannot be started: %s", strerror(-r)) : output;
 }

@@ -82,25 +82,42 @@ static bool is_program(const char *path) {
 }
 
 /* As execvp(3) looks for it. */
-static bool is_in_path(const char *name) {
+static bool find_in_path(const char *name, char path[static PATH_MAX]) {
     const char *variable = getenv("PATH");
     struct slice rest = slice_of_string(variable ? variable : "/bin:/usr/bin");
-    char path[PATH_MAX];
 
     while (rest.p) {
         struct slice directory = slice_cut(&rest, ':');
-        int n = snprintf(path, sizeof(path), "%.*s%s%s", SLICE_ARG(directory), directory.n > 0 ? "/" : "", name);
+        int n = snprintf(path, PATH_MAX, "%.*s%s%s", SLICE_ARG(directory), directory.n > 0 ? "/" : "", name);
 
-        if (n > 0 && (size_t)n < sizeof(path) && is_program(path))
+        if (n > 0 && n < PATH_MAX && is_program(path))
             return true;
     }
     return false;
 }
 
+int settings_find_program(struct secret_source *secret, const char *earlier) {
+    char path[PATH_MAX];
+    const char *word, *found;
+
+    if (secret->kind != SECRET_COMMAND)
+        return 0;
+    word = secret->argv[0];
+    found = strchr(word, '/') ? word : find_in_path(word, path) ? path : NULL;
+    free(secret->program);
+    errno = 0;
+    if (earlier && is_program(earlier))
+        secret->program = strdup(earlier);
+    else
+        secret->program = found ? realpath(found, NULL) : NULL;
+    return secret->program || errno != ENOMEM ? 0 : -ENOMEM;
+}
+
 static int check_command(const char *program, char **ret_fault) {
     bool has_slash = strchr(program, '/') != NULL;
+    char path[PATH_MAX];
 
-    if (has_slash ? is_program(program) : is_in_path(program))
+    if (has_slash ? is_program(program) : find_in_path(program, path))
         return 0;
     return settings_refuse(ret_fault, "the program that `command` names %s",
                            has_slash ? "cannot be executed; correct its path, or make it executable with chmod +x"

@@ -244,6 +244,7 @@ void secret_source_done(struct secret_source *secret) {
     free(secret->path);
     free(secret->variable);
     value_strings_free(secret->argv);
+    free(secret->program);
     free(secret->where);
     *secret = (struct secret_source){.fd = -EBADF};
 }

@@ -19,11 +19,12 @@ struct secret_source {
     char *variable; /* of SECRET_ENV */
     int fd;         /* of SECRET_FD, 3 or above; borrowed: whoever started credfd opened it */
     char **argv;    /* of SECRET_COMMAND, ended by NULL; the program is a path from / on, or is sought in $PATH */
+    char *program;  /* of SECRET_COMMAND: the file that argv[0] is, once settings_find_program has looked; else NULL */
     uint64_t timeout_ms; /* of SECRET_COMMAND: a longer run has failed */
     uint64_t refresh_ms; /* of SECRET_COMMAND: from one run to the next; 0 when only an expiry brings the next */
-    uint32_t group;  /* not 0: one and the same as that of every other one with this number, and had once for all */
+    uint32_t group;      /* not 0: one and the same as that of every other one with this number, and had once for all */
     bool is_digest_enough; /* nobody needs the secret itself: source_digest.h is what is handed over */
-    char *where;         /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
+    char *where;           /* "FILE:LINE: credentials.NAME.secret": the start of every complaint about it; printable */
 };
 
 /* A handler of config/schema.h. `field` is a struct secret_source, all zero. */
@@ -53,3 +54,11 @@ void secret_source_done(struct secret_source *secret);
  * behind that. Whoever is about to use a secret asks, before the environment is wiped.
  */
 int settings_check_secret(const struct secret_source *secret, char **ret_error);
+
+/*
+ * Of a SECRET_COMMAND, and else nothing: looks once where its program lies, behind every link, so that nothing that
+ * comes into $PATH or into a link later is run in its stead. `earlier` is the program that was found for the same word
+ * in an earlier reading, and taken again while it is there; NULL for none. One that is nowhere stays as it is
+ * (settings_check_secret says so). 0 or -ENOMEM.
+ */
+int settings_find_program(struct secret_source *secret, const char *earlier);

@@ -10,6 +10,9 @@ static const struct {
 } faults[HTTP_FAULTS] = {
     [HTTP_OK] = {200, "nothing is wrong"},
     [HTTP_BAD_START] = {400, "the message does not start with a method"},
+    [HTTP_IS_HTTP2] = {400, "this is HTTP/2, which is not spoken here: use HTTP/1.1"},
+    [HTTP_IS_TLS] = {400, "this is TLS, and here plain HTTP is spoken"},
+    [HTTP_IS_SOCKS] = {400, "this is SOCKS, and here plain HTTP is spoken"},
     [HTTP_BAD_REQUEST_LINE] = {400, "the request line is not three parts with one space between them"},
     [HTTP_BAD_METHOD] = {400, "the method is not a token"},
     [HTTP_LONG_METHOD] = {501, "the method is too long"},

@@ -7,6 +7,9 @@
 enum http_fault {
     HTTP_OK = 0,
     HTTP_BAD_START,             /* more than one leading CRLF, a blank, or a byte no method can start with */
+    HTTP_IS_HTTP2,              /* its preface (RFC 9113 §3.4) */
+    HTTP_IS_TLS,                /* the first byte of a handshake's record */
+    HTTP_IS_SOCKS,              /* the first byte of version 4 or 5 */
     HTTP_BAD_REQUEST_LINE,      /* parts not separated by exactly one SP (§3) */
     HTTP_BAD_METHOD,            /* not a token (S 9.1) */
     HTTP_LONG_METHOD,           /* over LIMIT_METHOD: 501 */

@@ -38,6 +38,15 @@ struct request_line {
     unsigned minor;
 };
 
+/* Who speaks another protocol is known by his first byte. */
+static enum http_fault blame_start(struct slice text) {
+    char first = text.n > 0 ? text.p[0] : '\0';
+
+    if (first == 0x16)
+        return HTTP_IS_TLS;
+    return first == 0x04 || first == 0x05 ? HTTP_IS_SOCKS : HTTP_BAD_START;
+}
+
 /* method SP request-target SP HTTP-version (§3). What kind of target it is, http_target_parse tells. */
 static enum http_fault parse_request_line(struct slice line, struct request_line *ret) {
     struct slice rest, version;
@@ -48,7 +57,7 @@ static enum http_fault parse_request_line(struct slice line, struct request_line
     if (n > LIMIT_METHOD)
         return HTTP_LONG_METHOD;
     if (n == 0)
-        return HTTP_BAD_START;
+        return blame_start(line);
     if (n == line.n || http_char_is_blank(line.p[n]))
         rest = slice_from(line, n);
     else
@@ -73,7 +82,7 @@ static enum http_fault parse_request_line(struct slice line, struct request_line
     fault = parse_version(version, &ret->minor);
     /* The preface of HTTP/2 is no request of a later version but another protocol (RFC 9113 §3.4). */
     if (fault == HTTP_UNSUPPORTED_VERSION && slice_equals(ret->method, SLICE("PRI")))
-        return HTTP_BAD_START;
+        return HTTP_IS_HTTP2;
     return fault;
 }
 
@@ -208,7 +217,7 @@ static enum http_fault scan_request_line(struct slice text) {
     if (n == text.n)
         return HTTP_OK;
     if (n == 0)
-        return HTTP_BAD_START;
+        return blame_start(text);
     if (text.p[n] != ' ')
         return http_char_is_blank(text.p[n]) || text.p[n] == '\r' ? HTTP_BAD_REQUEST_LINE : HTTP_BAD_METHOD;
     target = slice_first(slice_from(text, n + 1), LIMIT_TARGET + 1);

@@ -14,12 +14,10 @@ from dataclasses import dataclass, field, replace
 
 from .upstream import END, RESET, Step
 
-GET, HEAD, OLD_GET, WEBSOCKET_GET = (
+GET, HEAD, OLD_GET = (
     b"GET %s HTTP/1.1\r\nHost: a.test\r\n\r\n",
     b"HEAD %s HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    b"GET %s HTTP/1.0\r\n\r\n",
-    b"GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    b"GET %s HTTP/1.0\r\n\r\n")
 
 
 @dataclass(frozen=True)
@@ -151,9 +149,6 @@ INTERIM = section(
     bad("the end after one", interim(103), END, interims=(103,)),
     bad("101 unasked", head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")),
     bad("101 without Upgrade", interim(101) + five()),
-    bad("101 for a websocket that was not forwarded",
-        head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade",
-             b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), request=WEBSOCKET_GET),
 )
 
 NO_BODY = section(

@@ -306,6 +306,46 @@ def test_only_listed_programs_may_use_it(door, nginx, where):
     assert [seen.path for seen in nginx.requests] == ["/by/curl"]
 
 
+# Those who speak something else, or ask in vain.
+
+OTHERS = {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": "HTTP/2", "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03": "TLS",
+          "\x05\x01\0": "SOCKS"}
+
+
+def speak(words):
+    """[status, reason, hint]"""
+    stream, _ = knock()
+    with stream:
+        stream.send(words.encode("latin-1"))
+        answer = stream.read_response()
+    return [answer.status, answer.json()["reason"], answer.json()["hint"]]
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_other_protocols_are_called_by_their_names(door, nginx, where):
+    for words, name in OTHERS.items():
+        status, reason, hint = door(speak, words, where=where).result()
+        assert status == 400 and f"this is {name}" in reason and "HTTP/1.1" in hint + reason or "http://" in hint
+    assert nginx.requests == []
+
+
+def hint_of(method, target):
+    stream, prefix = knock()
+    with stream:
+        answer = stream.request(method, prefix + target)
+    return [answer.status, answer.json()["hint"]]
+
+
+@pytest.mark.parametrize("method, target, hint", [
+    ("DELETE", "/v1/x", 'add "DELETE /v1/x" to the credential\'s allow list, or see credfd log --denied --suggest'),
+    ("DELETE", "/v1/x?secret=1", 'add "DELETE /v1/x" to '), ("DELETE", "/v1/**", "GET /path/**"),
+    ("DELETE", "/v1/%2a", "GET /path/**"), ("DELETE", "/" + "a" * 300, "GET /path/**"), ("*", "/v1/x", "GET /path/**"),
+    ("delete", "/v1/x", "GET /path/**")])
+def test_who_lacks_a_rule_is_told_it(door, method, target, hint):
+    status, told = door(hint_of, method, target, changes={"allow": ["GET /it"]}).result()
+    assert status == 403 and hint in told, told
+
+
 # Ends.
 
 def ask_each_time():

@@ -35,6 +35,17 @@ def test_fetch_through_the_proxy(node, through_proxy, api, key_is_upstream_alone
     key_is_upstream_alone(run, api.requests)
 
 
+def test_fetch_of_an_address_through_the_proxy(node, credfd, api, key_is_upstream_alone):
+    """An upstream without a name: its certificate is the address's, and nobody is asked for by name."""
+    script = "exec 2>&1\n" + write_script(FETCH) + "node script.js https://127.0.0.1:$PORT/a; env"
+    run = credfd.start(["sh", "-ec", script],
+                       ca_file=str(api.ca_file), upstream=f"https://127.0.0.1:{api.port}", env={"PORT": str(api.port)},
+                       extra={"egress": {"allow": []}}, inject={"header": "Authorization", "format": "Bearer {}"})
+    assert run.wait() == 0, (run.stdout, run.stderr)
+    assert run.stdout.startswith(b"/a 70000\n"), run.stdout
+    key_is_upstream_alone(run, api.requests)
+
+
 def test_fetch_asks_the_proxy_for_the_url_too(node, through_url, api, key_is_upstream_alone):
     """With both doors open, even http goes through a tunnel of the proxy: to the other door."""
     run = through_url(write_script(FETCH) + 'node script.js "$API/some/path"; env', options=["--proxy"])
@@ -70,9 +81,10 @@ def test_fetch_of_undici_through_the_proxy(node, through_proxy, api, key_is_upst
     key_is_upstream_alone(run, api.requests)
 
 
-# npm by itself: not as somebody has set it up for this machine.
+# npm as it may be set up for a machine: whom it trusts stands in a file of settings, and our authority does not.
 INSTALL = """
-    export npm_config_globalconfig=$PWD/none npm_config_userconfig=$PWD/.npmrc
+    echo cafile=/etc/ssl/certs/ca-certificates.crt >npmrc
+    export npm_config_globalconfig=$PWD/npmrc npm_config_userconfig=$PWD/.npmrc
     mkdir project
     cd project
     npm install --no-fund --no-update-notifier @team/right
@@ -112,7 +124,8 @@ def test_npm_publishes_nothing(needs, credfd, vendor):
     run = vendor(shelf, "npm", """
         echo '//registry.npmjs.org/:_authToken=${NPM_TOKEN}' >.npmrc
         echo '{ "name": "left", "version": "2.0.0" }' >package.json
-        export npm_config_globalconfig=$PWD/none
+        echo cafile=/etc/ssl/certs/ca-certificates.crt >npmrc
+        export npm_config_globalconfig=$PWD/npmrc
         npm publish --no-update-notifier || echo status $?
     """)
     assert run.wait() == 0

@@ -3,13 +3,12 @@
 None of these runs has a credential: a plain filter of what a command may reach.
 """
 import json
-import random
 import signal
 import socket
-import subprocess
 
 import pytest
 
+import elsewhere
 import names
 import procs
 import program
@@ -56,27 +55,24 @@ def name_service(credfd, as_root):
         server.stop()
 
 
-def is_ours(address):
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
+@pytest.fixture
+def own_address(as_root):
+    """A public one of this machine's."""
+    try:
+        with elsewhere.own_address() as address:
+            yield address
+    except elsewhere.Impossible as why:
+        pytest.skip(str(why))
 
 
 @pytest.fixture
-def public_address(as_root):
-    """One of the public network's that is this machine's for as long as the test runs. Nobody has it: 3ffe::/16 was
-    given back in 2006 (RFC 3701)."""
-    address = f"3ffe:{random.randrange(65536):x}::{random.randrange(1, 65536):x}"
-    done = subprocess.run(["ip", "address", "add", f"{address}/128", "dev", "lo", "nodad"], capture_output=True,
-                          text=True)
-    if done.returncode:
-        pytest.skip(f"no address can be added: {done.stderr.strip()}")
-    wait_until(lambda: is_ours(address), f"the address {address}")
-    yield address
-    subprocess.run(["ip", "address", "del", f"{address}/128", "dev", "lo"], check=True)
+def machine(as_root):
+    """One elsewhere, with a public address."""
+    try:
+        with elsewhere.machine() as there:
+            yield there
+    except elsewhere.Impossible as why:
+        pytest.skip(str(why))
 
 
 # What runs inside.
@@ -150,10 +146,11 @@ def test_a_plain_request_is_passed_on(gated, serve):
         "egress", "GET", rule, "/path", 200, rule)
 
 
-def test_names_are_let_through_where_they_lead_to_the_public_network(gated, serve, name_service, public_address):
-    server = serve(address=(public_address, 0))
-    wrapper = name_service({"api.test": [public_address], "a.b.wild.test": [public_address, "127.0.0.1"],
-                            "wild.test": [public_address]})
+def test_names_are_let_through_where_they_lead_to_the_public_network(gated, serve, name_service, machine):
+    with machine.inside():
+        server = serve(address=(machine.address, 0))
+    wrapper = name_service({"api.test": [machine.address], "a.b.wild.test": [machine.address, "127.0.0.1"],
+                            "wild.test": [machine.address]})
     targets = [f"{host}:{server.port}" for host in ("api.test", "API.test", "a.b.wild.test", "wild.test")]
     run = gated(say_all, [f"api.test:{server.port}", f"*.wild.test:{server.port}"], targets, wrapper=wrapper)
     assert [status for status, _ in run.result()] == [200, 200, 200, 403]
@@ -162,10 +159,11 @@ def test_names_are_let_through_where_they_lead_to_the_public_network(gated, serv
     assert "wild.test" not in name_service.questions(), "a name was asked for that no rule lets through"
 
 
-def test_curl_reaches_a_public_name(gated, serve, name_service, public_address):
-    server = serve(address=(public_address, 0))
+def test_curl_reaches_a_public_name(gated, serve, name_service, machine):
+    with machine.inside():
+        server = serve(address=(machine.address, 0))
     run = gated(curl, [f"*.test:{server.port}".replace("*.test", "api.test")], str(server.ca_file),
-                f"https://api.test:{server.port}/", wrapper=name_service({"api.test": [public_address]}))
+                f"https://api.test:{server.port}/", wrapper=name_service({"api.test": [machine.address]}))
     assert run.result() == [0, "200", ""]
 
 
@@ -211,6 +209,18 @@ def test_no_name_stands_for_a_private_address(gated, serve, name_service):
     assert {line["refusal"] for line in run.audit(len(PRIVATE))} == {"address"}
 
 
+def test_no_name_stands_for_an_address_of_this_machine(gated, serve, name_service, own_address):
+    """A public one: what listens everywhere on this machine listens there, too. Written out, it is meant."""
+    server = serve(address=(own_address, 0))
+    run = gated(say_all, [f"api.test:{server.port}", f"[{own_address}]:{server.port}"],
+                [f"api.test:{server.port}", f"[{own_address}]:{server.port}"],
+                wrapper=name_service({"api.test": [own_address]}))
+    (status, body), (written, _) = run.result()
+    assert status == 403 and "of this machine" in json.loads(body)["reason"]
+    assert written == 200
+    assert [line.get("refusal") for line in run.audit(2)] == ["address", None]
+
+
 def say_until(target, count):
     return [tunnel(target)[0] for _ in range(count)]
 
@@ -221,7 +231,9 @@ def test_why_a_host_cannot_be_reached_is_told(gated, name_service):
                 wrapper=name_service({}))
     (closed, closed_body), (unknown, unknown_body) = run.result()
     assert closed == 502 and "nobody listens" in json.loads(closed_body)["reason"]
-    assert unknown == 502 and "could not be resolved" in json.loads(unknown_body)["reason"]
+    unknown_body = json.loads(unknown_body)
+    assert unknown == 502 and "could not be resolved" in unknown_body["reason"]
+    assert "nowhere.test" in unknown_body["reason"] and "how the host is written" in unknown_body["hint"]
     assert [line["refusal"] for line in run.audit(2)] == ["upstream", "upstream"]
 
 

@@ -252,6 +252,51 @@ def test_a_directory_below_tmp_is_shown_where_it_is(start, user):
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+def test_full_does_not_lose_work(credfd, session, user, place):
+    """A working directory in whose place there would be an empty one: that is said, and nothing runs."""
+    folder = session.new_folder(user)
+    settings = credfd.write_settings(folder, [credfd.credential()], user=user)
+
+    def run(*options):
+        return subprocess.run([str(session.path), "run", "-c", str(settings), "--audit", str(folder / "audit"),
+                               "--isolate", *options, "--", "sh", "-c", "pwd; test ! -w /etc && test -w ."], cwd=place,
+                              env=credfd.environment(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, **as_user(user))
+
+    for mode in ("full", "full,best"):
+        done = run(mode)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert f"{place} would be an empty one" in done.stderr and f"--write {place}" in done.stderr
+    done = run("full", "--write", place)
+    assert (done.returncode, done.stdout) == (0, f"{place}\n"), done.stderr
+
+
+# Whom it trusts.
+
+@isolated_mode
+def test_the_bundle_stands_where_the_systems_does(start, mode):
+    """For programs that look at no variable."""
+    theirs = Path("/etc/ssl/certs/ca-certificates.crt")
+    if not theirs.exists():
+        pytest.skip("no bundle of certificates here")
+    run = start(["sh", "-c", f'cmp {theirs} "$SSL_CERT_FILE" && wc -c <{theirs}; echo x >>{theirs}'], mode, "--proxy")
+    run.wait()
+    assert int(run.stdout) > theirs.stat().st_size, run.stderr
+    assert "Read-only" in run.stderr or "Permission denied" in run.stderr
+
+
+@isolated_mode
+def test_wget_trusts_the_proxy_without_a_variable(through_proxy, needs, api, mode):
+    needs("wget")
+    if not Path("/etc/ssl/certs/ca-certificates.crt").exists():
+        pytest.skip("no bundle of certificates here")
+    run = through_proxy("env -u SYSTEM_WGETRC -u SSL_CERT_FILE wget --no-config -qO- https://api.test:$PORT/it",
+                        options=["--isolate", mode])
+    assert run.wait() == 0, run.stdout
+    assert [seen.path for seen in api.requests] == ["/it"]
+
+
 # Where it cannot be.
 
 @pytest.fixture

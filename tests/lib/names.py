@@ -62,12 +62,25 @@ def _name(packet, at):
     return ".".join(labels), at + 1
 
 
+# A bare system has no such files, and over nothing nothing can be mounted: then /etc gets a layer of its own first.
+LAYER = """
+if ! [ -e /etc/hosts ] || ! [ -e /etc/resolv.conf ]; then
+    mkdir -p "$0/layer"
+    mount -t tmpfs -o mode=755 layer "$0/layer"
+    mkdir "$0/layer/upper" "$0/layer/work"
+    mount -t overlay -o "lowerdir=/etc,upperdir=$0/layer/upper,workdir=$0/layer/work" layer /etc
+    touch /etc/hosts /etc/resolv.conf
+fi
+for name in hosts resolv.conf; do mount --bind "$0/$name" "/etc/$name"; done
+exec "$@"
+"""
+
+
 def wrapper(folder, hosts="", nameserver=ADDRESS):
     """The front of a command line: it sees these /etc/hosts and /etc/resolv.conf. As root, with mount namespaces."""
     (folder / "hosts").write_text(hosts)
     (folder / "resolv.conf").write_text(f"nameserver {nameserver}\noptions timeout:1 attempts:1\n")
-    mounts = " && ".join(f"mount --bind {folder}/{name} /etc/{name}" for name in ("hosts", "resolv.conf"))
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-euc", LAYER, str(folder)]
 
 
 def why_not(folder):

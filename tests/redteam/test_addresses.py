@@ -5,6 +5,7 @@ machine can reach. Every address is judged, and connected to is what was judged.
 """
 import pytest
 
+import elsewhere
 import names
 import upstream as servers
 
@@ -94,6 +95,19 @@ def test_a_private_address_among_public_ones_is_left_out(credfd, everywhere, nam
     answers = launch(credfd, everywhere, list(zone), name_service(zone))
     require_refused(answers)
     assert everywhere.connections() == 0
+
+
+@pytest.mark.defence("address")
+def test_a_public_address_of_this_machine_is_no_better(credfd, trap, name_service):
+    """What listens on every address of it listens there, too."""
+    try:
+        with elsewhere.own_address() as address:
+            upstream = trap(address=(address, 0))
+            answers = launch(credfd, upstream, ["api.test"], name_service({"api.test": [address]}))
+            require_refused(answers)
+            assert "of this machine" in answers["lease-0"] and upstream.heard() == []
+    except elsewhere.Impossible as why:
+        pytest.skip(str(why))
 
 
 def ask_on():

@@ -58,6 +58,74 @@ def test_a_stranger_with_the_whole_url_gets_nothing(door, trap):
     assert upstream.heard() == []
 
 
+def hold_one_and_wait():
+    """A connection of the command's own, whose port another one can have at another address."""
+    url = os.environ["API"]
+    stream, prefix = knock()
+    with stream:
+        assert stream.get(prefix + "/own").status == 200
+        say(f"at {url} {stream.socket.getsockname()[1]}")
+        hear()
+
+
+def ask_from(address, port, door, target):
+    """What he is answered: nothing, when he is cut."""
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind((address, port))
+        stranger.settimeout(20)
+        try:
+            stranger.connect(door)
+            stranger.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return stranger.recv(65536)
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+
+@pytest.mark.defence("caller")
+def test_a_stranger_at_another_address_is_not_taken_for_the_command(door, trap):
+    """He has the port of a connection that the command holds, and the whole of 127.0.0.0/8 leads to the door."""
+    upstream = trap()
+    run = door(hold_one_and_wait, upstream=upstream.url, ca_file=str(upstream.server.ca_file))
+    url, port = run.expect("at ").split()
+    url = urllib.parse.urlsplit(url)
+    assert ask_from("127.0.0.2", int(port), (url.hostname, url.port), url.path + "/stolen") == b""
+    assert b" 403 " in ask_from("127.0.0.1", 0, (url.hostname, url.port), url.path + "/stolen")
+    run.say("end")
+    assert run.wait() == 0
+    assert [seen.path for seen in upstream.heard()] == ["/own"]
+
+
+def borrow_a_name():
+    """Of curl, which may use the lease and has a connection; this process may not."""
+    import subprocess
+    import urllib.parse
+    url = urllib.parse.urlsplit(os.environ["API"])
+    curl = subprocess.Popen(["/usr/bin/curl", "-sS", os.environ["API"] + "/held"], stdout=subprocess.DEVNULL)
+    ends = []
+    while not ends:
+        for row in open("/proc/net/tcp").read().split("\n")[1:-1]:
+            ours, theirs, state = row.split()[1:4]
+            if state == "01" and theirs == f"0100007F:{url.port:04X}":
+                ends.append(int(ours.partition(":")[2], 16))
+    answers = [ask_from(address, port, (url.hostname, url.port), url.path + "/stolen").decode()
+               for address, port in (("127.0.0.2", ends[0]), ("127.0.0.1", 0))]
+    curl.kill()
+    curl.wait()
+    return answers
+
+
+@pytest.mark.defence("caller")
+def test_nor_is_one_program_of_the_command_taken_for_another(credfd, trap):
+    upstream = trap(lambda peer, seen: peer.wait_gone())
+    run = credfd.start_inside(borrow_a_name, using=[ask_from], credentials=[credfd.credential(
+        env={"API": "{base_url}"}, executables=[os.path.realpath("/usr/bin/curl")], upstream=upstream.url,
+        ca_file=str(upstream.server.ca_file))])
+    borrowed, own = run.result()
+    assert borrowed == "" and " 403 " in own and "executables" in own
+    assert [seen.path for seen in upstream.heard()] in ([], ["/held"])
+
+
 @pytest.mark.defence("caller")
 @pytest.mark.parametrize("isolate", ["none", "network"])
 def test_a_stranger_at_the_socket_gets_nothing(door, trap, isolate):
@@ -74,9 +142,13 @@ def test_a_stranger_at_the_socket_gets_nothing(door, trap, isolate):
 
 
 def test_the_socket_lies_where_its_user_alone_may_look(door):
+    """Root's command may become another user, and finds it by its name; nobody lists the names. (Who he is, the door
+    asks the kernel.)"""
     run = door(show_and_wait)
     path = run.expect("at ").split()[1]
-    assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700 and os.stat(path).st_mode & 0o077 == 0
+    assert os.stat(os.path.dirname(path)).st_mode & 0o066 == 0
+    if os.geteuid() != 0:
+        assert os.stat(os.path.dirname(path)).st_mode & 0o011 == 0 and os.stat(path).st_mode & 0o077 == 0
     run.say("end")
     assert run.wait() == 0
 

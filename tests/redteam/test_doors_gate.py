@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+import elsewhere
 import names
 import settings
 import upstream as servers
@@ -161,6 +162,20 @@ def test_an_address_among_public_ones_is_left_out(gated, everywhere, name_servic
     zone = {"api.test": [PUBLIC, "127.0.0.1", "169.254.169.254"]}
     require_refused(gated(ask_for, [f"api.test:{port}"], [f"api.test:{port}"], wrapper=name_service(zone)))
     assert everywhere.connections() == 0
+
+
+@pytest.mark.defence("address")
+def test_nor_does_one_stand_for_a_public_address_of_this_machine(gated, trap, name_service):
+    """What listens on every address of it listens there, too."""
+    try:
+        with elsewhere.own_address() as address:
+            upstream = trap(address=(address, 0), tls=False)
+            target = f"api.test:{upstream.port}"
+            wrapper = name_service({"api.test": [address]})
+            assert gated(ask_for, [target], [target], wrapper=wrapper) == {target: [403, 403]}
+            assert upstream.heard() == []
+    except elsewhere.Impossible as why:
+        pytest.skip(str(why))
 
 
 def ask_on(target):

@@ -4,7 +4,9 @@ As root and as a plain user; what is denied must be denied by the kernel. What w
 own, and a process of the same user.
 """
 import contextlib
+import ctypes
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -419,6 +421,95 @@ def test_in_full_no_process_of_others_is_seen_or_signalled(isolated, neighbour):
     assert len(seen) <= 3, "the first process, the command, and what it runs"
 
 
+def signal_and_limit(pids):
+    """A signal makes many a program listen, or write, or end; a limit makes it unable to."""
+    import resource
+    import signal
+
+    attempts = {}
+    for name, pid in pids.items():
+        for number in (0, signal.SIGHUP, signal.SIGQUIT, signal.SIGCONT, signal.SIGURG):
+            attempts[f"{name} kill {number}"] = lambda pid=pid, number=number: os.kill(pid, number)
+        attempts[f"{name} pidfd"] = lambda pid=pid: signal.pidfd_send_signal(os.pidfd_open(pid), 0)
+        attempts[f"{name} tgkill"] = lambda pid=pid: system_call(234, pid, pid, 0)
+        attempts[f"{name} limit"] = lambda pid=pid: resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    return tries(attempts)
+
+
+def signal_family():
+    """What the command has started is its own."""
+    import signal
+    import subprocess
+
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    child.terminate()
+    return child.wait() == -signal.SIGTERM and tries(
+        {"itself": lambda: os.kill(os.getpid(), signal.SIGURG), "group": lambda: os.killpg(0, signal.SIGURG)})
+
+
+def signal_supervisor():
+    return signal_and_limit({"supervisor": os.getppid()})
+
+
+def require_untouched(isolated, neighbour, mode):
+    assert through(isolated(signal_and_limit, {"neighbour": neighbour.pid}, mode=mode)) == {}
+    assert neighbour.poll() is None
+    assert through(isolated(signal_supervisor, mode=mode, using=[signal_and_limit])) == {}
+
+
+@pytest.mark.defence("network")
+def test_no_process_of_others_is_signalled_or_limited(isolated, neighbour):
+    """Nor is the supervisor told to read its rules again."""
+    require_untouched(isolated, neighbour, "network")
+
+
+def test_no_process_of_others_is_signalled_or_limited_in_full(isolated, neighbour):
+    require_untouched(isolated, neighbour, "full")
+
+
+@each_mode
+def test_what_the_command_has_started_it_can_signal(isolated, mode):
+    assert isolated(signal_family, mode=mode) == {"itself": "through", "group": "through"}
+
+
+def find_queues(key):
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def finds(call, *arguments):
+        def attempt():
+            if call(*arguments) < 0:
+                raise OSError(ctypes.get_errno(), "")
+        return attempt
+
+    return tries({"queue": finds(libc.msgget, key, 0), "memory": finds(libc.shmget, key, 0, 0),
+                  "POSIX queue": finds(libc.mq_open, b"/credfd-test", 0),
+                  "its file": lambda: open("/dev/mqueue/credfd-test", "rb").close()})
+
+
+def require_no_queue(isolated, mode):
+    """Those of System V know no directory; those of POSIX lie in one, and in a namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = 0x63726564 + os.getpid()
+    made = libc.msgget(key, 0o1666), libc.shmget(key, 4096, 0o1666)
+    assert min(made) >= 0
+    libc.mq_open(b"/credfd-test", os.O_CREAT | os.O_RDWR, 0o666, None)
+    try:
+        assert through(isolated(find_queues, key, mode=mode)) == {}
+    finally:
+        libc.msgctl(made[0], 0, None)
+        libc.shmctl(made[1], 0, None)
+        libc.mq_unlink(b"/credfd-test")
+
+
+@pytest.mark.defence("network")
+def test_no_queue_or_memory_of_others_is_a_way_out(isolated):
+    require_no_queue(isolated, "network")
+
+
+def test_no_queue_or_memory_of_others_is_a_way_out_in_full(isolated):
+    require_no_queue(isolated, "full")
+
+
 # The kernel's own helpers.
 
 def tell_kernel():
@@ -520,3 +611,245 @@ def read_key():
                     raise OSError(errno.ENODATA, "")
         return attempt
     return tries({name: reads(f"test-secrets/{name}") for name in os.listdir("test-secrets")})
+
+
+# What credfd reads again while the command runs.
+
+RULES = {"-c": ["-c", "conf/credfd.yaml"], "-c, by way of another": ["-c", "other/../conf/credfd.yaml"],
+         "-c, by a link": ["-c", "link/credfd.yaml"], "-c, a link": ["-c", "linked.yaml"]}
+
+
+def start_with_rules(credfd, session, user, script, mode, source, lies_in="conf", env=None):
+    """A command in a directory of its own with its rules, which lie below that, or in it for "."."""
+    folder = session.new_folder(user)
+    for name in ("conf", "other"):
+        (folder / name).mkdir()
+    (folder / "link").symlink_to("conf")
+    credential = credfd.credential(secret={"file": str(credfd.write_secret(folder, "api", credfd.canary, user))})
+    made = credfd.write_settings(folder, [credential], user=user)
+    (folder / "linked.yaml").symlink_to(os.path.join(lies_in, "credfd.yaml"))
+    made.rename(folder / lies_in / "credfd.yaml")
+    for path in (folder, *folder.rglob("*")):
+        if user:
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    text = (folder / lies_in / "credfd.yaml").read_text()
+    with open(folder / "stderr", "wb") as stderr:
+        done = subprocess.run([str(session.path), "run", *source, "--audit", str(folder / "audit.jsonl"), "--isolate",
+                               mode, "--", "sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=stderr,
+                              stderr=stderr, env=credfd.environment(folder, env), check=False, **as_user(user))
+    return done.returncode, (folder / "stderr").read_text(), folder, text
+
+
+REPLACE = """
+    for name in "$DIRECTORY/credfd.yaml" "$@"; do
+        echo evil >>"$name"; sed -i s/credentials/evil/ "$name"; mv "$name" "$name.old" && echo evil >"$name"
+        rm -f "$name"; ln -sf /etc/passwd "$name"; cp /etc/passwd new && mv -f new "$name"; rm -f new
+    done 2>/dev/null
+    for name in conf other link linked.yaml . "$PWD"; do
+        mv "$name" "$name.old" && mkdir "$name" && echo evil >"$name/credfd.yaml"
+    done 2>/dev/null
+    python3 -c 'import ctypes; print(ctypes.CDLL(None).renameat2(-100, b"conf", -100, b"test-secrets", 2))'
+    echo done
+"""
+
+
+@pytest.mark.defence("view")
+@each_mode
+@pytest.mark.parametrize("source", RULES)
+def test_the_rules_are_neither_written_nor_replaced(credfd, session, user, mode, source):
+    """Not even by a directory or a link on the way to them."""
+    script = f"set -- linked.yaml; DIRECTORY=conf; {REPLACE}"
+    status, said, folder, text = start_with_rules(credfd, session, user, script, mode, RULES[source])
+    assert status == 0 and "done" in said, said
+    with open(folder / RULES[source][1]) as file:
+        assert file.read() == text
+    assert (folder / "conf" / "credfd.yaml").read_text() == text
+
+
+@pytest.mark.defence("view")
+@each_mode
+@pytest.mark.parametrize("source, env", [(["-c", "credfd.yaml"], {}), (["-c", "./credfd.yaml"], {}), ([], {}),
+                                         (["-c", "other/../credfd.yaml"], {}), ([], {"CREDFD_CONFIG": "credfd.yaml"})],
+                         ids=["named", "with a dot", "default", "by way of another", "by the environment"])
+def test_the_rules_in_the_working_directory_are_neither_written_nor_replaced(credfd, session, user, mode, source, env):
+    script = f"DIRECTORY=.; {REPLACE}"
+    status, said, folder, text = start_with_rules(credfd, session, user, script, mode, source, ".", env)
+    assert status == 0 and "done" in said, said
+    assert (folder / "credfd.yaml").read_text() == text
+    if "other/../credfd.yaml" in source:
+        assert (folder / "other" / ".." / "credfd.yaml").read_text() == text
+
+
+@pytest.mark.defence("view")
+@each_mode
+def test_the_directory_of_a_key_is_not_replaced(isolated, mode):
+    assert isolated(replace_keys, mode=mode) == {"rename": "EBUSY", "exchange": "EBUSY", "remove": "EBUSY"}
+
+
+def replace_keys():
+    def exchanges():
+        os.mkdir("evil")
+        system_call(316 if os.uname().machine == "x86_64" else 276, -100, b"test-secrets", -100, b"evil", 2)
+    return tries({"rename": lambda: os.rename("test-secrets", "test-old"), "exchange": exchanges,
+                  "remove": lambda: os.rmdir("test-secrets")})
+
+
+@each_mode
+def test_work_beside_the_rules_goes_on(credfd, session, user, mode):
+    """Files are moved and linked within the directory in which the rules lie, and below it."""
+    script = """set -e
+        mkdir deep deep/er; echo text >file; mv file deep/er/file; ln deep/er/file again; mv deep deeper; cat again
+        git init -q . && git add again && git -c user.name=n -c user.email=e commit -qm m && git gc -q && echo done"""
+    status, said, _, _ = start_with_rules(credfd, session, user, script, mode, ["-c", "credfd.yaml"], ".",
+                                          {"HOME": "/nowhere"})
+    assert status == 0 and said.split() == ["text", "done"], said
+
+
+# By another mount.
+
+@pytest.fixture
+def elsewhere_too(as_root):
+    """A wrapper in which the whole file system is seen a second time, and another proc and sysfs."""
+    top = Path(tempfile.mkdtemp(prefix="credfd-twice-", dir="/var/tmp"))
+    top.chmod(0o755)
+    for name in ("all", "proc", "sys"):
+        (top / name).mkdir()
+    script = (f'mount --bind / {top}/all && mount -t proc proc {top}/proc && mount -t sysfs sys {top}/sys && '
+              f'exec "$@"')
+    yield top, ["unshare", "--mount", "sh", "-c", script, "sh"]
+    for name in ("all", "proc", "sys"):
+        (top / name).rmdir()
+    top.rmdir()
+
+
+@pytest.mark.defence("view")
+@each_mode
+def test_what_is_covered_is_not_seen_by_another_mount(credfd, session, elsewhere_too, agents, mode):
+    paths, servers = agents
+    top, wrapper = elsewhere_too
+    folder = session.new_folder()
+    work = folder / "work"
+    work.mkdir()
+    (folder / "conf").mkdir()
+    settings = credfd.write_settings(folder, [credfd.credential()])
+    settings = settings.rename(folder / "conf" / "credfd.yaml")
+    text = settings.read_text()
+    run = subprocess.run([*wrapper, str(session.path), "run", "-c", str(settings), "--audit", "-", "--isolate", mode,
+                          *(["--write", str(top)] if mode == "full" else []), "--", "/usr/bin/python3", "-Sc",
+                          LOOK_TWICE, f"{top}/all{folder}", *(f"{top}/all{path}" for path in paths)],
+                         cwd=work, env=credfd.environment(folder), stdin=subprocess.DEVNULL, capture_output=True,
+                         text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert credfd.canary not in run.stdout
+    assert "connected" not in run.stdout
+    assert settings.read_text() == text
+    assert [server.visits for server in servers] == [0, 0, 0]
+
+
+LOOK_TWICE = """
+import glob, os, socket, sys
+def attempt(what):
+    try:
+        print(what())
+    except OSError as error:
+        print(error.strerror)
+for path in glob.glob(sys.argv[1] + "/test-secrets/*"):
+    attempt(open(path).read)
+def spoil():
+    with open(sys.argv[1] + "/conf/credfd.yaml", "a") as file:
+        file.write("evil")
+attempt(spoil)
+attempt(lambda: os.rename(sys.argv[1] + "/conf", sys.argv[1] + "/conf.old"))
+for path in sys.argv[2:]:
+    with socket.socket(socket.AF_UNIX) as s:
+        attempt(lambda: s.connect(path) or "connected")
+"""
+
+
+@pytest.mark.defence("view")
+@each_mode
+def test_another_proc_or_sysfs_tells_the_kernel_nothing(credfd, elsewhere_too, mode):
+    top, wrapper = elsewhere_too
+    names = [f"{top}/proc/sys/kernel/domainname", f"{top}/proc/sysrq-trigger", f"{top}/sys/kernel/profiling",
+             f"{top}/sys/kernel/mm/ksm/run"]
+    run = credfd.start(["sh", "-c", 'for name in "$@"; do (: >>"$name") 2>/dev/null && echo "$name"; done; echo done',
+                        "sh", *names], wrapper=wrapper,
+                       options=["--isolate", mode, *(["--write", str(top)] if mode == "full" else [])])
+    assert run.wait() == 0, run.stderr
+    assert run.stdout == b"done\n"
+
+
+# Devices, as root.
+
+@pytest.mark.defence("view")
+@each_mode
+def test_no_device_of_the_machine_is_opened_by_root(credfd, as_root, mode):
+    """Neither where the machine has them nor where somebody has put one."""
+    folder = credfd.session.new_folder()
+    os.mknod(folder / "disk", 0o60666, os.makedev(7, 0))
+    os.mknod(folder / "made", 0o20666, os.makedev(1, 5))
+    (folder / "made").chmod(0o666)
+    script = """import glob, os, stat
+for path in [*glob.glob("/dev/**", recursive=True), "disk", "made"]:
+    kind = os.stat(path, follow_symlinks=False).st_mode if os.path.exists(path) else 0
+    if not (stat.S_ISBLK(kind) or stat.S_ISCHR(kind)):
+        continue
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY))
+        print(path)
+    except OSError:
+        pass
+"""
+    run = credfd.start(["/usr/bin/python3", "-Sc", script], folder=folder, options=["--isolate", mode])
+    assert run.wait() == 0, run.stderr
+    allowed = {"null", "zero", "full", "random", "urandom", "tty", "console", "pts/ptmx"}
+    assert set(run.stdout.decode().split()) <= {f"/dev/{name}" for name in allowed}
+
+
+# Sockets that lead nowhere.
+
+@pytest.mark.parametrize("mode", ["network", "network,best"])
+def test_sockets_that_others_have_left_behind_do_not_matter(credfd, user, mode):
+    """Anybody can make as many as he likes."""
+    folder = Path(tempfile.mkdtemp(prefix="credfd-dead-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(folder / "0"))
+        for number in range(1, 4300):
+            os.mknod(folder / str(number), 0o140777)
+        run = credfd.start(["sh", "-c", "cat /proc/net/dev | wc -l"], options=["--isolate", mode], user=user)
+        assert run.wait() == 0, run.stderr
+        assert run.stdout == b"3\n", "isolated"
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def many_files():
+    """As many descriptors as this user may have."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 8192:
+        pytest.skip("too few descriptors for that many sockets")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_best_is_not_less_for_what_others_have_done(credfd, user, many_files):
+    """More listeners than can be covered: nothing is started, rather than without isolation."""
+    folder = Path(tempfile.mkdtemp(prefix="credfd-many-", dir="/tmp"))
+    folder.chmod(0o755)
+    listeners = [socket.socket(socket.AF_UNIX) for _ in range(4300)]
+    try:
+        for number, listener in enumerate(listeners):
+            listener.bind(str(folder / str(number)))
+            listener.listen()
+        run = credfd.start(["echo", "ran"], options=["--isolate", "network,best"], user=user)
+        assert run.wait() == 125
+        assert run.stdout == b""
+        assert "more sockets than can be covered" in run.stderr
+    finally:
+        for listener in listeners:
+            listener.close()
+        shutil.rmtree(folder)

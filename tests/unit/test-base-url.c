@@ -109,6 +109,16 @@ static void connect_client(void) {
     assert_int_equal(connect(client, (const struct sockaddr *)&at, sizeof(at)), 0);
 }
 
+/* With the address the port says who it is; by itself it says nothing. */
+static void connect_from(const char *text) {
+    struct address from;
+
+    assert_int_equal(address_parse(slice_of_string(text), 0, &from), 0);
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(client, &from.any, from.n), 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&at, sizeof(at)), 0);
+}
+
 static bool is_answered(const void *mark) {
     size_t n = hear(client, said, strlen(said), sizeof(said));
 
@@ -196,6 +206,13 @@ static void who_may_is_served(void **state) {
     loop_until(is_answered, "\r\n\r\nok");
     fd_close(&client);
     expect_end();
+}
+
+static void who_comes_from_another_address_is_cut(void **state) {
+    (void)state;
+    connect_from("127.0.0.2");
+    loop_until(is_over, NULL);
+    assert_false(can_be_read(&supervisor));
 }
 
 static void who_may_not_is_told(void **state) {
@@ -375,6 +392,7 @@ static void so_many_calls_wait_and_no_more(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_may_is_served, open_door, close_door),
+        cmocka_unit_test_setup_teardown(who_comes_from_another_address_is_cut, open_door, close_door),
         cmocka_unit_test_setup_teardown(who_may_not_is_told, open_door, close_door),
         cmocka_unit_test_setup_teardown(a_wrong_path_reaches_nobody, open_door, close_door),
         cmocka_unit_test_setup_teardown(without_a_keeper_it_is_503, open_door, close_door),

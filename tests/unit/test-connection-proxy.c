@@ -63,6 +63,11 @@ static void the_base_path_is_cut_off(void **state) {
     rules = (struct exchange_rules){
         .door = DOOR_PROXY, .authority = SLICE("api.example"), .default_port = 443, .base_path = SLICE("/v1/x")};
     assert_rows(rows, ARRAY_LEN(rows));
+    assert_int_equal(open_for(&owner), 0);
+    send_and_step(SLICE("GET /a HTTP/1.1\r\n" HOST_A "\r\n"));
+    assert_non_null(strstr(said, "\"rule\":\"upstream\""));
+    assert_non_null(strstr(said, "\"hint\":\"ask for a path beneath /v1/x, or "));
+    assert_int_equal(close_connection(NULL), 0);
 }
 
 static void a_request_is_for_its_connections_authority(void **state) {

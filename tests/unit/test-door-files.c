@@ -37,7 +37,7 @@ static int remove_runtime(void **state) {
     (void)state;
     free(holder);
     (void)snprintf(path, sizeof(path), "%s/credfd", base);
-    return rmdir(path) == 0 && rmdir(base) == 0 ? 0 : -1;
+    return (rmdir(path) == 0 || geteuid() == 0) && rmdir(base) == 0 ? 0 : -1; /* root's are elsewhere */
 }
 
 static void begin(bool wants_java) {
@@ -90,6 +90,8 @@ static void lays_the_bundle_with_the_systems(void **state) {
     static char content[LIMIT_CA_FILE];
     char system[96], expected[160];
     int before = next_number(), fd;
+    mode_t mask = umask(077);
+    struct stat st;
 
     (void)state;
     (void)snprintf(system, sizeof(system), "%s/system.pem", base);
@@ -100,6 +102,9 @@ static void lays_the_bundle_with_the_systems(void **state) {
     begin(false);
     assert_int_equal(take(AUTHORITY_CERTIFICATE, memory_of("ours\n", 0)), 0);
     assert_int_equal(gone_on, 1);
+    assert_int_equal(stat(doors.bundle, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+    (void)umask(mask);
     read_file(DOORS_BUNDLE, content, sizeof(content));
     assert_string_equal(content, "ours\nthe system's");
     read_file(DOORS_WGETRC, content, sizeof(content));
@@ -161,7 +166,7 @@ static void takes_nothing_odd_from_a_relay(void **state) {
 }
 
 static void makes_a_socket_for_each_that_wants_one(void **state) {
-    static char name[LIMIT_NAME + 1];
+    static char name[100]; /* longer than any: where directories are short those fit */
     struct stat st;
     char *error = NULL;
 
@@ -173,9 +178,10 @@ static void makes_a_socket_for_each_that_wants_one(void **state) {
     assert_int_equal(door_files_make(&doors, &error), 0);
     assert_int_equal(stat(doors.lease[0].socket_path, &st), 0);
     assert_true(S_ISSOCK(st.st_mode) && doors.lease[0].socket >= 0);
+    assert_int_equal(st.st_mode & 0777, 0666);
     assert_null(doors.lease[1].socket_path);
     doors_done(&doors);
-    memset(name, 'n', LIMIT_NAME);
+    memset(name, 'n', sizeof(name) - 1);
     doors_plan(&doors, NULL, 0, false);
     doors.n_leases = 1;
     doors.lease[0] = (struct lease_doors){.name = name, .has_socket = true, .base_url = -EBADF, .socket = -EBADF};

@@ -1,11 +1,13 @@
 #include "egress/gate/opening.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "egress/gate/gate_rule.h"
 #include "names/lookup.h"
 #include "net/dial.h"
+#include "net/listen.h"
 #include "unit_fd.h"
 #include "unit_loop.h"
 
@@ -231,6 +233,39 @@ static void no_name_stands_for_an_address_that_is_not_public(void **state) {
     }
 }
 
+/* A connection of this process with itself, as it is to whatever address of the machine. */
+static int connect_here(int *ret_listener) {
+    struct address address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(address_parse(SLICE("127.0.0.1"), 0, &address), 0);
+    assert_int_equal(listen_tcp(&address, 1, ret_listener), 0);
+    assert_int_equal(getsockname(*ret_listener, &address.any, &address.n), 0);
+    assert_int_equal(connect(fd, &address.any, address.n), 0);
+    return fd;
+}
+
+static void nor_for_one_of_this_machine(void **state) {
+    static const char *const found[] = {"93.184.216.34"};
+    _cleanup_close_ int listener = -EBADF, other = -EBADF;
+    int fd;
+
+    (void)state;
+    (void)start("packages.example.org", 443);
+    resolve(found, 1);
+    fd = connect_here(&listener);
+    connected(fd);
+    assert_refused(REFUSAL_ADDRESS, "of this machine");
+    assert_string_equal(end.rule, "egress.allow");
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    (void)begin(NULL);
+    (void)start("127.0.0.1", 80);
+    fd = connect_here(&other);
+    connected(fd);
+    assert_int_equal(end.fd, fd);
+    fd_close(&fd);
+}
+
 static void of_many_addresses_the_public_ones_are_called(void **state) {
     static const char *const found[] = {"127.0.0.1", "93.184.216.34", "::1", "10.0.0.1"};
     static const char *const dialled[] = {"93.184.216.34:443"};
@@ -294,7 +329,9 @@ static void a_name_that_is_not_known_is_told(void **state) {
     (void)state;
     (void)start("packages.example.org", 443);
     resolve(NULL, 0);
-    assert_refused(REFUSAL_UPSTREAM, "could not be resolved: Domain name not found");
+    assert_refused(REFUSAL_UPSTREAM,
+                   "the host's name packages.example.org could not be resolved: Domain name not found");
+    assert_non_null(strstr(end.hint, "how the host is written"));
 }
 
 static void an_answer_that_is_known_at_once_is_fine(void **state) {
@@ -338,6 +375,7 @@ int main(void) {
         cmocka_unit_test_setup(a_host_without_a_rule_is_neither_asked_for_nor_called, begin),
         cmocka_unit_test_setup(a_name_is_asked_for_and_connected_to, begin),
         cmocka_unit_test_setup(no_name_stands_for_an_address_that_is_not_public, begin),
+        cmocka_unit_test_setup(nor_for_one_of_this_machine, begin),
         cmocka_unit_test_setup(of_many_addresses_the_public_ones_are_called, begin),
         cmocka_unit_test_setup(an_address_that_is_written_is_meant, begin),
         cmocka_unit_test_setup(why_there_is_no_connection_is_told, begin),

@@ -63,7 +63,12 @@ static void request_lines(void **state) {
         {SLICE(" " GET "\r\n"), HTTP_BAD_START},
         {SLICE("\t" GET "\r\n"), HTTP_BAD_START},
         {SLICE("\0" GET "\r\n"), HTTP_BAD_START},
-        {SLICE("\x16\x03\x01\x02\x00\x01"), HTTP_BAD_START},
+        {SLICE("\x16\x03\x01\x02\x00\x01"), HTTP_IS_TLS},
+        {SLICE("\r\n\x16\x03\x01\r\n\r\n"), HTTP_IS_TLS},
+        {SLICE("\x04\x01\x01\xbb\x7f\0\0\x01\0"), HTTP_IS_SOCKS},
+        {SLICE("\x05\x01\0"), HTTP_IS_SOCKS},
+        {SLICE("\x05\r\n\r\n"), HTTP_IS_SOCKS},
+        {SLICE("\x06\x01\0"), HTTP_BAD_START},
         {SLICE("\r\n " GET "\r\n"), HTTP_BAD_START},
 
         {SLICE("GET  / HTTP/1.1\r\n\r\n"), HTTP_BAD_REQUEST_LINE},
@@ -116,7 +121,8 @@ static void request_lines(void **state) {
         {SLICE("GET / HTTP/2.0\r\n\r\n"), HTTP_UNSUPPORTED_VERSION},
         {SLICE("GET / HTTP/9.9\r\n\r\n"), HTTP_UNSUPPORTED_VERSION},
         {SLICE("GET / HTTP/1.9\r\n\r\n"), HTTP_OK},
-        {SLICE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), HTTP_BAD_START},
+        {SLICE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), HTTP_IS_HTTP2},
+        {SLICE("PRI * HTTP/1.1\r\n\r\n"), HTTP_OK},
     };
 
     (void)state;
@@ -220,6 +226,9 @@ static void faults_are_found_early(void **state) {
         {SLICE(" "), HTTP_BAD_START},
         {SLICE("\r\r"), HTTP_BAD_START},
         {SLICE("\r\n\r"), HTTP_BAD_START},
+        {SLICE("\x16"), HTTP_IS_TLS},
+        {SLICE("\x05"), HTTP_IS_SOCKS},
+        {SLICE("PRI * HTTP/2.0\r\n"), HTTP_IS_HTTP2},
         {SLICE("G@"), HTTP_BAD_METHOD},
         {SLICE("GET\t"), HTTP_BAD_REQUEST_LINE},
         {SLICE("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG"), HTTP_LONG_METHOD},
@@ -437,11 +446,10 @@ static void the_parser_alone(void **state) {
 }
 
 static void finding_and_removing(void **state) {
-    struct http_fields fields = {.n = 4,
-                                 .at = {{SLICE("A"), SLICE("1")},
-                                        {SLICE("B"), SLICE("2")},
-                                        {SLICE("a"), SLICE("3")},
-                                        {SLICE("AB"), SLICE("4")}}};
+    struct http_fields fields = {
+        .n = 4,
+        .at = {
+            {SLICE("A"), SLICE("1")}, {SLICE("B"), SLICE("2")}, {SLICE("a"), SLICE("3")}, {SLICE("AB"), SLICE("4")}}};
     size_t at = 77;
 
     (void)state;

@@ -240,13 +240,43 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* One bit each, as above. */
+enum scoped { CHILD_SIGNALLED = 1 << 0, PARENT_SIGNALLED = 1 << 1, FILE_WRITTEN = 1 << 2, CONNECTED = 1 << 3 };
+
+static int try_scopes(const void *of) {
+    pid_t child;
+    int done = 0;
+
+    (void)of;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_enter_scopes() < 0)
+        return NOT_ENTERED;
+    child = fork();
+    if (child == 0)
+        for (;;)
+            (void)pause();
+    done |= kill(getppid(), 0) == 0 ? PARENT_SIGNALLED : 0;
+    done |= kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child ? CHILD_SIGNALLED : 0;
+    done |= opens(closed_file, O_WRONLY) ? FILE_WRITTEN : 0;
+    done |= connects() ? CONNECTED : 0;
+    return done;
+}
+
+static void scopes_are_about_signals_and_no_file(void **state) {
+    int expected = CHILD_SIGNALLED | FILE_WRITTEN | CONNECTED;
+
+    (void)state;
+    if (landlock_abi() < LANDLOCK_ABI_SCOPES)
+        skip();
+    assert_int_equal(WEXITSTATUS(status_of_child(try_scopes, NULL)), expected);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_wanted),        cmocka_unit_test(a_folder_to_read),
         cmocka_unit_test(a_file_to_read),           cmocka_unit_test(connections),
         cmocka_unit_test(nobody_may_bind),          cmocka_unit_test(nobody_may_send_signals),
         cmocka_unit_test(the_abi_comes_back),       cmocka_unit_test(a_folder_to_work_in),
-        cmocka_unit_test(a_command_has_its_places),
+        cmocka_unit_test(a_command_has_its_places), cmocka_unit_test(scopes_are_about_signals_and_no_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

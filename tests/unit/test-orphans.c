@@ -5,12 +5,17 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "unit_fd.h"
 #include "unit_loop.h"
 
+/* And reaps none itself. */
 static bool has_no_children(const void *unused) {
+    siginfo_t info = {0};
+
     (void)unused;
-    return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
 static bool has_no_zombie(const void *of) {
@@ -98,9 +103,28 @@ static void a_child_is_left_to_who_waits_for_it(void **state) {
     loop_until(has_no_children, NULL);
 }
 
+/* All of them at the next look but one, however many have ended meanwhile. */
+static void many_are_reaped_at_once(void **state) {
+    uint64_t begin;
+    int life[2];
+
+    (void)state;
+    assert_int_equal(pipe(life), 0);
+    assert_int_equal(life[1], life[0] + 1);
+    for (int i = 0; i < 200; i++)
+        (void)make_orphan(life[0]);
+    (void)close(life[1]);
+    (void)close(life[0]);
+    begin = clock_now_ms();
+    orphans_look();
+    loop_until(has_no_children, NULL);
+    assert_true(clock_now_ms() - begin < 100 * REAP_AFTER);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(an_orphan_is_reaped),
-                                       cmocka_unit_test(a_child_is_left_to_who_waits_for_it)};
+                                       cmocka_unit_test(a_child_is_left_to_who_waits_for_it),
+                                       cmocka_unit_test(many_are_reaped_at_once)};
 
     if (is_in_valgrind()) {
         print_message("valgrind knows no pidfd_open(2)\n");

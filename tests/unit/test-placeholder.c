@@ -42,7 +42,8 @@ static void refuses_what_is_no_shape(void **state) {
     refuses("x%{alnum:36}", "%");
     refuses("\"{alnum:36}", "quote");
     refuses("\xc3\xa4{alnum:36}", "ASCII");
-    refuses("{alnum:200}{alnum:200}", "too long");
+    refuses("{alnum:200}{alnum:200}", "256");
+    refuses("{alnum:99999}", "from 1 to 256");
 }
 
 static void makes_what_the_shape_says(void **state) {

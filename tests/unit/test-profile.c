@@ -63,7 +63,7 @@ static struct settings *take(const struct profile_choice *choices, size_t n) {
     _cleanup_free_ char *error = NULL;
     struct settings *settings = NULL;
 
-    if (profile_load(choices, n, &settings, &error) < 0)
+    if (profile_load(choices, n, NULL, &settings, &error) < 0)
         fail_msg("%s", error ? error : "no error");
     assert_null(error);
     return settings;
@@ -75,7 +75,7 @@ static void check_refused(const char *name, const char *secret, int r, const cha
     _cleanup_free_ char *error = NULL, *whole = NULL;
     struct settings *settings = NULL;
 
-    assert_int_equal(profile_load(&choice, 1, &settings, &error), r);
+    assert_int_equal(profile_load(&choice, 1, NULL, &settings, &error), r);
     assert_null(settings);
     assert_true(asprintf(&whole, "%s%s", expected[0] == '~' ? home : "", expected + (expected[0] == '~')) > 0);
     assert_string_equal(error ? error : "no error", whole);
@@ -175,6 +175,31 @@ static void makes_several_credentials_of_one_secret(void **state) {
     assert_string_equal(settings->egress.allow[0].host, "files.example.org");
     assert_true(settings->egress.allow[1].is_wildcard);
     assert_int_equal(settings->egress.allow[1].port, 8443);
+}
+
+/* Whatever has come into an earlier folder meanwhile. */
+static void reads_again_what_it_found_first(void **state) {
+    static const struct profile_choice choice = {"one", "env:A"};
+    _cleanup_settings_ struct settings *first = NULL, *second = NULL;
+    _cleanup_free_ char *error = NULL;
+    char *paths[1] = {NULL}, *elsewhere = NULL;
+
+    (void)state;
+    write_profile("one.yaml", GOOD);
+    assert_int_equal(profile_load(&choice, 1, paths, &first, &error), 0);
+    assert_string_equal(slice_ends_with(slice_of_string(paths[0]), SLICE("/credfd/profiles/one.yaml")) ? "" : paths[0],
+                        "");
+    assert_true(asprintf(&elsewhere, "%s.first", paths[0]) > 0);
+    assert_int_equal(rename(paths[0], elsewhere), 0);
+    write_profile("one.yaml", "no: profile\n");
+    free(paths[0]);
+    paths[0] = elsewhere;
+    assert_int_equal(profile_load(&choice, 1, paths, &second, &error), 0);
+    assert_string_equal(second->credentials[0].upstream, first->credentials[0].upstream);
+    assert_ptr_equal(paths[0], elsewhere);
+    assert_int_equal(unlink(elsewhere), 0);
+    remove_profile("one.yaml");
+    free(elsewhere);
 }
 
 static void check_plain(const char *text, const char *expected) {
@@ -331,7 +356,7 @@ static void keeps_two_apart(void **state) {
         _cleanup_free_ char *error = NULL;
         struct settings *settings = NULL;
 
-        assert_int_equal(profile_load(rows[i].choices, 2, &settings, &error), -EINVAL);
+        assert_int_equal(profile_load(rows[i].choices, 2, NULL, &settings, &error), -EINVAL);
         assert_string_equal(error ? error : "no error", rows[i].error);
     }
     remove_profile("one.yaml");
@@ -372,6 +397,7 @@ int main(void) {
         cmocka_unit_test(makes_a_credential),
         cmocka_unit_test(takes_every_kind_of_secret),
         cmocka_unit_test(makes_several_credentials_of_one_secret),
+        cmocka_unit_test(reads_again_what_it_found_first),
         cmocka_unit_test(knows_what_a_runner_can_use),
         cmocka_unit_test(refuses_a_wrong_secret),
         cmocka_unit_test(refuses_a_wrong_name),

@@ -58,7 +58,7 @@ static struct settings *take(const char *name) {
     _cleanup_free_ char *error = NULL;
     struct settings *settings = NULL;
 
-    if (profile_load(&choice, 1, &settings, &error) < 0)
+    if (profile_load(&choice, 1, NULL, &settings, &error) < 0)
         fail_msg("%s", error ? error : "no error");
     return settings;
 }

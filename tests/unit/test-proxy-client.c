@@ -1,6 +1,7 @@
 #include "egress/door/proxy_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -38,7 +39,10 @@ static struct {
 } served;
 
 static struct {
-    unsigned n_used, n_closed, n_unserved, n_ended;
+    unsigned n_used, n_closed, n_turned, n_ended;
+    uint64_t stream;
+    uint32_t door;
+    char authority[256];
     uint64_t way;
     uint8_t refusal;
     uint16_t status;
@@ -147,13 +151,17 @@ static void take_used(struct ipc_message *m) {
     get_text(m, told.reason, sizeof(told.reason));
 }
 
-static void take_unserved(struct ipc_message *m) {
-    told.n_unserved++;
-    told.way = ipc_get_u64(m);
-    told.status = ipc_get_u16(m);
+static void take_turned_away(struct ipc_message *m) {
+    told.n_turned++;
+    told.stream = told.way = ipc_get_u64(m);
+    told.door = ipc_get_u32(m);
+    assert_int_equal(ipc_get_u16(m), 4711);
+    assert_int_equal(ipc_get_u16(m), 80);
     assert_int_equal(ipc_get_u32(m), 0);
-    assert_int_equal(ipc_get_u8(m), 0);
+    told.refusal = ipc_get_u8(m);
+    told.status = ipc_get_u16(m);
     get_text(m, told.method, sizeof(told.method));
+    get_text(m, told.authority, sizeof(told.authority));
     get_text(m, told.path, sizeof(told.path));
     get_text(m, told.reason, sizeof(told.reason));
 }
@@ -164,8 +172,8 @@ void role_send(const struct ipc_writer *w, int fd) {
     assert_int_equal(fd, -EBADF);
     if (m.type == IPC_WAY_USED) {
         take_used(&m);
-    } else if (m.type == IPC_REFUSAL) {
-        take_unserved(&m);
+    } else if (m.type == IPC_TURNED_AWAY) {
+        take_turned_away(&m);
     } else {
         assert_true(m.type == IPC_WAY_CLOSED || m.type == IPC_STREAM_ENDED);
         assert_int_equal(ipc_get_u64(&m), told.way);
@@ -468,9 +476,52 @@ static void a_stream_that_cannot_be_served_is_told_of(void **state) {
     tell_client(CONNECT("api.example.com:443"));
     grant(9);
     assert_string_equal(heard, CONNECTED);
-    assert_int_equal(told.n_unserved, 1); /* there is no certificate in this test */
+    assert_int_equal(told.n_turned, 0);
+    tell_client(SLICE("\x16\x03\x01"));
+    assert_int_equal(told.n_turned, 1); /* there is no certificate in this test */
+    assert_string_equal(refusal_name(told.refusal), "no_memory");
     assert_int_equal(told.n_ended, 1);
-    assert_int_equal(told.way, 9);
+    assert_int_equal(told.stream, 9);
+    assert_true(is_at_end(host));
+}
+
+static void who_leaves_before_tls_has_only_changed_his_mind(void **state) {
+    (void)state;
+    tell_client(CONNECT("api.example.com:443"));
+    told.way = 9; /* no line comes before it */
+    grant(9);
+    fd_close(&client);
+    settle();
+    assert_int_equal(told.n_turned, 0);
+    assert_int_equal(told.n_ended, 1);
+}
+
+static void assert_turned_away(unsigned status, const char *refusal, const char *method, const char *authority,
+                               const char *path) {
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
+    assert_true(slice_starts_with(slice_of(heard, n_heard), slice_of_string(line)));
+    assert_int_equal(told.n_turned, 1);
+    assert_int_equal(told.status, status);
+    assert_string_equal(refusal_name(told.refusal), refusal);
+    assert_string_equal(told.method, method);
+    assert_string_equal(told.authority, authority);
+    assert_string_equal(told.path, path);
+    assert_true(told.reason[0] != '\0');
+}
+
+static void what_is_no_tls_for_a_lease_is_told_so_in_words(void **state) {
+    (void)state;
+    tell_client(CONNECT("api.example.com:443"));
+    grant(9);
+    n_heard = 0;
+    tell_client(SLICE("GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n"));
+    assert_turned_away(403, "not_tls", "CONNECT", "", "");
+    assert_non_null(strstr(heard, "no TLS"));
+    assert_non_null(strstr(heard, "\"lease\":\"api\""));
+    assert_int_equal(told.stream, 9);
+    assert_int_equal(told.n_ended, 1);
     assert_true(is_at_end(host));
 }
 
@@ -480,6 +531,8 @@ static void tls_for_a_plain_upstream_is_refused(void **state) {
     assert_null(asked.answered);
     assert_true(slice_starts_with(slice_of(heard, n_heard), SLICE("HTTP/1.1 403 ")));
     assert_non_null(strstr(heard, "use http://"));
+    assert_turned_away(403, "scheme", "CONNECT", "plain.example.com:80", "");
+    assert_int_equal(told.door, 2);
 }
 
 static void plain_http_for_a_tls_upstream_is_refused(void **state) {
@@ -488,6 +541,97 @@ static void plain_http_for_a_tls_upstream_is_refused(void **state) {
     assert_null(asked.answered);
     assert_true(slice_starts_with(slice_of(heard, n_heard), SLICE("HTTP/1.1 403 ")));
     assert_non_null(strstr(heard, "use https://"));
+    assert_turned_away(403, "scheme", "GET", "api.example.com", "/x");
+    assert_int_equal(told.door, 1);
+    assert_int_equal(told.stream, 0);
+}
+
+/* Nothing of a password, a query, or a byte that nobody can read goes into the line. */
+static void what_is_malformed_is_told_of_by_its_first_line(void **state) {
+    (void)state;
+    tell_client(SLICE("CONNECT u:p@a\0b:443 HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_turned_away(400, "malformed", "CONNECT", "a?b:443", "");
+    assert_int_equal(told.door, UINT32_MAX);
+}
+
+static void a_head_that_ends_early_is_told_of(void **state) {
+    (void)state;
+    tell_client(SLICE("GET http://u@b.example/x?secret HTTP/1.1\r\nHo"));
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    settle();
+    assert_turned_away(400, "malformed", "GET", "b.example", "/x");
+}
+
+static void assert_strayed(uint32_t door) {
+    assert_turned_away(403, "exfiltration", told.method, told.authority, told.path);
+    assert_non_null(strstr(heard, "\"rule\":\"placeholder\""));
+    assert_int_equal(told.door, door);
+    assert_null(asked.answered);
+    assert_null(strstr(told.path, CANARY));
+    assert_null(strstr(told.authority, CANARY));
+    assert_null(strstr(heard, CANARY));
+}
+
+static void a_placeholder_for_the_other_scheme_is_seen(void **state) {
+    (void)state;
+    tell_client(SLICE("GET http://api.example.com/" CANARY "?t=" CANARY " HTTP/1.1\r\nHost: api.example.com\r\n\r\n"));
+    assert_strayed(1);
+}
+
+static void a_placeholder_in_a_field_of_a_connect_is_seen(void **state) {
+    (void)state;
+    tell_client(SLICE("CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\nX: " CANARY "\r\n\r\n"));
+    assert_strayed(1);
+}
+
+static void a_placeholder_for_the_proxy_itself_is_seen(void **state) {
+    (void)state;
+    tell_client(SLICE("GET http://plain.example.com/x HTTP/1.1\r\nHost: plain.example.com\r\n"
+                      "Proxy-Authorization: Bearer " CANARY "\r\n\r\n"));
+    assert_strayed(2);
+}
+
+static void a_placeholder_in_the_host_s_name_is_seen(void **state) {
+    (void)state;
+    tell_client(SLICE("CONNECT " CANARY ".b.example:443 HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_strayed(UINT32_MAX);
+}
+
+static void a_placeholder_behind_garbage_is_seen(void **state) {
+    (void)state;
+    tell_client(SLICE("\x05 " CANARY));
+    assert_strayed(UINT32_MAX);
+}
+
+static void a_placeholder_in_a_body_that_came_along_is_seen(void **state) {
+    static char request[8000];
+    struct slice head = SLICE("POST http://b.example/ HTTP/1.1\r\nHost: b.example\r\nContent-Length: 7000\r\n\r\n");
+
+    (void)state;
+    memset(request, '.', sizeof(request));
+    memcpy(request, head.p, head.n);
+    memcpy(request + 6000, CANARY, sizeof(CANARY) - 1);
+    tell_client(slice_of(request, sizeof(request)));
+    assert_strayed(UINT32_MAX);
+}
+
+/* Its keeper knows where in a request it belongs. */
+static void a_placeholder_for_a_lease_is_its_keeper_s_business(void **state) {
+    (void)state;
+    tell_client(SLICE("GET http://plain.example.com/base/x HTTP/1.1\r\nHost: plain.example.com\r\n"
+                      "Authorization: " CANARY "\r\n\r\n"));
+    assert_int_equal(told.n_turned, 0);
+    grant(11);
+    assert_int_equal(served.n, 1);
+}
+
+static void a_placeholder_in_a_tunnel_that_is_none_is_seen(void **state) {
+    (void)state;
+    open_tunnel();
+    tell_client(SLICE("GET / HTTP/1.1\r\nX: " CANARY "\r\n\r\n"));
+    assert_int_equal(n_arrived, 0);
+    assert_int_equal(told.n_used, 1);
+    assert_string_equal(refusal_name(told.refusal), "exfiltration");
 }
 
 static void one_request_goes_to_its_lease(void **state) {
@@ -519,6 +663,7 @@ static void https_without_connect_to_another_host_is_refused(void **state) {
     tell_client(SLICE("GET https://b.example/x HTTP/1.1\r\nHost: b.example\r\n\r\n"));
     assert_null(asked.answered);
     assert_non_null(strstr(heard, "CONNECT"));
+    assert_turned_away(400, "malformed", "GET", "b.example", "/x");
 }
 
 static void strangers_are_told_what_this_is(void **state) {
@@ -527,6 +672,7 @@ static void strangers_are_told_what_this_is(void **state) {
     assert_true(slice_starts_with(slice_of(heard, n_heard), SLICE("HTTP/1.1 400 ")));
     assert_non_null(strstr(heard, "SOCKS 5"));
     assert_non_null(strstr(heard, "Content-Type: application/json"));
+    assert_turned_away(400, "malformed", "", "", "");
 }
 
 static void forward(struct slice request) {
@@ -592,16 +738,14 @@ static void assert_betrayed(void) {
 
 static void a_placeholder_in_a_field_goes_no_further(void **state) {
     (void)state;
-    forward(SLICE("GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\nAuthorization: token " CANARY "\r\n\r\n"));
-    assert_int_equal(n_arrived, 0);
-    assert_betrayed();
+    tell_client(SLICE("GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\nAuthorization: token " CANARY "\r\n\r\n"));
+    assert_strayed(UINT32_MAX);
 }
 
 static void a_placeholder_in_the_path_goes_no_further(void **state) {
     (void)state;
-    forward(SLICE("GET http://b.example/" CANARY " HTTP/1.1\r\nHost: b.example\r\n\r\n"));
-    assert_int_equal(n_arrived, 0);
-    assert_betrayed();
+    tell_client(SLICE("GET http://b.example/" CANARY " HTTP/1.1\r\nHost: b.example\r\n\r\n"));
+    assert_strayed(UINT32_MAX);
 }
 
 static void a_placeholder_in_a_body_goes_no_further(void **state) {
@@ -655,6 +799,18 @@ int main(void) {
         TEST(a_lease_is_asked_for_by_its_authority_alone),
         TEST(another_port_of_it_is_another_host),
         TEST(a_stream_that_cannot_be_served_is_told_of),
+        TEST(who_leaves_before_tls_has_only_changed_his_mind),
+        TEST(what_is_no_tls_for_a_lease_is_told_so_in_words),
+        TEST(what_is_malformed_is_told_of_by_its_first_line),
+        TEST(a_head_that_ends_early_is_told_of),
+        TEST(a_placeholder_for_the_other_scheme_is_seen),
+        TEST(a_placeholder_in_a_field_of_a_connect_is_seen),
+        TEST(a_placeholder_for_the_proxy_itself_is_seen),
+        TEST(a_placeholder_in_the_host_s_name_is_seen),
+        TEST(a_placeholder_behind_garbage_is_seen),
+        TEST(a_placeholder_in_a_body_that_came_along_is_seen),
+        TEST(a_placeholder_for_a_lease_is_its_keeper_s_business),
+        TEST(a_placeholder_in_a_tunnel_that_is_none_is_seen),
         TEST(tls_for_a_plain_upstream_is_refused),
         TEST(plain_http_for_a_tls_upstream_is_refused),
         TEST(one_request_goes_to_its_lease),

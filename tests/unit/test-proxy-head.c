@@ -116,7 +116,7 @@ static void each_refusal_says_why(void **state) {
         {SLICE("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n"), 400,
          "body"},
         {SLICE("CONNECT a.b:443 HTTP/1.1\r\nHost: c.d:443\r\n\r\n"), 400, "something else"},
-        {SLICE("CONNECT a.b:443 HTTP/1.1\r\n\r\n"), 400, "something else"},
+        {SLICE("CONNECT a.b:443 HTTP/1.1\r\n\r\n"), 400, "Host is missing"},
         {SLICE("CONNECT a.b:443 HTTP/1.1\nHost: a.b:443\r\n\r\n"), 400, ""},
         {SLICE("CONNECT a.b:443 HTTP/2.0\r\nHost: a.b:443\r\n\r\n"), 505, ""},
     };

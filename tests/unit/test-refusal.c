@@ -5,7 +5,7 @@
 #include "unit.h"
 
 static const struct exchange_rules rules = {
-    .door = DOOR_LISTENER, .protected_fields = {{"X-User-Name", 11}}, .n_protected = 1};
+    .door = DOOR_LISTENER, .protected_fields = {{"X-User-Name", 11}}, .n_protected = 1, .base_path = {"/api/v2", 7}};
 
 static struct refusal read_whole(struct slice bytes, enum http_fault fault) {
     struct refusal refusal;
@@ -45,6 +45,28 @@ static void what_was_read_is_told(void **state) {
         assert_slice(refusal.host, rows[i].host);
         assert_slice(refusal.field, "");
         assert_row(rows[i].bytes, refusal.fields.n == rows[i].n_fields);
+    }
+}
+
+static void who_speaks_another_protocol_is_told_what_to_do(void **state) {
+    static const struct {
+        enum http_fault fault;
+        const char *rule, *hint;
+    } rows[] = {
+        {HTTP_IS_HTTP2, "", "let the client speak HTTP/1.1 from the start"},
+        {HTTP_IS_TLS, "", "use http:// for this address"},
+        {HTTP_IS_SOCKS, "", "use it as http://, not as socks://"},
+        {HTTP_OUTSIDE_BASE, "upstream",
+         "ask for a path beneath /api/v2, or change the path in the credential's upstream"},
+        {HTTP_BAD_HOST, "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct refusal refusal = read_whole(SLICE("GET /a HTTP/1.1\r\n\r\n"), rows[i].fault);
+
+        assert_slice(refusal.rule, rows[i].rule);
+        assert_string_equal(refusal.hint, rows[i].hint);
     }
 }
 
@@ -96,6 +118,7 @@ static void a_line_beyond_its_limit_ends_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_read_is_told),
+        cmocka_unit_test(who_speaks_another_protocol_is_told_what_to_do),
         cmocka_unit_test(the_field_at_fault_is_named),
         cmocka_unit_test(a_long_name_is_cut),
         cmocka_unit_test(a_line_beyond_its_limit_ends_it),

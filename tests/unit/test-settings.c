@@ -54,7 +54,8 @@ static int remove_place(void **state) {
 static void refuses_a_file_of_another_shape(void **state) {
     (void)state;
     check_refused("audit: { file: \"-\" }\n",
-                  "f.yaml:1: credentials: is missing; add credentials: and a list of at least one; see credfd.yaml(5)");
+                  "f.yaml:1: credentials: is missing; add credentials: and a list of at least one, or egress: with "
+                  "the hosts that are let through; see credfd.yaml(5)");
     check_refused("credential: []\n", "f.yaml:1: credential: unknown key; did you mean `credentials`?");
     check_refused("\nbroker: {}\n", "f.yaml:2: broker: unknown key; use credentials, audit, metrics, log, timeouts, "
                                     "dispatch, runner and egress");

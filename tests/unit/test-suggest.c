@@ -142,6 +142,52 @@ static void hosts(void **state) {
         "inner.example.org:443\n");
 }
 
+static void use_host(const char *authority) {
+    const struct suggest_request request = {
+        .lease = SLICE(AUDIT_WAYS), .method = SLICE("CONNECT"), .authority = slice_of_string(authority)};
+
+    assert_int_equal(suggest_used(suggest, &request), 0);
+}
+
+static void refuse_unwanted_host(const char *authority) {
+    const struct suggest_request request = {.lease = SLICE(AUDIT_WAYS),
+                                            .method = SLICE("CONNECT"),
+                                            .authority = slice_of_string(authority),
+                                            .is_not_wanted = true};
+
+    assert_int_equal(suggest_refused(suggest, &request, REFUSAL_HOST), 0);
+}
+
+/* As --learn notes them: what was used is a rule, an address too, and what was refused changes nothing. */
+static void hosts_that_were_used(void **state) {
+    (void)state;
+    refuse_unwanted_host("other.example.org:443");
+    use_host("packages.example.org:443");
+    use_host("packages.example.org:443");
+    use_host("127.0.0.1:8080");
+    assert_string_equal(write_all(), "egress:\n"
+                                     "  allow:\n"
+                                     "    - \"127.0.0.1:8080\"  # 1 request\n"
+                                     "    # - \"other.example.org:443\"  # 1 request, refused by credfd\n"
+                                     "    - \"packages.example.org:443\"  # 2 requests\n");
+}
+
+static void hosts_that_were_only_refused(void **state) {
+    (void)state;
+    refuse_unwanted_host("other.example.org:443");
+    assert_string_equal(write_all(), "egress:\n"
+                                     "    # - \"other.example.org:443\"  # 1 request, refused by credfd\n");
+}
+
+/* On a lease there is no other host: the request is what tells which it was. */
+static void a_placeholder_in_a_leases_request_is_told_with_it(void **state) {
+    (void)state;
+    refuse("a", "POST", "/leak", REFUSAL_EXFILTRATION);
+    assert_non_null(strstr(write_all(), "  - name: a\n"));
+    assert_non_null(strstr(written, "no setting lets it pass: POST /leak\n"));
+    assert_null(strstr(written, "egress"));
+}
+
 static void what_the_upstream_refused_is_a_comment(void **state) {
     (void)state;
     use("GET", "/gone", 404);
@@ -311,6 +357,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_no_rule_mends_is_a_comment, begin, end),
         cmocka_unit_test_setup_teardown(no_refusal_is_silent, begin, end),
         cmocka_unit_test_setup_teardown(hosts, begin, end),
+        cmocka_unit_test_setup_teardown(hosts_that_were_used, begin, end),
+        cmocka_unit_test_setup_teardown(hosts_that_were_only_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_placeholder_in_a_leases_request_is_told_with_it, begin, end),
         cmocka_unit_test_setup_teardown(what_the_upstream_refused_is_a_comment, begin, end),
         cmocka_unit_test_setup_teardown(only_what_was_asked_for, begin, end),
         cmocka_unit_test_setup_teardown(a_wider_rule_is_shown_and_not_set, begin, end),

@@ -1,18 +1,21 @@
 #include "sandbox/view.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "sandbox/mount_list.h"
 #include "sandbox/mounts.h"
 #include "sandbox/view_path.h"
+#include "sandbox/view_pin.h"
 #include "unit_fd.h"
 #include "unit_namespace.h"
 
 static const struct namespace_want mounts = {.has_mounts = true};
 static char folder[] = "/var/tmp/credfd-test-view-XXXXXX";
-static char kept[64], key[64], rules[64], socket_path[64], work[64];
+static char kept[64], key[64], rules[64], socket_path[64], way[64], work[64];
 static int listener = -EBADF;
 
 static bool has_text(const char *path) {
@@ -109,6 +112,86 @@ static void what_is_to_be_hidden_is_covered(void **state) {
     assert_true(look() & SEES_KEY);
 }
 
+static int pin_and_move(const void *of) {
+    struct view_fault fault;
+    struct view_paths steps = {NULL, 0};
+    const char *path = of;
+    char other[96];
+    int moved = 0;
+
+    (void)snprintf(other, sizeof(other), "%s-other", folder);
+    if (mounts_own() < 0 || view_pin_find(path, &steps) < 0 || view_pin_all("", &steps, &fault) < 0)
+        return 200;
+    moved |= rename(folder, other) == 0 || errno != EBUSY ? 1 << 0 : 0;
+    (void)snprintf(other, sizeof(other), "%s/other", folder); /* from one mount to another would be EXDEV */
+    moved |= unlink(way) == 0 || errno != EBUSY ? 1 << 1 : 0;
+    moved |= rename(kept, other) == 0 || errno != EBUSY ? 1 << 2 : 0;
+    moved |= !has_text(path) ? 1 << 3 : 0;
+    moved |= rename(work, other) != 0 || rename(other, work) != 0 ? 1 << 4 : 0; /* no step of the way */
+    view_paths_done(&steps);
+    return moved;
+}
+
+static void each_step_of_a_way_stays(void **state) {
+    char path[96];
+
+    (void)state;
+    skip_without_namespaces(&mounts);
+    (void)snprintf(path, sizeof(path), "%s/../kept/./way/file", kept);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(status_inside(&mounts, pin_and_move, path), 0);
+}
+
+static void ways_end_where_nothing_is(void **state) {
+    struct view_paths steps = {NULL, 0};
+
+    (void)state;
+    assert_int_equal(chdir(work), 0);
+    assert_int_equal(view_pin_find("no/../such", &steps), 0);
+    assert_true(view_paths_has(&steps, work));
+    assert_false(view_paths_has(&steps, "/"));
+    assert_string_equal(steps.paths[steps.n - 1], work);
+    view_paths_done(&steps);
+}
+
+static int see_twice(const void *of) {
+    struct view_paths paths = {NULL, 0};
+    struct mount_list list;
+    char file[96], again[96];
+    int tree, r = mounts_own();
+
+    (void)of;
+    (void)snprintf(file, sizeof(file), "%s/file", kept);
+    (void)snprintf(again, sizeof(again), "%s/file", work);
+    if (r < 0 || mounts_take(kept, &tree) < 0 || mounts_put(&tree, work) < 0 || mount_list_read(&list) < 0)
+        return 200;
+    r = view_paths_add(&paths, file) == 0 && mount_list_add_others(&list, &paths) == 0 && view_paths_has(&paths, again);
+    mount_list_done(&list);
+    view_paths_done(&paths);
+    return r;
+}
+
+static void a_file_is_found_by_its_other_mounts(void **state) {
+    (void)state;
+    skip_without_namespaces(&mounts);
+    assert_int_equal(status_inside(&mounts, see_twice, NULL), 1);
+}
+
+static void a_socket_without_a_listener_is_not_covered(void **state) {
+    struct view_paths sockets;
+    char dead[96];
+
+    (void)state;
+    (void)snprintf(dead, sizeof(dead), "%s/dead", work);
+    assert_int_equal(mknod(dead, S_IFSOCK | 0600, 0), 0);
+    assert_int_equal(setenv("HOME", work, 1), 0);
+    assert_int_equal(view_find_sockets(&sockets), 0);
+    assert_false(view_paths_has(&sockets, dead));
+    assert_true(view_paths_has(&sockets, socket_path));
+    view_paths_done(&sockets);
+    assert_int_equal(unlink(dead), 0);
+}
+
 static int cover_own_ground(const void *of) {
     const char *const ground[] = {folder};
     const struct view_want want = {.hidden = ground, .n_hidden = 1, .doors = kept};
@@ -177,13 +260,14 @@ static int set_up(void **state) {
     if (!mkdtemp(folder))
         return -1;
     (void)snprintf(kept, sizeof(kept), "%s/kept", folder);
+    (void)snprintf(way, sizeof(way), "%s/kept/way", folder);
     (void)snprintf(work, sizeof(work), "%s/work", folder);
     (void)snprintf(key, sizeof(key), "%s/key", folder);
     (void)snprintf(rules, sizeof(rules), "%s/rules", folder);
     (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", folder);
     (void)snprintf(file, sizeof(file), "%s/file", kept);
     if (mkdir(kept, 0700) < 0 || mkdir(work, 0700) < 0 || make_file(key) < 0 || make_file(rules) < 0 ||
-        make_file(file) < 0)
+        make_file(file) < 0 || symlink("../kept", way) < 0)
         return -1;
     return make_socket();
 }
@@ -195,6 +279,7 @@ static int tear_down(void **state) {
     fd_close(&listener);
     (void)snprintf(file, sizeof(file), "%s/file", kept);
     (void)unlink(file);
+    (void)unlink(way);
     (void)unlink(key);
     (void)unlink(rules);
     (void)snprintf(file, sizeof(file), "%s/other", work);
@@ -206,6 +291,10 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_to_be_hidden_is_covered),
+        cmocka_unit_test(each_step_of_a_way_stays),
+        cmocka_unit_test(ways_end_where_nothing_is),
+        cmocka_unit_test(a_file_is_found_by_its_other_mounts),
+        cmocka_unit_test(a_socket_without_a_listener_is_not_covered),
         cmocka_unit_test(the_ground_under_ones_feet_is_not_covered),
         cmocka_unit_test(sockets_are_found),
         cmocka_unit_test(variables_of_agents_are_known),

@@ -375,11 +375,28 @@ static void what_went_wrong_in_it_is_told(void **state) {
     assert_true(line.refusal == REFUSAL_NOT_TLS && line.status == 403);
     assert_string_equal(line.reason, "no TLS");
     assert_string_equal(line.rule, "*.example.net:443");
+    assert_int_equal(close_it(number), 0);
+    number = ask();
+    assert_int_equal(open_it(number), 0);
     assert_int_equal(use(number, REFUSAL_EXFILTRATION, 403, SLICE("CONNECT")), 0);
     assert_string_equal(line.rule, "placeholder");
     assert_int_equal(line.betrayed, 1);
     assert_int_equal(close_it(number), 0);
     assert_int_equal(line.times, 2);
+}
+
+/* A relay in a stranger's hands could write as many lines as it likes, and events with them. */
+static void a_way_is_told_of_once(void **state) {
+    uint64_t number = ask();
+
+    (void)state;
+    assert_int_equal(open_it(number), 0);
+    assert_int_equal(use(number, REFUSAL_NONE, 200, SLICE("CONNECT")), 0);
+    assert_int_equal(use(number, REFUSAL_EXFILTRATION, 403, SLICE("CONNECT")), -EPROTO);
+    assert_int_equal(line.times, 1);
+    assert_int_equal(line.betrayed, 0);
+    assert_int_equal(close_it(number), 0);
+    assert_int_equal(line.times, 1);
 }
 
 static void one_that_nobody_used_has_its_line_too(void **state) {
@@ -570,6 +587,7 @@ int main(void) {
         WITH_GATE(the_gate_is_told_every_rule),
         WITH_GATE(a_way_is_handed_over_and_has_its_line_when_it_is_over),
         WITH_GATE(what_went_wrong_in_it_is_told),
+        WITH_GATE(a_way_is_told_of_once),
         WITH_GATE(one_that_nobody_used_has_its_line_too),
         WITH_GATE(what_the_gate_refuses_is_refused),
         WITH_GATE(a_gate_that_lies_is_ended),

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -20,6 +21,7 @@ enum outcome {
     RINGS = 1 << 3,
     HIGH_HALF = 1 << 4,
     ALL_ELSE = 1 << 5,
+    LIMITS = 1 << 6,
 };
 
 static bool opens(int family) {
@@ -61,6 +63,17 @@ static bool high_half(void) {
            syscall(SYS_ioctl, STDIN_FILENO, (int64_t)1 << 40 | TIOCSTI, "x") < 0 && errno == EPERM;
 }
 
+/* Its own are its own affair, and those of others may be read. */
+static bool limits(void) {
+    struct rlimit64 limit;
+    pid_t parent = getppid();
+
+    return syscall(SYS_prlimit64, parent, RLIMIT_FSIZE, NULL, &limit) == 0 &&
+           syscall(SYS_prlimit64, parent, RLIMIT_FSIZE, &limit, NULL) < 0 && errno == EPERM &&
+           syscall(SYS_prlimit64, parent, RLIMIT_FSIZE, (int64_t)1 << 40, NULL) < 0 && errno == EPERM &&
+           syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &limit, NULL) == 0;
+}
+
 static int try_all(const void *of) {
     char bytes[64];
     int done = 0;
@@ -73,6 +86,7 @@ static int try_all(const void *of) {
     done |= keys() ? KEYS : 0;
     done |= syscall(IO_URING_SETUP, 8, bytes) < 0 && errno == ENOSYS ? RINGS : 0;
     done |= high_half() ? HIGH_HALF : 0;
+    done |= limits() ? LIMITS : 0;
     done |= open_descriptors() > 0 && getppid() > 0 ? ALL_ELSE : 0;
     return done;
 }
@@ -80,7 +94,7 @@ static int try_all(const void *of) {
 static void what_leads_out_is_refused_and_nothing_else(void **state) {
     (void)state;
     assert_int_equal(WEXITSTATUS(status_of_child(try_all, NULL)),
-                     FAMILIES | REQUESTS | KEYS | RINGS | HIGH_HALF | ALL_ELSE);
+                     FAMILIES | REQUESTS | KEYS | RINGS | HIGH_HALF | ALL_ELSE | LIMITS);
 }
 
 int main(void) {

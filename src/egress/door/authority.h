@@ -2,8 +2,8 @@
  * The certificate authority of one holder of leases, in its relay with a proxy and nowhere else. It is made once, signs
  * a certificate for each host of the leases, and its key is destroyed before anybody can ask for another one: nothing
  * that could be stolen later is good for a host that no lease has. Should that fail, its own certificate says the same:
- * it is constrained to those hosts (RFC 5280 §4.2.1.10), valid as long as the leases, and for servers alone. (Java asks
- * no such question of whom it was told to trust.)
+ * it is constrained to those hosts (RFC 5280 §4.2.1.10), valid hardly longer than the leases, and for servers alone.
+ * (Java asks no such question of whom it was told to trust.)
  *
  * All certificates share one key, P-256, in locked memory, which never leaves it.
  */

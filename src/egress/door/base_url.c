@@ -10,6 +10,7 @@
 #include "egress/door/farewell.h"
 #include "egress/door/lease_stream.h"
 #include "egress/door/listener.h"
+#include "egress/door/turn_away.h"
 
 struct base_url_door {
     struct listener listener;
@@ -85,6 +86,13 @@ static void client_came(struct listener *listener, int fd_given, const struct ca
     }
     *visitor = (struct visitor){.door = door, .fd = fd};
     if (!call_lease(door->number, caller, call_answered_for, visitor)) {
+        turn_away_tell(caller, &(struct turned_away){.why = AWAY_BUSY,
+                                                     .door = door->number,
+                                                     .status = busy.status,
+                                                     .method = SLICE_EMPTY,
+                                                     .authority = SLICE_EMPTY,
+                                                     .path = SLICE_EMPTY,
+                                                     .reason = busy.reason});
         refuse(door, fd_steal(&fd), &busy);
         return;
     }

@@ -7,7 +7,9 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* asm-generic/socket.h, since 6.5 */
@@ -33,13 +35,25 @@ static void set_tcp(int fd) {
         (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
 }
 
-/* The ports at both ends, as the client sees them. */
+/* The whole of 127.0.0.0/8 comes here; another address than the one that is meant has ports of its own. */
+static bool is_this_machine(const struct sockaddr_in *end) {
+    return end->sin_family == AF_INET && end->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+}
+
+/*
+ * The ports at both ends, as the client sees them. They tell the connection from every other, for whoever asks the
+ * kernel about it, only because both addresses are 127.0.0.1.
+ */
 static int know_tcp(int fd, struct caller *ret) {
     struct sockaddr_in from = {0}, to = {0};
     socklen_t from_n = sizeof(from), to_n = sizeof(to);
 
     if (getpeername(fd, (struct sockaddr *)&from, &from_n) < 0 || getsockname(fd, (struct sockaddr *)&to, &to_n) < 0)
         return -errno;
+    if (!WEAKENED(CALLER) && !(is_this_machine(&from) && is_this_machine(&to))) {
+        log_debug("a door's client is cut: its connection is not from 127.0.0.1 to 127.0.0.1");
+        return -EACCES;
+    }
     ret->port_from = ntohs(from.sin_port);
     ret->port_to = ntohs(to.sin_port);
     return 0;
@@ -70,7 +84,7 @@ static int accept_one(struct listener *listener, struct caller *ret) {
     if (listener->kind != DOOR_KIND_SOCKET)
         set_tcp(fd);
     r = listener->kind == DOOR_KIND_SOCKET ? know_unix(fd, ret) : know_tcp(fd, ret);
-    return r < 0 ? -ECONNABORTED : fd_steal(&fd); /* gone again */
+    return r < 0 ? -ECONNABORTED : fd_steal(&fd); /* gone again, or cut */
 }
 
 /* What goes wrong with one connection, and not with accepting. */

@@ -1,5 +1,7 @@
 #include "egress/door/proxy_answer.h"
 
+#include "egress/door/turn_away.h"
+
 static const char *lease_of(const struct proxy_place *place) {
     return place ? place->inside.lease : NULL;
 }
@@ -30,6 +32,21 @@ struct problem proxy_answer_connect(void) {
     return (struct problem){.status = 400,
                             .reason = SLICE("a request for https to another host is made by CONNECT"),
                             .hint = SLICE("let the client open a tunnel, as clients do for HTTPS_PROXY")};
+}
+
+struct problem proxy_answer_betrayed(void) {
+    return (struct problem){.status = 403,
+                            .rule = turn_away_rule(AWAY_BETRAYED),
+                            .reason = SLICE("the placeholder of a lease stands where it does not belong"),
+                            .hint = turn_away_hint(AWAY_BETRAYED)};
+}
+
+struct problem proxy_answer_not_tls(const struct proxy_place *place) {
+    return (struct problem){.status = 403,
+                            .lease = lease_of(place),
+                            .rule = SLICE("upstream"),
+                            .reason = SLICE("what came through the tunnel is no TLS: only https goes by CONNECT"),
+                            .hint = SLICE("use https:// for this host")};
 }
 
 struct problem proxy_answer_busy(void) {

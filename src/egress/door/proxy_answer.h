@@ -17,6 +17,12 @@ struct problem proxy_answer_refused(const struct call_answer *answer, const stru
 /* A request for https that should have been a CONNECT. */
 struct problem proxy_answer_connect(void);
 
+/* A placeholder stands in it. */
+struct problem proxy_answer_betrayed(void);
+
+/* What goes into the tunnel to the host of a lease, or of none, is no TLS. */
+struct problem proxy_answer_not_tls(const struct proxy_place *place);
+
 /* Too much is under way. */
 struct problem proxy_answer_busy(void);
 

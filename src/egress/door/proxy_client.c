@@ -18,16 +18,24 @@
 #include "egress/door/proxy_hello.h"
 #include "egress/door/proxy_tell.h"
 #include "egress/door/proxy_tunnel.h"
+#include "egress/door/proxy_turn.h"
 #include "net/tls.h"
 #include "net/tls_terminate.h"
 
 #define READ_FIRST 4096
+#define READ_BEHIND (16 * 1024) /* of what has come behind a head, to be looked at with it */
+#define TLS_FIRST "\x16"
+
+static const char is_gone[] =
+    "the client closed the connection right behind the TLS handshake, without a request (it may "
+    "not trust the certificate: does it pin its own?)";
 
 enum proxy_state {
     PROXY_WAIT_HEAD,      /* nothing, or a part, of the first head has come */
     PROXY_WAIT_CALL,      /* for the supervisor: a stream, a way, or neither */
     PROXY_WAIT_SWITCH,    /* for the client to take the 200 */
-    PROXY_WAIT_HANDSHAKE, /* of the TLS that is ended here */
+    PROXY_WAIT_GREETING,  /* for the first byte of the TLS that is ended here */
+    PROXY_WAIT_HANDSHAKE, /* of that TLS */
     PROXY_WAIT_REQUEST,   /* for the first byte inside that */
     PROXY_WAIT_HELLO,     /* for all of the ClientHello that goes on to another host */
 };
@@ -51,22 +59,20 @@ struct proxy_client {
 
 /* False when the client is gone from here: it has been handed on, or has ended. True: there is nothing more to do now. */
 typedef bool state_step(struct proxy_client *c);
-static state_step wait_head, wait_call, wait_switch, wait_handshake, wait_request, wait_hello;
+static state_step wait_head, wait_call, wait_switch, wait_greeting, wait_handshake, wait_request, wait_hello;
 
 static const struct {
     const char *name;
     state_step *step;
-    const char *left, *late; /* why it ends, when the client leaves or is too slow */
+    const char *left, *late; /* why its way ends, when the client leaves or is too slow */
 } states[] = {
     [PROXY_WAIT_HEAD] = {"WAIT_HEAD", wait_head, "", ""},
     [PROXY_WAIT_CALL] = {"WAIT_CALL", wait_call, "", ""},
     [PROXY_WAIT_SWITCH] = {"WAIT_SWITCH", wait_switch, "the client left before its tunnel was open",
                            "the client did not take the answer to its CONNECT"},
-    [PROXY_WAIT_HANDSHAKE] = {"WAIT_HANDSHAKE", wait_handshake, "the client left during its TLS handshake",
-                              "the client's TLS handshake took too long"},
-    [PROXY_WAIT_REQUEST] = {"WAIT_REQUEST", wait_request,
-                            "the client left right behind its TLS handshake (does it pin a certificate of its own?)",
-                            "the client sent no request"},
+    [PROXY_WAIT_GREETING] = {"WAIT_GREETING", wait_greeting, "", ""},
+    [PROXY_WAIT_HANDSHAKE] = {"WAIT_HANDSHAKE", wait_handshake, is_gone, "the client's TLS handshake took too long"},
+    [PROXY_WAIT_REQUEST] = {"WAIT_REQUEST", wait_request, is_gone, ""},
     [PROXY_WAIT_HELLO] = {"WAIT_HELLO", wait_hello, "the client left before it said anything",
                           "no ClientHello came in time: only https goes by CONNECT"},
 };
@@ -84,7 +90,7 @@ static void give_back(struct proxy_client *c, enum proxy_outcome outcome, unsign
     c->is_granted = false;
     fd_close(&c->fd);
     if (c->place) {
-        proxy_tell_unserved(c->id, reason);
+        proxy_tell_unserved(c->id);
         return;
     }
     proxy_tell_used(c->id, &(struct proxy_use){.outcome = outcome,
@@ -116,11 +122,45 @@ static void client_end(struct proxy_client *c, const char *reason) {
     listener_left();
 }
 
+/* The lease's stream that it was granted ends before it began, and the audit is to say why. */
+static void tell_unserved(const struct proxy_client *c, enum turn_away_why why, unsigned status, const char *reason) {
+    turn_away_tell(&c->caller, &(struct turned_away){.why = why,
+                                                     .stream = c->id,
+                                                     .door = c->place->door,
+                                                     .status = status,
+                                                     .method = SLICE("CONNECT"),
+                                                     .authority = SLICE_EMPTY,
+                                                     .path = SLICE_EMPTY,
+                                                     .reason = slice_of_string(reason)});
+}
+
+static void client_fail(struct proxy_client *c, enum turn_away_why why, unsigned status, const char *reason) {
+    tell_unserved(c, why, status, reason);
+    client_end(c, "");
+}
+
+/*
+ * It has left. Who does so at a handshake with us, or right behind it, may not like our certificate, and says nothing:
+ * that is worth a line. Who leaves earlier has only changed his mind.
+ */
+static void client_gone(struct proxy_client *c) {
+    if (c->place && !c->place->is_own && (c->state == PROXY_WAIT_HANDSHAKE || c->state == PROXY_WAIT_REQUEST))
+        client_fail(c, AWAY_DISTRUSTED, 0, states[c->state].left);
+    else
+        client_end(c, states[c->state].left);
+}
+
 /* A last word to it, in HTTP. */
 static void client_refuse(struct proxy_client *c, const struct problem *problem) {
     if (farewell_say(&c->stream, problem, client_left, NULL) < 0)
         listener_left();
     client_free(c);
+}
+
+/* The same, where nobody else tells of it. */
+static void client_turn_away(struct proxy_client *c, enum turn_away_why why, const struct problem *problem) {
+    proxy_turn_tell(&c->caller, why, c->place, buf_slice(&c->in), problem->status, problem->reason);
+    client_refuse(c, problem);
 }
 
 /* Served by a lease from here on. */
@@ -175,22 +215,59 @@ static void call_is_answered(void *owner, struct call_answer *answer) {
     }
 }
 
+/* The head with what has come behind it, or what there is of one: 1 with a placeholder in it, 0 or -ENOMEM. */
+static int look_at_all(struct proxy_client *c) {
+    size_t room;
+    char *to = buf_reserve(&c->in, READ_BEHIND, &room);
+    ssize_t n = to ? recv(c->stream.fd, to, MIN_OF(room, (size_t)READ_BEHIND), MSG_PEEK | MSG_DONTWAIT) : 0;
+    struct slice head = buf_slice(&c->in);
+
+    return proxy_turn_look(slice_of(head.p, head.n + (n > 0 ? (size_t)n : 0)));
+}
+
+/*
+ * A placeholder has no business here, whoever is asked for: but in a request to a lease, in which its keeper looks for
+ * it. What is said to the proxy itself no keeper sees.
+ */
+static int look_at_head(struct proxy_client *c, enum proxy_route route) {
+    if (route != ROUTE_LEASE)
+        return look_at_all(c);
+    return proxy_turn_look(c->ask.is_connect ? buf_slice(&c->in) : c->ask.credentials);
+}
+
+/* Nobody can serve what came. */
+static void refuse_head(struct proxy_client *c, struct problem problem) {
+    bool is_betrayed = look_at_all(c) > 0;
+
+    if (is_betrayed)
+        problem = proxy_answer_betrayed();
+    client_turn_away(c, is_betrayed ? AWAY_BETRAYED : AWAY_MALFORMED, &problem);
+}
+
 /* The head is whole: whose is it to serve? */
 static bool begin_call(struct proxy_client *c) {
     struct problem problem = proxy_answer_busy();
+    enum turn_away_why why = AWAY_BUSY;
     enum proxy_route route = proxy_route_find(&c->ask.target, c->ask.is_tls, &c->place);
+    int found = look_at_head(c, route);
 
-    if (route == ROUTE_PLAIN || route == ROUTE_TLS)
+    if (found != 0) {
+        why = found > 0 ? AWAY_BETRAYED : AWAY_BUSY;
+        problem = found > 0 ? proxy_answer_betrayed() : problem;
+    } else if (route == ROUTE_PLAIN || route == ROUTE_TLS) {
+        why = AWAY_SCHEME;
         problem = proxy_answer_scheme(route, c->place);
-    else if (route == ROUTE_LEASE)
+    } else if (route == ROUTE_LEASE) {
         c->call = call_lease(c->place->door, &c->caller, call_is_answered, c);
-    else if (c->ask.is_tls && !c->ask.is_connect)
+    } else if (c->ask.is_tls && !c->ask.is_connect) {
+        why = AWAY_MALFORMED;
         problem = proxy_answer_connect();
-    else
+    } else {
         c->call = call_way(connect_target_host(&c->ask.target), c->ask.target.port, !c->ask.is_connect, &c->caller,
                            call_is_answered, c);
+    }
     if (!c->call) {
-        client_refuse(c, &problem);
+        client_turn_away(c, why, &problem);
         return false;
     }
     set_state(c, PROXY_WAIT_CALL, TIMEOUT_CALL + TIMEOUT_LINGER); /* the call has a time of its own, and words for it */
@@ -244,7 +321,7 @@ static bool wait_head(struct proxy_client *c) {
     }
     if (verdict == PROXY_HEAD_WHOLE)
         return begin_call(c);
-    client_refuse(c, &problem);
+    refuse_head(c, problem);
     return false;
 }
 
@@ -255,15 +332,13 @@ static bool wait_call(struct proxy_client *c) {
 }
 
 static bool wait_switch(struct proxy_client *c) {
-    struct tls_terminator *terminator;
-
     while (c->left.n > 0) {
         ssize_t n = stream_write(&c->stream, &c->left, 1);
 
         if (n == -EAGAIN)
             return true;
         if (n < 0) {
-            client_end(c, states[c->state].left);
+            client_gone(c);
             return false;
         }
         c->left = slice_from(c->left, (size_t)n);
@@ -276,19 +351,57 @@ static bool wait_switch(struct proxy_client *c) {
         set_state(c, PROXY_WAIT_REQUEST, house_timeouts()->idle_ms);
         return wait_request(c);
     }
-    terminator = proxy_terminator(connect_target_host(&c->ask.target));
+    set_state(c, PROXY_WAIT_GREETING, TIMEOUT_HANDSHAKE);
+    return wait_greeting(c);
+}
+
+static bool begin_handshake(struct proxy_client *c) {
+    struct tls_terminator *terminator = proxy_terminator(connect_target_host(&c->ask.target));
+
     if (!terminator || tls_terminate(&c->stream, terminator) < 0) {
-        client_end(c, "there is no certificate for this lease's host, or no memory for a handshake");
+        client_fail(c, AWAY_BUSY, 0, "there is no certificate for this lease's host, or no memory for a handshake");
         return false;
     }
     set_state(c, PROXY_WAIT_HANDSHAKE, TIMEOUT_HANDSHAKE);
     return wait_handshake(c);
 }
 
-static const char *name_failure(const struct proxy_client *c) {
-    return tls_terminate_is_distrusted(&c->stream)
-               ? "the client does not trust the certificate of this lease (does it pin its own?)"
-               : tls_failure(&c->stream);
+/* What is no TLS is told so in HTTP, which may well be what whoever sends it speaks. */
+static bool wait_greeting(struct proxy_client *c) {
+    _uninitialised_ char came[READ_FIRST];
+    ssize_t n = recv(c->stream.fd, came, sizeof(came), MSG_PEEK | MSG_DONTWAIT);
+    struct problem problem = proxy_answer_not_tls(c->place);
+    enum turn_away_why why = AWAY_NOT_TLS;
+
+    if (n < 0 && errno == EAGAIN) {
+        watch_not_ready(&c->stream.watch, EPOLLIN);
+        return true;
+    }
+    if (n <= 0) {
+        client_gone(c);
+        return false;
+    }
+    if (came[0] == TLS_FIRST[0])
+        return begin_handshake(c);
+    if (proxy_turn_look(slice_of(came, (size_t)n)) > 0) {
+        problem = proxy_answer_betrayed();
+        why = AWAY_BETRAYED;
+    }
+    tell_unserved(c, why, problem.status, problem.reason.p);
+    give_back(c, PROXY_SERVED, 0, "");
+    client_refuse(c, &problem);
+    return false;
+}
+
+/* In words, of what the client said; or it said nothing, and left. */
+static void tls_failed(struct proxy_client *c) {
+    if (tls_terminate_is_distrusted(&c->stream))
+        client_fail(c, AWAY_DISTRUSTED, 0,
+                    "the client does not trust the certificate of this lease (does it pin its own?)");
+    else if (tls_terminate_is_closed(&c->stream))
+        client_gone(c);
+    else
+        client_fail(c, AWAY_NOT_TLS, 403, tls_failure(&c->stream));
 }
 
 static bool wait_handshake(struct proxy_client *c) {
@@ -297,7 +410,7 @@ static bool wait_handshake(struct proxy_client *c) {
     if (r == -EAGAIN)
         return true;
     if (r < 0) {
-        client_end(c, name_failure(c));
+        tls_failed(c);
         return false;
     }
     set_state(c, PROXY_WAIT_REQUEST, house_timeouts()->idle_ms);
@@ -323,10 +436,10 @@ static bool wait_request(struct proxy_client *c) {
 
     if (n == -EAGAIN)
         return true;
-    if (n <= 0 && c->place->is_own)
-        client_end(c, "the client left before it said anything");
-    else if (n <= 0)
-        client_end(c, n == 0 || n == -ECONNRESET ? states[c->state].left : name_failure(c));
+    if (n == 0 || (n < 0 && c->place->is_own))
+        client_gone(c);
+    else if (n < 0)
+        tls_failed(c);
     else
         serve_lease(c, &c->place->inside);
     return false;
@@ -334,14 +447,17 @@ static bool wait_request(struct proxy_client *c) {
 
 /* Not a byte of it has left, and none will. */
 static void cut(struct proxy_client *c, const char *reason) {
-    const struct problem problem = {.status = 403,
-                                    .rule = SLICE("egress.allow"),
-                                    .reason = slice_of_string(reason),
-                                    .hint = proxy_outcome_hint(PROXY_NOT_TLS)};
-    bool is_tls = slice_starts_with(buf_slice(&c->in), SLICE("\x16"));
+    struct problem problem = {.status = 403,
+                              .rule = SLICE("egress.allow"),
+                              .reason = slice_of_string(reason),
+                              .hint = proxy_outcome_hint(PROXY_NOT_TLS)};
+    bool is_tls = slice_starts_with(buf_slice(&c->in), SLICE(TLS_FIRST));
+    bool is_betrayed = proxy_turn_look(buf_slice(&c->in)) > 0;
     struct slice alert = proxy_hello_alert(&c->hello);
 
-    give_back(c, PROXY_NOT_TLS, 403, reason);
+    if (is_betrayed)
+        problem = proxy_answer_betrayed();
+    give_back(c, is_betrayed ? PROXY_BETRAYED : PROXY_NOT_TLS, 403, problem.reason.p);
     if (!is_tls) {
         client_refuse(c, &problem);
         return;
@@ -361,7 +477,7 @@ static bool wait_hello(struct proxy_client *c) {
         if (n == -EAGAIN)
             return true;
         if (n <= 0) {
-            client_end(c, states[c->state].left);
+            client_gone(c);
             return false;
         }
         verdict = proxy_hello_judge(&c->hello, buf_slice(&c->in), &c->ask.target, &reason);
@@ -380,7 +496,7 @@ static bool wait_hello(struct proxy_client *c) {
 static void client_step(struct proxy_client *c) {
     if ((stream_is_ready(&c->stream, EPOLLERR) && c->state != PROXY_WAIT_HANDSHAKE) ||
         (c->state == PROXY_WAIT_CALL && stream_is_ready(&c->stream, EPOLLHUP))) {
-        client_end(c, states[c->state].left);
+        client_gone(c);
         return;
     }
     (void)states[c->state].step(c);
@@ -395,7 +511,9 @@ static void client_late(struct timer *timer) {
     const struct problem problem = {.status = 408, .reason = SLICE("the request's head did not come in time")};
 
     if (c->state == PROXY_WAIT_HEAD && !buf_is_empty(&c->in))
-        client_refuse(c, &problem);
+        refuse_head(c, problem);
+    else if (c->state == PROXY_WAIT_HANDSHAKE)
+        client_fail(c, AWAY_MALFORMED, 408, states[c->state].late);
     else
         client_end(c, states[c->state].late);
 }

@@ -54,6 +54,13 @@ static enum proxy_head_verdict refuse_fault(struct slice in, enum http_fault fau
     return refuse(ret_why, http_fault_status(fault), slice_of_string(http_fault_reason(fault)), SLICE_EMPTY);
 }
 
+/* RFC 9110 §11.7.2: of the hop, so nobody behind the proxy sees it. */
+static struct slice find_credentials(const struct http_request *request) {
+    const struct http_field *field = http_fields_find(&request->fields, SLICE("Proxy-Authorization"), 0, NULL);
+
+    return field ? field->value : SLICE_EMPTY;
+}
+
 /* RFC 9112 §3.2.2 and §9.3.6: nothing may follow that could be taken for a body, and Host says the same. */
 static enum proxy_head_verdict judge_connect(const struct http_request *request, struct proxy_ask *ask,
                                              struct problem *ret_why) {
@@ -65,8 +72,10 @@ static enum proxy_head_verdict judge_connect(const struct http_request *request,
         return refuse(ret_why, 400, slice_of_string(connect_fault_reason(fault)), mend_target());
     if (http_request_framing(request, &framing) != HTTP_OK || framing.kind == HTTP_BODY_CHUNKED || framing.length > 0)
         return refuse(ret_why, 400, SLICE("a CONNECT with a body"), SLICE_EMPTY);
-    if (http_host_check(request, &host) != HTTP_OK ||
-        (host.n > 0 && !http_authority_equals(host, request->target, ask->target.port)))
+    if (http_host_check(request, &host) != HTTP_OK)
+        return refuse(ret_why, 400, slice_of_string(http_fault_reason(HTTP_BAD_HOST)),
+                      SLICE("send one Host with a CONNECT: that of its target"));
+    if (host.n > 0 && !http_authority_equals(host, request->target, ask->target.port))
         return refuse(ret_why, 400, SLICE("Host says something else than the target of the CONNECT"), SLICE_EMPTY);
     ask->is_connect = ask->is_tls = true;
     return PROXY_HEAD_WHOLE;
@@ -109,6 +118,7 @@ enum proxy_head_verdict proxy_head_read(struct http_head_scan *scan, struct slic
     if (fault != HTTP_OK)
         return refuse_fault(in, fault, ret_why);
     *ret_length = (size_t)n;
+    ret->credentials = find_credentials(&request);
     if (slice_equals(request.method, SLICE("CONNECT")))
         return judge_connect(&request, ret, ret_why);
     return judge_request(&request, ret, ret_why);

@@ -13,6 +13,7 @@ struct proxy_ask {
     bool is_connect;
     bool is_tls; /* what is wanted at the far end: CONNECT, or an https target */
     struct connect_target target;
+    struct slice credentials; /* for the proxy itself, which asks for none; looks into what came. Empty: none */
 };
 
 enum proxy_head_verdict {

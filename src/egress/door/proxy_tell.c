@@ -42,18 +42,9 @@ void proxy_tell_closed(uint64_t way) {
     role_send(&w, -EBADF);
 }
 
-void proxy_tell_unserved(uint64_t stream, const char *reason) {
-    struct ipc_writer w = ipc_begin(IPC_REFUSAL);
+void proxy_tell_unserved(uint64_t stream) {
+    struct ipc_writer w = ipc_begin(IPC_STREAM_ENDED);
 
-    ipc_put_u64(&w, stream);
-    ipc_put_u16(&w, 0); /* in HTTP the client was told nothing */
-    ipc_put_u32(&w, 0);
-    ipc_put_u8(&w, false);
-    ipc_put_bytes(&w, SLICE("CONNECT"));
-    ipc_put_bytes(&w, SLICE_EMPTY);
-    ipc_put_bytes(&w, slice_first(slice_of_string(reason), LIMIT_REASON));
-    role_send(&w, -EBADF);
-    w = ipc_begin(IPC_STREAM_ENDED);
     ipc_put_u64(&w, stream);
     role_send(&w, -EBADF);
 }

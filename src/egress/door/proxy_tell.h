@@ -37,5 +37,5 @@ void proxy_tell_used(uint64_t way, const struct proxy_use *use);
 /* No more will be said of the way. */
 void proxy_tell_closed(uint64_t way);
 
-/* A lease's stream ends before it began: why, for the audit. */
-void proxy_tell_unserved(uint64_t stream, const char *reason);
+/* A lease's stream ends before it began. Why, where that matters, was told before (turn_away.h). */
+void proxy_tell_unserved(uint64_t stream);

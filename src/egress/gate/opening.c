@@ -81,11 +81,20 @@ static const char *connect_failure(int error) {
     }
 }
 
+/* What listens on every address of this machine listens on its public one, too: no name may stand for that either. */
+static bool leads_back(const struct opening *opening, int fd) {
+    return !opening->is_special && !WEAKENED(ADDRESS) && address_is_own(fd);
+}
+
 static void dialled(void *owner, int fd) {
     struct opening *opening = owner;
 
     opening->dial = NULL;
-    if (fd >= 0) {
+    if (fd >= 0 && leads_back(opening, fd)) {
+        fd_close(&fd);
+        say(opening, "this name stands for an address of this machine");
+        opening_over(opening, -EBADF, REFUSAL_ADDRESS);
+    } else if (fd >= 0) {
         opening->reason[0] = '\0';
         opening_over(opening, fd, REFUSAL_NONE);
     } else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) {
@@ -123,8 +132,10 @@ static void looked_up(void *owner, const struct lookup_result *result) {
         return;
     }
     fail_soon(opening, REFUSAL_UPSTREAM, "");
-    (void)snprintf(opening->reason, sizeof(opening->reason), "the host's name could not be resolved: %s",
-                   result->failure);
+    (void)snprintf(opening->reason, sizeof(opening->reason), "the host's name %s could not be resolved: %s",
+                   opening->host, result->failure);
+    (void)snprintf(opening->hint, sizeof(opening->hint),
+                   "check how the host is written, and that this machine finds it");
 }
 
 /* `localhost` is never asked of a name server (RFC 6761 §6.3): it is this machine, by either family, and nothing else. */

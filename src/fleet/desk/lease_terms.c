@@ -24,7 +24,7 @@ static const char flashduty[] = "credentials:\n"
 int lease_terms_load(const char *profile, struct lease_terms *ret, char **ret_error) {
     const struct profile_choice choice = {.name = profile, .secret = NO_SECRET};
     struct settings *from = NULL;
-    int r = profile ? profile_load(&choice, 1, &from, ret_error)
+    int r = profile ? profile_load(&choice, 1, NULL, &from, ret_error)
                     : settings_parse("flashduty", slice_of_string(flashduty), &from, ret_error);
 
     if (r == 0 && profile)
