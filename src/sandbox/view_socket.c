@@ -39,11 +39,12 @@ static int look(struct search *search, int parent, const char *name, const char 
 
 /*
  * Whether somebody listens there: of what has been left behind by those that are gone anybody may make as many as he
- * likes. Who listens in this network namespace is known from the kernel's list; the others are asked.
+ * likes. Who listens in this network namespace is known from the kernel's list; of the others it is
+ * seen by the error, EPROTOTYPE: a datagram's socket disturbs no listener.
  */
 static bool leads_somewhere(const char *path, const struct stat *st) {
     _cleanup_close_ int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     /* by its descriptor: a path may be longer than an address */
