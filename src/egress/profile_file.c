@@ -22,18 +22,6 @@ static int read_description(const struct node *node, void *field) {
     return r == 0 ? settings_copy(text, field) : r;
 }
 
-static int check_unique(const struct node *list, const struct node *item) {
-    const struct node *name = node_find(item, "name");
-
-    for (const struct node *other = node_first(list); other != item; other = node_next(other)) {
-        const struct node *twin = node_find(other, "name");
-
-        if (slice_equals(node_scalar(twin), node_scalar(name)))
-            return node_fail(name, "the credential on line %zu has the same name; give each its own", node_line(twin));
-    }
-    return 0;
-}
-
 static int read_credentials(const struct node *node, void *field) {
     struct profile_file *file = field;
     size_t n;
@@ -47,7 +35,7 @@ static int read_credentials(const struct node *node, void *field) {
     for (const struct node *item = node_first(node); r == 0 && item; item = node_next(item)) {
         r = credential_read_profile(item, false, NULL, 0, &file->many[file->n_many++]);
         if (r == 0)
-            r = check_unique(node, item);
+            r = credential_check_unique(node, item);
     }
     return r;
 }

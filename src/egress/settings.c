@@ -15,19 +15,6 @@
 #include "egress/settings_egress.h"
 #include "egress/settings_limits.h"
 
-/* The twin's line is told too: one of the two must change, and only their author knows which. */
-static int check_unique(const struct node *list, const struct node *item) {
-    const struct node *name = node_find(item, "name");
-
-    for (const struct node *other = node_first(list); other != item; other = node_next(other)) {
-        const struct node *twin = node_find(other, "name");
-
-        if (slice_equals(node_scalar(twin), node_scalar(name)))
-            return node_fail(name, "the credential on line %zu has the same name; give each its own", node_line(twin));
-    }
-    return 0;
-}
-
 /* What one of two has read from a descriptor, the other waits for. `last` is the newest of those that were read. */
 static int check_descriptor(const struct node *item, const struct settings *settings, const struct credential *last) {
     for (const struct credential *c = settings->credentials; c != last; c++)
@@ -43,7 +30,7 @@ static int read_credential(const struct node *list, const struct node *item, str
     int r = credential_read(item, credential);
 
     if (r == 0)
-        r = check_unique(list, item);
+        r = credential_check_unique(list, item);
     return r == 0 ? check_descriptor(item, settings, credential) : r;
 }
 

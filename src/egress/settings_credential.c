@@ -189,6 +189,19 @@ int credential_read_profile(const struct node *node, bool is_root, const struct 
     return r == 0 ? check_placeholder(node, credential) : r;
 }
 
+/* The twin's line is told too: one of the two must change, and only their author knows which. */
+int credential_check_unique(const struct node *list, const struct node *item) {
+    const struct node *name = node_find(item, "name");
+
+    for (const struct node *other = node_first(list); other != item; other = node_next(other)) {
+        const struct node *twin = node_find(other, "name");
+
+        if (slice_equals(node_scalar(twin), node_scalar(name)))
+            return node_fail(name, "the credential on line %zu has the same name; give each its own", node_line(twin));
+    }
+    return 0;
+}
+
 static void rules_done(struct rule *rules, size_t n) {
     for (size_t i = 0; i < n; i++) {
         free(rules[i].method);

@@ -18,3 +18,6 @@ void credential_done(struct credential *credential);
  */
 int credential_read_profile(const struct node *node, bool is_root, const struct schema_key *others, size_t n_others,
                             struct credential *credential);
+
+/* Complains when an entry of `list` before `item` has its name. 0 or -EINVAL. */
+int credential_check_unique(const struct node *list, const struct node *item);
