@@ -114,12 +114,13 @@ static void relay_lost(struct holder *holder, bool was_ready, int wait_status) {
         log_error("%s ended unexpectedly (wait status %#x): its leases are gone", holder->relay.name,
                   (unsigned)wait_status);
     leave(holder, "the relay ended unexpectedly");
-    if (!was_ready && !holder->on_lost)
-        broker_fail(broker, could_not_start);
-    else if (!was_ready)
-        log_error("%s", could_not_start);
-    if (holder->on_lost)
+    if (holder->on_lost) {
+        if (!was_ready)
+            log_error("%s", could_not_start);
         holder->on_lost(holder->owner);
+    } else if (!was_ready) {
+        broker_fail(broker, could_not_start); /* whose owner may stop the broker, and the holder is gone then */
+    }
 }
 
 static void relay_exited(struct child *child, int wait_status) {
