@@ -69,7 +69,8 @@ def test_a_signal_for_credfd_reaches_the_command(start, mode):
 @isolated_mode
 def test_with_credfd_everything_ends(start, mode):
     """Killed, it can end nothing itself."""
-    run = start(["sh", "-c", "sleep 600 & echo ready; wait"], mode)
+    # ready once there is one shell, and its child is no shell any more
+    run = start(["sh", "-c", "sleep 600 & until grep -q sleep /proc/$!/comm; do :; done; echo ready; wait"], mode)
     run.expect("ready")
     command = [pid for pid in procs.descendants(run.pid) if procs.comm(pid) == "sh"]
     assert command

@@ -560,7 +560,8 @@ PINNED = {
                          "const proxy = new URL(process.env.HTTPS_PROXY), to = `api.test:${process.env.PORT}`;"
                          "const s = require(`net`).connect(proxy.port, proxy.hostname);"
                          "s.write(`CONNECT ${to} HTTP/1.1\\r\\nHost: ${to}\\r\\n\\r\\n`);"
-                         "s.once(`data`, () => require(`tls`).connect({socket: s, servername: `api.test`})"
+                         "s.once(`data`, () => require(`tls`).connect({socket: s, servername: `api.test`,"
+                         "ca: require(`fs`).readFileSync(`other.pem`)})"
                          ".on(`error`, error => process.exit(1)))'", "node"),
     "openssl's authority": ("openssl s_client -proxy ${HTTPS_PROXY#http://} -connect api.test:$PORT "
                             "-servername api.test -CAfile other.pem -no-CApath -no-CAstore -verify_return_error "

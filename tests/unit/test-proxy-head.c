@@ -16,6 +16,7 @@ static void a_tunnel_is_asked_for(void **state) {
         SLICE("CONNECT API.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\nProxy-Authorization: Basic eDp5\r\n"
               "Proxy-Connection: keep-alive\r\nUser-Agent: x\r\n\r\n"),
         SLICE("CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com\r\n\r\n"),
+        SLICE("CONNECT api.example.com:443 HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n\r\n"),
         SLICE("CONNECT api.example.com:443 HTTP/1.0\r\n\r\n"),
         SLICE("CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\nContent-Length: 0\r\n\r\n"),
     };
