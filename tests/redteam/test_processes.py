@@ -253,10 +253,11 @@ def at_each_restart(rounds, name):
         is_served, served = os.pipe()
         child = kill_keeper_and_ask(served)
         found = getattr(attack, name)(lambda: select.select([is_served], [], [], 0)[0])
+        ours = attack.our_roles().values()  # others of this user may be about, whom other tests have started
         if name == "trace_at_birth":
-            held |= {attack.comm_of(pid) for pid in found}
+            held |= {attack.comm_of(pid) for pid in found if pid in ours}
         else:
-            held |= attack.readable_still(found)
+            held |= attack.readable_still({pid: opened for pid, opened in found.items() if pid in ours})
             attack.close_all(found)
         os.close(is_served)
         os.close(served)
