@@ -192,7 +192,8 @@ def test_whatever_bash_runs_of_a_random_script_was_found(reader, shell):
     for _ in range(scripts):
         tally.look(maker.script())
     assert not tally.escaped
-    assert tally.ran > scripts / 5, "bash runs too little to test the reader"
+    # a script has its time, and a busy machine runs fewer of them to their end
+    assert tally.ran > scripts / 10, "bash runs too little to test the reader"
 
 
 def test_ordinary_commands_are_understood(reader):
