@@ -180,7 +180,7 @@ static bool is_kernels(const struct mount_entry *mount) {
 }
 
 int mount_list_shut_kernels(struct view_fault *fault) {
-    struct mount_list list;
+    struct mount_list list = {.n = 0};
     int r = mount_list_read(&list);
 
     if (r < 0)

@@ -32,7 +32,7 @@ struct view_paths {
  * usually do. To be called before it is left. At most LIMIT_HIDDEN: -E2BIG beyond. 0 or -errno.
  */
 int view_find_sockets(struct view_paths *ret);
-void view_paths_done(struct view_paths *sockets);
+void view_paths_done(struct view_paths *paths);
 
 /* Whether the variable is about an agent, a bus or a display that the command is not to reach. */
 bool view_hides_variable(const char *name, size_t length);

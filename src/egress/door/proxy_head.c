@@ -118,8 +118,9 @@ enum proxy_head_verdict proxy_head_read(struct http_head_scan *scan, struct slic
     n = http_head_scan(scan, HTTP_REQUEST, in, &fault);
     if (n == 0)
         return PROXY_HEAD_MORE;
-    if (n > 0)
-        fault = http_request_parse(slice_first(in, (size_t)n), &request);
+    if (n < 0)
+        return refuse_fault(in, fault, ret_why);
+    fault = http_request_parse(slice_first(in, (size_t)n), &request);
     if (fault != HTTP_OK)
         return refuse_fault(in, fault, ret_why);
     *ret_length = (size_t)n;
