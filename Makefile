@@ -30,7 +30,7 @@ demo-dispatch: all
 demo-runner: all
 	@tools/demo/runner
 
-## everything that is tested: some eighteen minutes
+## everything that is tested: some twenty-four minutes
 test: setup
 	@tests/run
 
