@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import names  # noqa: E402
 import procs  # noqa: E402
 import program  # noqa: E402
 import upstream as servers  # noqa: E402
@@ -109,6 +110,26 @@ def user(request):
 def as_root():
     if not program.is_root():
         pytest.skip("needs root")
+
+
+@pytest.fixture
+def name_service(credfd, as_root):
+    """Makes a name service of that zone, or of that kind; gives the wrapper in which credfd asks it."""
+    folder = credfd.session.new_folder()
+    reason = names.why_not(folder)
+    if reason:
+        pytest.skip(reason)
+    started = []
+
+    def start(zone=None, hosts="", kind=names.NameServer):
+        started.append(kind(zone or {}))
+        return names.wrapper(folder, hosts)
+
+    start.questions = lambda: [name for server in started for name, _ in server.questions]
+    start.asked = lambda name: sum(server.questions.count((name, names.A)) for server in started)
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture

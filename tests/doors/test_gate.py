@@ -9,7 +9,6 @@ import socket
 import pytest
 
 import elsewhere
-import names
 import procs
 import program
 import settings
@@ -34,25 +33,6 @@ def gated(credfd):
         run.write = write
         return run
     return start
-
-
-@pytest.fixture
-def name_service(credfd, as_root):
-    """name_service(zone) makes one; gives the wrapper in which credfd asks it."""
-    folder = credfd.session.new_folder()
-    reason = names.why_not(folder)
-    if reason:
-        pytest.skip(reason)
-    started = []
-
-    def start(zone):
-        started.append(names.NameServer(zone))
-        return names.wrapper(folder)
-
-    start.questions = lambda: [name for server in started for name, _ in server.questions]
-    yield start
-    for server in started:
-        server.stop()
 
 
 @pytest.fixture

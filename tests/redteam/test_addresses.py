@@ -31,25 +31,6 @@ class Rebinding(names.NameServer):
 
 
 @pytest.fixture
-def name_service(credfd, as_root):
-    """Makes a name service of that zone, or of that kind; gives the wrapper in which credfd asks it."""
-    folder = credfd.session.new_folder()
-    reason = names.why_not(folder)
-    if reason:
-        pytest.skip(reason)
-    started = []
-
-    def start(zone=None, hosts="", kind=names.NameServer):
-        started.append(kind(zone or {}))
-        return names.wrapper(folder, hosts)
-
-    start.asked = lambda name: sum(server.questions.count((name, names.A)) for server in started)
-    yield start
-    for server in started:
-        server.stop()
-
-
-@pytest.fixture
 def everywhere(trap):
     """An upstream on every address of this machine."""
     return trap(address=("::" if servers.has_ipv6() else "0.0.0.0", 0))
