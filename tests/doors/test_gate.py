@@ -10,7 +10,6 @@ import pytest
 
 import elsewhere
 import procs
-import program
 import settings
 from ports import free_port
 from procs import wait_until
