@@ -7,7 +7,7 @@
  * answered with a line of JSON:
  *
  *     first N     N times: borrows a lease, starts the program GET-ONCE with it, waits for its end, and gives the lease
- *                 back; and starts `true`, to compare. Milliseconds of each
+ *                 back; and starts `true`, to compare; each by itself, after a pause. Milliseconds of each
  *     hold N      borrows until N are held or no more can be had, or gives back
  *     ask N       N requests, each on a new stream of the next lease that is held
  *     try         whether the lease that was borrowed last works
@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -30,6 +31,7 @@
 
 #define LEASES_MAX 20000
 #define FIRST_MAX 1000
+#define REST_MS 100
 #define CHANNEL 3 /* where a command finds its lease */
 #define SAID_MAX (128 * 1024)
 
@@ -112,6 +114,13 @@ static void print_list(const char *name, const double *values, size_t n, const c
     (void)printf("]%s", end);
 }
 
+/* What the one before has left to do, its end and what is made ready for the next, is not measured with this one. */
+static void rest(void) {
+    const struct timespec pause = {.tv_nsec = REST_MS * 1000000};
+
+    (void)nanosleep(&pause, NULL);
+}
+
 static void first(size_t n) {
     static char number[] = "3", path[256], program[] = "true";
     static double leased[FIRST_MAX], alone[FIRST_MAX];
@@ -119,14 +128,19 @@ static void first(size_t n) {
 
     (void)snprintf(path, sizeof(path), "%s", all.path);
     for (size_t i = 0; i < n; i++) {
-        uint64_t began = client_now_ns();
-        int channel = borrow(LEASES_MAX + i, said);
+        uint64_t began;
+        int channel;
+
+        rest();
+        began = client_now_ns();
+        channel = borrow(LEASES_MAX + i, said);
 
         if (channel < 0)
             client_fail(said, -ENOTCONN);
         run_program(with, channel);
         leased[i] = ms_since(began);
         give_back(LEASES_MAX + i, channel);
+        rest();
         began = client_now_ns();
         run_program(without, -EBADF);
         alone[i] = ms_since(began);

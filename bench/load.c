@@ -2,13 +2,14 @@
  * The benchmark's load: GETs one path, again and again, on a number of streams that stay open; one request at a time on
  * each. Which way the streams go is transport.h's business.
  *
- *     load WAY PLACE CA-FILE STREAMS WARM-UP REQUESTS MILLISECONDS PATH [PEOPLE]
+ *     load WAY PLACE CA-FILE STREAMS WARM-UP REQUESTS MILLISECONDS PATH [PEOPLE [reopen]]
  *
  * It opens the streams, sends WARM-UP requests and writes the line "ready". For each line that it is given then it
  * sends requests, at most REQUESTS (0: any number) and none that begins after MILLISECONDS, and writes what it saw as a
  * line of JSON. Its streams stay open until its standard input ends: whoever measures can look at all processes before
  * and after. With PEOPLE the requests are a front's, of so many people in turn. Any answer but a whole 200 ends it with
- * a complaint: a failing server is not a fast one.
+ * a complaint: a failing server is not a fast one. With `reopen` a stream may end before an answer has begun: it is
+ * opened again and the request is sent again, as fronts do, and the time for it counts.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 
 struct connection {
     struct transport transport;
+    struct slice request; /* under way */
     uint64_t began_ns;
     uint64_t body_left;
     size_t n; /* bytes in `in` of a head that is not whole yet */
@@ -43,20 +45,50 @@ static struct {
     uint64_t to_begin, deadline_ns; /* of the run: how many requests may still begin, and until when */
     uint64_t n_bytes;
     size_t n_active;
+    const struct target *target;
+    bool may_reopen;
+    size_t n_reopened;
 } load;
+
+static void open_stream(struct connection *c) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    int r = transport_open(&c->transport, load.target);
+
+    if (r < 0)
+        client_fail("stream", r);
+    if (epoll_ctl(load.epoll, EPOLL_CTL_ADD, c->transport.fd, &event) < 0)
+        client_fail("epoll", -errno);
+}
+
+/* The server has closed it; a request that is under way goes out again. */
+static void reopen_stream(struct connection *c, int error) {
+    int r = 0;
+
+    if (!load.may_reopen || c->is_in_body || c->n > 0)
+        client_fail("the stream ended", error < 0 ? error : -ECONNRESET);
+    transport_close(&c->transport);
+    open_stream(c);
+    load.n_reopened++;
+    if (c->request.n > 0)
+        r = transport_write(&c->transport, c->request);
+    if (r < 0)
+        client_fail("request", r);
+}
 
 static void begin_request(struct connection *c, uint64_t now) {
     int r;
 
+    c->request = slice_of(NULL, 0);
     if (load.to_begin == 0 || now >= load.deadline_ns)
         return;
     load.to_begin--;
     load.n_active++;
     c->began_ns = now;
-    r = transport_write(&c->transport, load.requests[load.next_request]);
+    c->request = load.requests[load.next_request];
     load.next_request = (load.next_request + 1) % load.n_requests;
+    r = transport_write(&c->transport, c->request);
     if (r < 0)
-        client_fail("request", r);
+        reopen_stream(c, r);
 }
 
 static void end_request(struct connection *c) {
@@ -126,8 +158,10 @@ static void read_stream(struct connection *c) {
 
         if (n == -EAGAIN)
             return;
-        if (n <= 0)
-            client_fail("the stream ended", n < 0 ? (int)n : -ECONNRESET);
+        if (n <= 0) {
+            reopen_stream(c, (int)n);
+            return;
+        }
         take_bytes(c, (size_t)n);
         if (!c->transport.ssl && (size_t)n < room)
             return;
@@ -140,6 +174,7 @@ static void run(uint64_t n_requests, uint64_t for_ms) {
     load.to_begin = n_requests > 0 ? n_requests : UINT64_MAX;
     load.deadline_ns = client_now_ns() + for_ms * 1000000U;
     load.n_bytes = 0;
+    load.n_reopened = 0;
     latency_reset();
     for (size_t i = 0; i < load.n_streams; i++)
         begin_request(&load.connections[i], client_now_ns());
@@ -153,26 +188,18 @@ static void run(uint64_t n_requests, uint64_t for_ms) {
     }
 }
 
-static void open_streams(const struct target *target) {
+static void open_streams(void) {
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.connections = calloc(load.n_streams, sizeof(*load.connections));
     if (load.epoll < 0 || !load.connections)
         client_fail("start", -ENOMEM);
-    for (size_t i = 0; i < load.n_streams; i++) {
-        struct connection *c = &load.connections[i];
-        struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-        int r = transport_open(&c->transport, target);
-
-        if (r < 0)
-            client_fail("stream", r);
-        if (epoll_ctl(load.epoll, EPOLL_CTL_ADD, c->transport.fd, &event) < 0)
-            client_fail("epoll", -errno);
-    }
+    for (size_t i = 0; i < load.n_streams; i++)
+        open_stream(&load.connections[i]);
 }
 
 static void report(uint64_t wall_ns) {
-    (void)printf("{\"requests\": %zu, \"bytes\": %" PRIu64 ", \"seconds\": %.6f, ", latency_count(), load.n_bytes,
-                 (double)wall_ns / 1e9);
+    (void)printf("{\"requests\": %zu, \"bytes\": %" PRIu64 ", \"reopened\": %zu, \"seconds\": %.6f, ", latency_count(),
+                 load.n_bytes, load.n_reopened, (double)wall_ns / 1e9);
     latency_print();
     (void)puts("}");
     client_flush();
@@ -196,8 +223,9 @@ int main(int argc, char **argv) {
     uint64_t warm_up, requests, for_ms, began;
     int r;
 
-    if (argc != 9 && argc != 10) {
-        (void)fprintf(stderr, "usage: load WAY PLACE CA-FILE STREAMS WARM-UP REQUESTS MILLISECONDS PATH [PEOPLE]\n");
+    if (argc < 9 || argc > 11 || (argc == 11 && strcmp(argv[10], "reopen") != 0)) {
+        (void)fprintf(stderr,
+                      "usage: load WAY PLACE CA-FILE STREAMS WARM-UP REQUESTS MILLISECONDS PATH [PEOPLE [reopen]]\n");
         return 2;
     }
     r = target_new(argv[1], argv[2], argv[3], &target);
@@ -207,9 +235,11 @@ int main(int argc, char **argv) {
     warm_up = client_number(argv[5], UINT32_MAX);
     requests = client_number(argv[6], UINT32_MAX);
     for_ms = client_number(argv[7], UINT32_MAX);
-    load.n_requests = argc == 10 ? client_number(argv[9], UINT32_MAX) : 1;
-    load.requests = argc == 10 ? people_requests(argv[8], "", load.n_requests) : plain_request(argv[8]);
-    open_streams(target);
+    load.n_requests = argc > 9 ? client_number(argv[9], UINT32_MAX) : 1;
+    load.requests = argc > 9 ? people_requests(argv[8], "", load.n_requests) : plain_request(argv[8]);
+    load.target = target;
+    load.may_reopen = argc == 11;
+    open_streams();
     if (warm_up > 0)
         run(warm_up, UINT32_MAX);
     (void)puts("ready");

@@ -1,5 +1,5 @@
 /*
- * Scans and parses a typical request head a number of times: what bench/instructions counts the instructions of. The
+ * Reads a typical request head a number of times: what bench/instructions counts the instructions of. The
  * head is that of an API client written with a common library; what its fields mean together is decided as well.
  *
  *     parse-heads N
@@ -31,8 +31,7 @@ static bool is_acceptable(void) {
     enum http_fault fault;
     bool is_close, is_keep_alive, is_continue;
 
-    return http_head_scan(&scan, HTTP_REQUEST, bytes, &fault) == (ptrdiff_t)bytes.n &&
-           http_request_parse(bytes, &request) == HTTP_OK &&
+    return http_request_read(&scan, bytes, &request, &fault) == (ptrdiff_t)bytes.n &&
            http_target_parse(request.method, request.target, &target) == HTTP_OK &&
            http_host_check(&request, &host) == HTTP_OK && http_request_framing(&request, &framing) == HTTP_OK &&
            http_expect_check(&request, &is_continue) == HTTP_OK &&

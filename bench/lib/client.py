@@ -18,6 +18,8 @@ class Client:
         return self
 
     def __exit__(self, kind, *_):
+        if kind:
+            self.process.terminate()
         self.process.stdin.close()
         self.process.stdout.close()
         if self.process.wait() != 0 and not kind:

@@ -43,13 +43,15 @@ class Shape:
     streams: int
     cpu_mark: float = None
     ratio_mark: float = None
+    go_mark: float = None  # the first against Go's, on the machine that the marks were written on
 
     @property
     def name(self):
         return f"{self.size}, {self.streams} stream{'s' if self.streams > 1 else ''}"
 
 
-SMALL = [Shape("/128", "128 B", 1, 30, 0.45), Shape("/128", "128 B", 16, 22, 0.5)]
+SMALL = [Shape("/128", "128 B", 1, 30, 0.45, round(30 / 72, 2)),
+         Shape("/128", "128 B", 16, 22, 0.5, round(22 / 135, 2))]
 LARGE = [Shape("/16k", "16 KiB", 1), Shape("/16k", "16 KiB", 16)]
 
 
@@ -73,19 +75,19 @@ class Load:
     def _around(self, command):
         """The broker before it, ours or the Go reference."""
         if self.way == "Go":
-            place = f"https://127.0.0.1:{self.bench.upstream.tls_port}"
-            return [self.bench.go_broker, "run", place, self.bench.upstream.ca_file, self.bench.folder / "api.key",
-                    "--", *command]
+            return self.bench.go_command(command)
         return self.bench.run_command("plain" if self.way == "lease-plain" else "tls", command)
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind:
+            self.process.terminate()
         self.process.stdin.close()
         self.process.stdout.close()
         status = self.process.wait()
-        if status != 0:
+        if status != 0 and not kind:
             raise RuntimeError(f"the load by way of {self.way} ended with status {status}")
 
     def _line(self):
@@ -141,7 +143,7 @@ class Bench:
 
     def __init__(self, build, folder, upstream, cpu, form):
         self.build, self.folder, self.upstream, self.cpu, self.form = build, folder, upstream, cpu, form
-        self.raw, self.is_reversed = [], False
+        self.raw, self.round = [], 0
         self.missing, self.closing, self.made = {}, contextlib.ExitStack(), {}
         try:
             self.go_broker = peers.go_program("broker", build)
@@ -179,9 +181,13 @@ class Bench:
         return [self.program("credfd"), "run", "-c", self.folder / f"{configuration}.yaml",
                 "--audit", self.folder / "audit.jsonl", "--", *command]
 
+    def go_command(self, command):
+        place = f"https://127.0.0.1:{self.upstream.tls_port}"
+        return [self.go_broker, "run", place, self.upstream.ca_file, self.folder / "api.key", "--", *command]
+
     def in_turn(self, *ways):
         """The order changes from round to round, so that coming second is nobody's lot."""
-        return ways[::-1] if self.is_reversed else ways
+        return ways[::-1] if self.round % 2 == 1 else ways
 
     def measure(self, row, way, **how):
         with Load(self, way, **how) as load:
@@ -232,13 +238,17 @@ class Requests:
                            for role in ("relay", "keeper", "supervisor", "client"))
         yield Row(group, "CPU a request, relay + keeper", "us", [per_request(seen) for seen in ours],
                   shape.cpu_mark and ("<=", shape.cpu_mark),
-                  f"{shares}; direct client {median(seen['cpu_us']['client'] for seen in direct):.1f}")
+                  f"{shares}; direct client {median(seen['cpu_us']['client'] for seen in direct):.1f}",
+                  is_of_machine=True)
+        theirs = bench.of("tls " + shape.name, "Go")
+        yield Row(group, "CPU a request, relay + keeper against Go", "",
+                  [per_request(a) / per_request(b, ("broker",)) for a, b in zip(ours, theirs)],
+                  shape.go_mark and ("<=", shape.go_mark), bench.missing.get("Go", ""))
         yield Row(group, "requests a CPU second, against direct", "", by_cpu(ours, direct),
                   shape.ratio_mark and (">=", shape.ratio_mark), "of requests/s, on an idle machine")
         yield Row(group, "requests/s by the clock, against direct", "",
                   [a["rate"] / b["rate"] for a, b in zip(ours, direct)], None,
                   f"{median(s['rate'] for s in ours):,.0f}/s against {median(s['rate'] for s in direct):,.0f}/s")
-        theirs = bench.of("tls " + shape.name, "Go")
         yield Row(group, "CPU a request, Go", "us", [per_request(seen, ("broker",)) for seen in theirs], None,
                   bench.missing.get("Go", "one process; no rules, no audit, no masking"))
         yield Row(group, "requests a CPU second, Go against direct", "", by_cpu(theirs, direct), None,
@@ -282,28 +292,38 @@ class Body:
 
 
 class Start:
-    """`credfd run` from nothing, around a command that does nothing."""
+    """`credfd run` from nothing, around a command that does nothing, and around one that makes a request."""
 
     def __init__(self, times):
-        self.times, self.extra = times, []
+        self.times, self.extra, self.extra_cpu, self.first = times, [], [], {"credfd": [], "Go": []}
 
     def _took_ms(self, command):
+        """By the clock, and of CPU by all who were waited for."""
         words = [str(word) for word in command]
         began = time.perf_counter()
         pid = os.posix_spawnp(words[0], words, os.environ)
-        _, status = os.waitpid(pid, 0)
+        _, status, used = os.wait4(pid, 0)
         if status != 0:
-            raise RuntimeError(f"{words} ended with status {status}")
-        return (time.perf_counter() - began) * 1000
+            raise RuntimeError(f"{' '.join(words)} ended with status {os.waitstatus_to_exitcode(status)}")
+        return (time.perf_counter() - began) * 1000, (used.ru_utime + used.ru_stime) * 1000
 
     def round(self, bench, _ms):
+        once = [bench.program("bench/get-once"), "3", "/128"]
         for _ in range(self.times):
-            alone = self._took_ms(["true"])
-            self.extra.append(self._took_ms(bench.run_command("tls", ["true"])) - alone)
+            alone, alone_cpu = self._took_ms(["true"])
+            around, around_cpu = self._took_ms(bench.run_command("tls", ["true"]))
+            self.extra.append(around - alone)
+            self.extra_cpu.append(around_cpu - alone_cpu)
+            for way in bench.in_turn("credfd", *(["Go"] if bench.go_broker else [])):
+                command = bench.run_command("tls", once) if way == "credfd" else bench.go_command(once)
+                self.first[way].append(self._took_ms(command)[0])
 
-    def rows(self, _bench):
+    def rows(self, bench):
         yield Row("Start", "cold credfd run, more than `true` alone", "ms", self.extra, ("<=", 10),
-                  f"of {len(self.extra)}")
+                  f"of {len(self.extra)}; {median(self.extra_cpu):.1f} of CPU" if self.extra else "")
+        for way, took in self.first.items():
+            yield Row("Start", f"cold, to the end of a program that made one request, {way}", "ms", took, None,
+                      bench.missing.get(way, ""))
 
 
 class Memory:
@@ -386,7 +406,7 @@ class Calls:
                                   stderr=subprocess.DEVNULL)
         while machine.status(pid, "TracerPid") == 0:
             if tracer.poll() is not None:
-                raise RuntimeError("strace could not attach")
+                raise RuntimeError("strace could not attach" + ("" if os.geteuid() == 0 else ": only root may trace"))
             time.sleep(0.01)
         return tracer
 

@@ -78,6 +78,11 @@ def children(pid):
     return found
 
 
+def name(pid):
+    """Its first fifteen characters: the kernel keeps no more."""
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def tree(pid):
     """A process and all that descend from it; without those that end meanwhile."""
     children = []
@@ -126,12 +131,23 @@ def first_line(*command):
     return ((done.stdout or done.stderr).splitlines() or [None])[0]
 
 
-def describe(program):
+def cpu_name():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def is_virtual():
+    """Whether the CPU says that it is lent to a guest: then system calls and switches may cost a multiple."""
+    return " hypervisor " in Path("/proc/cpuinfo").read_text()
+
+
+def describe(program):
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
     return {
         "kernel": platform.release(),
-        "machine": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        "machine": f"{os.cpu_count()} x {cpu_name()}{', virtual' if is_virtual() else ''}, "
+                   f"{int(memory.split()[1]) / (1 << 20):.0f} GiB",
         "credfd": first_line(program, "version"),
         "openssl": first_line("openssl", "version"),
         "load_average": os.getloadavg(),

@@ -5,15 +5,21 @@ import statistics
 import time
 
 
+OF_MACHINE = ("* a mark of the machine that it was written on, where the floor took 4.6 us and nginx 11.9 a request,\n"
+              "  Go 72 on a lease, and `true` 1.1 ms to start and end. The same mark as a ratio stands below it.")
+
+
 @dataclasses.dataclass
 class Row:
-    """`mark` is ("<=" or ">=", number). `samples` is empty for what could not be measured, and `note` says why."""
+    """`mark` is ("<=" or ">=", number); `is_of_machine` if it is a figure of the machine that it was written on, which
+    another can only show as a ratio. `samples` is empty for what could not be measured, and `note` says why."""
     group: str
     name: str
     unit: str = ""
     samples: list = dataclasses.field(default_factory=list)
     mark: tuple = None
     note: str = ""
+    is_of_machine: bool = False
 
     @property
     def median(self):
@@ -43,12 +49,12 @@ def cells(row):
         value, spread = figure(row.median), f"{figure(min(row.samples))} .. {figure(max(row.samples))}"
     else:
         value = spread = "-"
-    mark = f"{row.mark[0]} {row.mark[1]:g}" if row.mark else ""
+    mark = f"{row.mark[0]} {row.mark[1]:g}{' *' if row.is_of_machine else ''}" if row.mark else ""
     verdict = {True: "met", False: "MISSED", None: ""}[row.is_met]
     return [row.name, value, row.unit, spread, mark, verdict, row.note]
 
 
-def print_table(rows):
+def print_table(rows, file=None):
     head = ["", "median", "", "range", "mark", "", ""]
     table = [cells(row) for row in rows]
     widths = [max(len(line[i]) for line in [head, *table]) for i in range(len(head))]
@@ -56,15 +62,17 @@ def print_table(rows):
 
     def show(line):
         parts = [text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)]
-        print("  " + "  ".join(parts).rstrip())
+        print("  " + "  ".join(parts).rstrip(), file=file)
 
     show(head)
     group = None
     for row, line in zip(rows, table):
         if row.group != group:
             group = row.group
-            print(f"\n{group}")
+            print(f"\n{group}", file=file)
         show(line)
+    if any(row.mark and row.is_of_machine for row in rows):
+        print(f"\n{OF_MACHINE}", file=file)
 
 
 def stem(name):
@@ -73,6 +81,9 @@ def stem(name):
 
 
 def write_json(path, rows, raw, facts):
-    with open(path, "w") as file:
-        json.dump({"facts": facts, "rows": [row.as_json() for row in rows], "raw": raw}, file, indent=1)
-        file.write("\n")
+    """A line for each row and each measurement: a reader finds them, and a difference of two runs is short."""
+    def lines(items):
+        return ",\n".join("  " + json.dumps(item) for item in items)
+
+    path.write_text(f'{{"facts": {json.dumps(facts, indent=1)},\n'
+                    f' "rows": [\n{lines(row.as_json() for row in rows)}\n ],\n "raw": [\n{lines(raw)}\n ]}}\n')

@@ -1,8 +1,10 @@
 """What stands between a front and the instances: the dispatcher, its peers and the floor, each doing the same: 1,000
 names, a session's cookie that must be there, connections kept on both sides, one process or thread for the work."""
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -132,6 +134,7 @@ class Subject:
     """One that runs. Where a peer is missing, making it raises peers.Missing."""
 
     name = None
+    why_no_reload = None
     is_pool_alone = False  # differs from another subject in what it pools, and in nothing else
 
     def __init__(self, world, names=1000):
@@ -158,6 +161,9 @@ class Subject:
         path.write_text(text)
         return path
 
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
     def pids(self):
         return machine.tree(self.process.pid)
 
@@ -165,12 +171,16 @@ class Subject:
         return machine.all_pss_kib(self.pids())
 
     def close(self):
+        pids = self.pids()
         self.process.terminate()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for pid in pids[1:]:  # those that a reload left to serve what they had, and whose master has not waited
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -212,8 +222,19 @@ class Haproxy(Subject):
         return [peers.program("haproxy"), "-db", "-f", self.write("haproxy.cfg", text)]
 
 
+class HaproxyReloading(Haproxy):
+    """Under a master, which alone can replace a worker."""
+
+    def command(self, names):
+        return [*super().command(names), "-W"]
+
+    def reload(self):
+        self.process.send_signal(signal.SIGUSR2)
+
+
 class Go(Subject):
     name = "Go"
+    why_no_reload = "it reads its table once: it would be started again"
     idle = 0
 
     def command(self, names):
@@ -231,6 +252,7 @@ class GoMended(Go):
 
 class Floor(Subject):
     name = "floor"
+    why_no_reload = "it has no table"
 
     def command(self, _names):
         return [self.world.bench.program("bench/floor-pump"), self.port, self.world.ports[0]]

@@ -1,8 +1,8 @@
 """A table of 100,000 names beside one of 1,000, and reloading under load."""
+import contextlib
 import http.client
 import json
 import os
-import signal
 import time
 
 import ingress
@@ -87,29 +87,51 @@ class Size:
 
 
 class Reload:
-    """Latency under load, before, during and after reloads that follow each other."""
+    """Latency under load, before, during and after reloads that follow each other: of all that can."""
 
-    EVERY = 0.1
+    EVERY, LONG_ENOUGH_MS = 0.1, 800  # a peer takes a while to read a large table
+    PEERS = (subjects.Nginx, subjects.HaproxyReloading)
 
     def round(self, bench, ms):
-        tables = bench.shared(Tables)
-        for names, subject in tables.by_names.items():
-            words = ingress.load_words(subject.world, subject, SHAPE, 0, ms)
-            with Client(words, subject.world.client_cpu(SHAPE.connections)) as client:
-                seen = {"before": client.ask(), "during": self._during(subject, client, ms), "after": client.ask()}
-            ingress.record(bench, f"reload {names}", subject, seen)
+        tables, world = bench.shared(Tables), bench.shared(ingress.Field).world
+        for names in (SMALL, LARGE):
+            peers = (kind for kind in self.PEERS if kind.name not in bench.missing)
+            for kind in bench.in_turn(subjects.Dispatcher, *peers):
+                if kind is subjects.Dispatcher:
+                    self._look(bench, names, tables.by_names[names], ms)
+                    continue
+                with contextlib.closing(kind(world, names)) as subject:
+                    self._look(bench, names, subject, ms)
+
+    def _look(self, bench, names, subject, ms):
+        ms = max(ms, self.LONG_ENOUGH_MS)
+        words = ingress.load_words(subject.world, subject, SHAPE, 0, ms, min(names, 65535), "reopen")
+        with Client(words, subject.world.client_cpu(SHAPE.connections)) as client:
+            seen = {"before": client.ask(), "during": self._during(subject, client, ms), "after": client.ask()}
+        ingress.record(bench, f"reload {names}", subject, seen)
 
     def _during(self, subject, client, ms):
         client.tell()
         for _ in range(max(1, int(ms / 1000 / self.EVERY))):
-            subject.process.send_signal(signal.SIGHUP)
+            subject.reload()
             time.sleep(self.EVERY)
         return client.hear()
 
     def rows(self, bench):
         for names in (SMALL, LARGE):
-            rounds = bench.of(f"reload {names}", subjects.OURS)
-            for when in ("before", "during", "after"):
-                yield Row(f"Dispatcher, reload under load, {names:,} names", f"p99 {when}", "us",
-                          [seen[when]["p99_us"] for seen in rounds], None,
-                          f"{median(s[when]['requests'] / s[when]['seconds'] for s in rounds):,.0f}/s")
+            group = f"Dispatcher, reload under load, {names:,} names"
+            for kind in (subjects.Dispatcher, *self.PEERS):
+                rounds = bench.of(f"reload {names}", kind.name)
+                for when in ("before", "during", "after"):
+                    yield Row(group, f"p99 {when}, {kind.name}", "us", [seen[when]["p99_us"] for seen in rounds], None,
+                              self._note([seen[when] for seen in rounds]) or bench.missing.get(kind.name, ""))
+            for kind in subjects.ALL:
+                if kind.why_no_reload and not kind.is_pool_alone:
+                    yield Row(group, f"p99 during, {kind.name}", "us", [], None, kind.why_no_reload)
+
+    def _note(self, rounds):
+        if not rounds:
+            return ""
+        reopened = sum(seen["reopened"] for seen in rounds)
+        return (f"{median(seen['requests'] / seen['seconds'] for seen in rounds):,.0f}/s" +
+                (f"; {reopened} connections were closed and opened again" if reopened else ""))

@@ -27,9 +27,10 @@ void buf_init_secret(struct buf *b, size_t cap) {
 #else
 #define KEEPS_SPARES true
 #endif
+#define SPARES 64 /* so many exchanges are often under way at once */
 
 static struct {
-    char *at[8];
+    char *at[SPARES];
     size_t n;
 } spares;
 
@@ -44,9 +45,12 @@ static void give_memory(char *memory, size_t size) {
         free(memory);
 }
 
-void buf_release(struct buf *b) {
-    if (!b->memory)
-        return;
+void buf_rest(void) {
+    while (spares.n > 0)
+        free(spares.at[--spares.n]);
+}
+
+void buf_give_back(struct buf *b) {
     if (b->is_secret)
         explicit_bzero(b->memory, b->size);
     give_memory(b->memory, b->size);
@@ -70,7 +74,7 @@ static int resize(struct buf *b, size_t size) {
     return 0;
 }
 
-char *buf_reserve(struct buf *b, size_t want, size_t *ret_room) {
+char *buf_make_room(struct buf *b, size_t want, size_t *ret_room) {
     size_t length = buf_length(b);
 
     if (length >= b->cap) {
@@ -97,10 +101,6 @@ char *buf_reserve(struct buf *b, size_t want, size_t *ret_room) {
     }
     *ret_room = MIN_OF(b->size - b->end, b->cap - length);
     return b->memory + b->end;
-}
-
-void buf_commit(struct buf *b, size_t n) {
-    b->end += n;
 }
 
 int buf_append(struct buf *b, struct slice bytes) {

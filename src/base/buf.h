@@ -22,8 +22,16 @@ void buf_init(struct buf *b, size_t cap);
 /* As buf_init, and every byte that ever stood in it is wiped before its memory is given back. */
 void buf_init_secret(struct buf *b, size_t cap);
 
+void buf_give_back(struct buf *b);
+
 /* Gives all memory back; the buffer stays usable and empty. */
-void buf_release(struct buf *b);
+static inline void buf_release(struct buf *b) {
+    if (b->memory)
+        buf_give_back(b);
+}
+
+/* Memory that is kept for the next buffer is given back. */
+void buf_rest(void);
 
 static inline size_t buf_length(const struct buf *b) {
     return b->end - b->start;
@@ -42,12 +50,24 @@ static inline size_t buf_room(const struct buf *b) {
     return b->cap - buf_length(b);
 }
 
+char *buf_make_room(struct buf *b, size_t want, size_t *ret_room);
+
 /*
  * Room for `want` more bytes, or for what the cap leaves (at least one): returns where to write and, in `*ret_room`,
  * how much fits. NULL with errno ENOBUFS at the cap, ENOMEM without memory. Follow with buf_commit.
  */
-char *buf_reserve(struct buf *b, size_t want, size_t *ret_room);
-void buf_commit(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t want, size_t *ret_room) {
+    size_t behind = b->size - b->end;
+
+    if (behind < want || buf_room(b) < behind || behind == 0)
+        return buf_make_room(b, want, ret_room);
+    *ret_room = behind;
+    return b->memory + b->end;
+}
+
+static inline void buf_commit(struct buf *b, size_t n) {
+    b->end += n;
+}
 
 /* 0, -ENOBUFS (beyond the cap: nothing is appended) or -ENOMEM. */
 int buf_append(struct buf *b, struct slice bytes);

@@ -49,10 +49,12 @@
 #define LIMIT_SECRET (16 * 1024)
 #define LIMIT_COMMAND_OUTPUT (64 * 1024) /* of a command that prints a secret: JSON may hold more than that */
 #define LIMIT_SECRET_LIFE (10000ULL * 366 * 24 * 3600000) /* ms: no expiry that can be written is further away */
+#define LIMIT_REGIONS 16384         /* of short secrets, in one keeper: 256 of up to 64 bytes fit into each */
 #define LIMIT_MASK_THREADS 128      /* beginnings of a secret that are followed in a text at once */
 #define LIMIT_ENTITY_DIGITS 8       /* of &#38; and &#x26; when a secret is looked for, zeros in front included */
 #define LIMIT_CA_FILE (4 * 1024 * 1024)
 #define LIMIT_IDLE_UPSTREAMS 64     /* warm connections kept for each (identity, credential) */
+#define LIMIT_WARM_UPSTREAMS 4096   /* in all; for one more the one that was used longest ago is closed */
 #define LIMIT_ADDRESSES 32          /* used of one name */
 
 /* What a lease can be told to spend. */
@@ -88,6 +90,7 @@
 #define LIMIT_WAYS 4096             /* to hosts without a credential, open at once for one workload */
 #define LIMIT_GATE_RULES 512
 #define LIMIT_CLIENT_HELLO (128 * 1024) /* RFC 8446 §4: as long as a handshake message of ours may be, and more than any is */
+#define LIMIT_CLIENT_HELLOS (4 * 1024 * 1024) /* of all that wait for their rest together, but for the first 4 KiB of each */
 #define LIMIT_PLACEHOLDER 256       /* as it is written, and as it is made */
 #define LIMIT_PREFIX 32             /* hexadecimal digits of a path that nobody guesses */
 #define LIMIT_SUGGESTED 10000       /* different requests that --learn and --suggest keep in mind */
@@ -264,9 +267,12 @@
 #define RESTART_DELAY 20            /* before a role that died at once is started again; then twice as long */
 #define RESTART_DELAY_MAX 2000
 #define RESTART_SETTLED 10000       /* one that lived so long died for another reason */
+#define SPARE_AFTER 50              /* from a loan until a relay for the next is started: its command has begun */
 #define TRIM_AFTER 5000             /* a keeper gives back what ended leases took, so long after the first of them */
+#define REST_AFTER 100              /* a role gives back what it needs while it works alone, so long after it has */
 #define TIMEOUT_AUDIT 1000          /* a lock, a pipe or a journal that is not free for a line */
 #define RETRY_AUDIT 1000            /* from one attempt to write the lines that wait to the next */
+#define GATHER_ACCOUNTS 2           /* accounts of a busy keeper wait for more, in the kernel, before they are heard */
 #define TIMEOUT_MAX (24 * 3600000)  /* of any setting */
 
 #define TIMEOUT_PROBE_SILENCE 90000 /* /probe/ws without a frame */
@@ -288,7 +294,7 @@
 #define TABLE_LOOK 60000            /* the table's file is read again after so long, changed or not */
 #define LOOP_LOOK 10000             /* so many pairings of one person in that time, and the browser keeps no cookie */
 #define LOOP_PAIRINGS 2
-#define TIMEOUT_WARM 60000          /* a connection to an instance that nobody uses */
+#define TIMEOUT_WARM 60000          /* a connection to an instance, or an upstream, that nobody uses */
 #define COOKIE_NAMES_LIFE 60000     /* what an instance calls its session's cookie; then it is asked again */
 #define TABLE_WAIT 100              /* for a table that another role has already */
 #define TALLY_EVERY 1000

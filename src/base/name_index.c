@@ -6,9 +6,20 @@
 
 #define ROWS_LEAST 64 /* a power of two, as they stay */
 
-/* FNV-1a from a seed, then mixed: neighbours in a row are chosen by chance, not by whoever chose the names. */
+static uint64_t fold(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* From a seed, then mixed: neighbours in a row are chosen by chance, not by whoever chose the names. */
 static uint64_t hash_of(const struct name_index *index, struct slice name) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ index->seed;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ index->seed ^ name.n, word;
+
+    for (; name.n >= sizeof(word); name = slice_from(name, sizeof(word))) {
+        memcpy(&word, name.p, sizeof(word));
+        hash = fold(hash ^ word, index->seed | 1);
+    }
 
     for (size_t i = 0; i < name.n; i++)
         hash = (hash ^ (unsigned char)name.p[i]) * UINT64_C(0x100000001b3);

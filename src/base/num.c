@@ -4,6 +4,8 @@
 
 #include "base/macros.h"
 
+#define SAFE_DIGITS 19 /* any number of so many fits into 64 bits */
+
 int num_parse(struct slice text, uint64_t max, uint64_t *ret) {
     uint64_t value = 0;
 
@@ -13,7 +15,7 @@ int num_parse(struct slice text, uint64_t max, uint64_t *ret) {
         unsigned digit = (unsigned char)text.p[i] - (unsigned)'0';
         if (digit > 9)
             return -EINVAL;
-        if (value > (UINT64_MAX - digit) / 10)
+        if (i >= SAFE_DIGITS && value > (UINT64_MAX - digit) / 10)
             return -ERANGE;
         value = value * 10 + digit;
     }

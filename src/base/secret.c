@@ -11,11 +11,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
-
-struct secret {
-    char *memory;
-    size_t n;
-};
+#include "base/secret_own.h"
 
 /* FD_CLOEXEC is the one flag memfd_secret knows (memfd_secret(2)); glibc 2.36 has no wrapper. */
 static int open_memfd_secret(void) {
@@ -24,13 +20,22 @@ static int open_memfd_secret(void) {
     return fd < 0 ? -errno : fd;
 }
 
-static int open_memory(bool *ret_is_secret) {
-    int fd = open_memfd_secret();
+int secret_memory_open(size_t n) {
+    _cleanup_close_ int fd = open_memfd_secret();
+
+    if (fd < 0)
+        return fd;
+    return ftruncate(fd, (off_t)n) < 0 ? -errno : fd_steal(&fd);
+}
+
+static int open_memory(size_t n, bool *ret_is_secret) {
+    _cleanup_close_ int fd = secret_memory_open(n);
 
     *ret_is_secret = fd >= 0;
-    if (fd < 0)
-        fd = memfd_create("credfd-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd < 0 ? -errno : fd;
+    if (fd >= 0)
+        return fd_steal(&fd);
+    fd = memfd_create("credfd-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 || ftruncate(fd, (off_t)n) < 0 ? -errno : fd_steal(&fd);
 }
 
 int secret_seal(struct slice bytes, int *ret_fd) {
@@ -40,11 +45,9 @@ int secret_seal(struct slice bytes, int *ret_fd) {
 
     if (bytes.n == 0 || bytes.n > LIMIT_SECRET)
         return -EINVAL;
-    fd = open_memory(&is_secret);
+    fd = open_memory(bytes.n, &is_secret);
     if (fd < 0)
         return fd;
-    if (ftruncate(fd, (off_t)bytes.n) < 0)
-        return -errno;
     memory = mmap(NULL, bytes.n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
@@ -85,7 +88,10 @@ int secret_open(int fd_given, struct secret **ret) {
 void secret_free(struct secret *s) {
     if (!s)
         return;
-    (void)munmap(s->memory, s->n);
+    if (s->region)
+        secret_vault_leave(s);
+    else
+        (void)munmap(s->memory, s->n);
     free(s);
 }
 

@@ -1,45 +1,40 @@
 #include "base/slice.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/macros.h"
 
-bool slice_equals_nocase(struct slice a, struct slice b) {
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (a.p[i] != b.p[i] && ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
-            return false;
-    return true;
+/* Eight bytes with `A` to `Z` made small: the high bit of each byte of `upper` says that it is one of these. */
+static uint64_t word_lower(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high_bits = ones * 0x80;
+    uint64_t low = word & ~high_bits;
+    uint64_t upper = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7F - 'Z')) & ~word & high_bits;
+
+    return word | upper >> 2;
 }
 
-bool slice_starts_with(struct slice s, struct slice prefix) {
-    return s.n >= prefix.n && slice_equals(slice_first(s, prefix.n), prefix);
+static bool are_words_equal_nocase(const char *a, const char *b) {
+    uint64_t left, right;
+
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return left == right || word_lower(left) == word_lower(right);
 }
 
-bool slice_ends_with(struct slice s, struct slice suffix) {
-    return s.n >= suffix.n && slice_equals(slice_from(s, s.n - suffix.n), suffix);
-}
+/* A word at a time; the last one begins where it ends with the text, and may cover bytes that were compared before. */
+bool bytes_equal_nocase(const char *a, const char *b, size_t n) {
+    const size_t word = sizeof(uint64_t);
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
-struct slice slice_trim(struct slice s) {
-    while (s.n > 0 && is_blank(s.p[0])) {
-        s.p++;
-        s.n--;
+    if (n < word) {
+        while (n > 0 && ascii_lower(a[n - 1]) == ascii_lower(b[n - 1]))
+            n--;
+        return n == 0;
     }
-    while (s.n > 0 && is_blank(s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
-struct slice slice_cut(struct slice *rest, char separator) {
-    size_t at = slice_index(*rest, separator);
-    struct slice head = slice_first(*rest, at);
-    *rest = at < rest->n ? slice_from(*rest, at + 1) : slice_of(NULL, 0);
-    return head;
+    for (size_t i = 0; i < n - word; i += word)
+        if (!are_words_equal_nocase(a + i, b + i))
+            return false;
+    return are_words_equal_nocase(a + n - word, b + n - word);
 }
 
 void free_pointer(void *pointer_to_pointer) {

@@ -85,6 +85,7 @@ enum weakened_defence {
     WEAKEN_HELLO,       /* a tunnel is TLS, to the host that was asked for */
     WEAKEN_PLACEHOLDER, /* a placeholder leaves to its own upstream, in the key's place */
     WEAKEN_SOCKET,      /* a WebSocket does not say the key */
+    WEAKEN_HELLOS,      /* what waits for the rest of a ClientHello is bounded for all together */
 };
 
 #ifdef CREDFD_WEAKEN

@@ -27,15 +27,20 @@ int account_open(struct account *a, const struct request_head *request) {
 }
 
 struct slice account_rule(const struct account *a, char text[static RULE_TEXT_MAX]) {
-    struct slice setting = refusal_text(a->refusal)->rule;
-    int n;
+    struct slice setting = refusal_text(a->refusal)->rule, method, path;
 
     if (setting.n > 0)
         return setting;
     if (!a->rule)
         return a->is_admitted ? SLICE("all") : SLICE_EMPTY;
-    n = snprintf(text, RULE_TEXT_MAX, "%s %s", a->rule->method, a->rule->path);
-    return slice_of(text, n > 0 ? MIN_OF((size_t)n, (size_t)RULE_TEXT_MAX - 1) : 0);
+    method = slice_of_string(a->rule->method);
+    path = slice_of_string(a->rule->path);
+    if (method.n + 1 + path.n > RULE_TEXT_MAX)
+        path = slice_first(path, RULE_TEXT_MAX - method.n - 1);
+    memcpy(text, method.p, method.n);
+    text[method.n] = ' ';
+    memcpy(text + method.n + 1, path.p, path.n);
+    return slice_of(text, method.n + 1 + path.n);
 }
 
 #define PATH_SHOWN 256

@@ -18,7 +18,7 @@ static int add(struct anchors **shelf, struct slice pem, struct anchors **ret) {
 
     if (!fresh)
         return -ENOMEM;
-    *fresh = (struct anchors){.shelf = shelf, .next = *shelf, .refs = 1, .pem = pem};
+    *fresh = (struct anchors){.next = *shelf, .refs = 1, .pem = pem};
     *shelf = fresh;
     *ret = fresh;
     return 0;
@@ -43,16 +43,25 @@ int anchors_get(struct anchors **shelf, int fd, struct anchors **ret) {
 }
 
 void anchors_unref(struct anchors *anchors) {
-    struct anchors **at;
+    if (anchors)
+        anchors->refs--;
+}
 
-    if (!anchors || --anchors->refs > 0)
-        return;
-    for (at = anchors->shelf; *at != anchors;)
-        at = &(*at)->next;
-    *at = anchors->next;
-    tls_context_free(anchors->context);
-    trust_unmap(&anchors->pem);
-    free(anchors);
+void anchors_trim(struct anchors **shelf) {
+    struct anchors **at = shelf;
+
+    while (*at) {
+        struct anchors *one = *at;
+
+        if (one->refs > 0) {
+            at = &one->next;
+            continue;
+        }
+        *at = one->next;
+        tls_context_free(one->context);
+        trust_unmap(&one->pem);
+        free(one);
+    }
 }
 
 int anchors_context(struct anchors *anchors, struct tls_context **ret) {

@@ -8,7 +8,7 @@
 #include "net/tls.h"
 
 struct anchors {
-    struct anchors **shelf, *next; /* NULL for the system's */
+    struct anchors *next; /* on its shelf */
     size_t refs;
     struct slice pem;      /* mapped; empty for none */
     const char *directory; /* of hashed certificates, or NULL */
@@ -21,8 +21,11 @@ struct anchors {
  */
 int anchors_get(struct anchors **shelf, int fd, struct anchors **ret);
 
-/* NULL is fine. */
+/* NULL is fine. Who trusts the same a moment later finds them as they were: they stay until anchors_trim. */
 void anchors_unref(struct anchors *anchors);
+
+/* Gives back those of the shelf that no credential needs any more. */
+void anchors_trim(struct anchors **shelf);
 
 /* The context, theirs. 0, -EINVAL (no certificate in the file) or -ENOMEM. */
 int anchors_context(struct anchors *anchors, struct tls_context **ret);

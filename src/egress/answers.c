@@ -24,17 +24,31 @@ static void metrics_quiet(void *owner) {
     broker_go_on(owner);
 }
 
+static struct holder *find_oldest(const struct broker *broker) {
+    struct holder *holder = broker->holders;
+
+    while (holder && holder->next)
+        holder = holder->next;
+    return holder;
+}
+
+static struct holder *find_newer(struct broker *broker, struct holder *holder) {
+    return holder->at == &broker->holders ? NULL : container_of(holder->at, struct holder, next);
+}
+
+/* Holders are in the order of their leases' numbers, the newest first: whoever asks for all goes through them once. */
 static bool next_lease(void *owner, uint32_t after, struct lease_info *ret) {
     struct broker *broker = owner;
-    struct lease_info info;
-    bool is_found = false;
+    struct holder *holder = broker->listed;
 
-    for (struct holder *holder = broker->holders; holder; holder = holder->next)
-        if (holder_find_lease(holder, after, &info) && (!is_found || info.number < ret->number)) {
-            *ret = info;
-            is_found = true;
+    if (!holder || holder->grants[0].number > after)
+        holder = find_oldest(broker);
+    for (; holder; holder = find_newer(broker, holder))
+        if (holder_find_lease(holder, after, ret)) {
+            broker->listed = holder;
+            return true;
         }
-    return is_found;
+    return false;
 }
 
 static int revoke_lease(void *owner, uint32_t number, pid_t by, uid_t by_uid) {

@@ -14,8 +14,9 @@ struct audit {
     struct audit_owner owner;
     struct audit_queue file, journal;
     struct timer retry;
-    bool is_blocked;             /* as the owner was told */
-    char line[LIMIT_AUDIT_LINE]; /* the one being made */
+    bool is_blocked;                  /* as the owner was told */
+    size_t n_noted;                   /* bytes of `lines` that are noted and not yet written */
+    char lines[2 * LIMIT_AUDIT_LINE]; /* and room for the one being made */
 };
 
 bool audit_is_blocked(const struct audit *audit) {
@@ -98,10 +99,33 @@ int audit_open(const struct audit_settings *settings, const struct audit_owner *
     audit->owner = *owner;
     audit->retry = (struct timer){.on_expiry = try_again};
     audit->is_blocked = false;
+    audit->n_noted = 0;
     audit_queue_init(&audit->file, file, settings->continues_on_error);
     audit_queue_init(&audit->journal, journal, settings->continues_on_error);
     *ret = audit;
     return 0;
+}
+
+static bool is_failing(const struct audit *audit) {
+    return audit->file.is_failing || audit->journal.is_failing;
+}
+
+static bool is_nowhere(const struct audit *audit) {
+    return !audit->file.target && !audit->journal.target;
+}
+
+static int write_lines(struct audit *audit, size_t n, bool is_spare) {
+    int file = audit_queue_put(&audit->file, audit->lines, n, is_spare);
+    int journal = audit_queue_put(&audit->journal, audit->lines, n, is_spare);
+
+    audit->n_noted = 0;
+    look_what_waits(audit);
+    return file < 0 ? file : journal;
+}
+
+void audit_flush(struct audit *audit) {
+    if (audit->n_noted > 0)
+        (void)write_lines(audit, audit->n_noted, false);
 }
 
 int audit_reopen(struct audit *audit, const struct audit_settings *settings, char **ret_error) {
@@ -112,6 +136,7 @@ int audit_reopen(struct audit *audit, const struct audit_settings *settings, cha
     r = open_targets(settings, &file, &journal, ret_error);
     if (r < 0)
         return r;
+    audit_flush(audit);
     audit_queue_move(&audit->file, file, settings->continues_on_error);
     audit_queue_move(&audit->journal, journal, settings->continues_on_error);
     try_again(&audit->retry);
@@ -121,30 +146,48 @@ int audit_reopen(struct audit *audit, const struct audit_settings *settings, cha
 void audit_close(struct audit *audit) {
     if (!audit)
         return;
+    audit_flush(audit);
     timer_cancel(&audit->retry);
     audit_queue_done(&audit->file);
     audit_queue_done(&audit->journal);
     free(audit);
 }
 
-static int write_line(struct audit *audit, size_t n, bool is_spare) {
-    int file = audit_queue_put(&audit->file, audit->line, n, is_spare);
-    int journal = audit_queue_put(&audit->journal, audit->line, n, is_spare);
-
-    look_what_waits(audit);
-    return file < 0 ? file : journal;
-}
-
-static bool is_nowhere(const struct audit *audit) {
-    return !audit->file.target && !audit->journal.target;
+/* Room for a line, behind those that are noted. */
+static char *line_begin(struct audit *audit) {
+    if (audit->n_noted > sizeof(audit->lines) - LIMIT_AUDIT_LINE)
+        audit_flush(audit);
+    return audit->lines + audit->n_noted;
 }
 
 int audit_exchange(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record) {
+    bool is_spare = record->refusal == REFUSAL_AUDIT;
+    char *line;
+
     if (is_nowhere(audit))
         return 0;
-    return write_line(audit, audit_line_exchange(audit->line, subject, record), record->refusal == REFUSAL_AUDIT);
+    if (is_spare)
+        audit_flush(audit); /* those noted before it are none */
+    line = line_begin(audit);
+    return write_lines(audit, audit->n_noted + audit_line_exchange(line, subject, record), is_spare);
+}
+
+void audit_note(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record) {
+    char *line;
+
+    if (is_failing(audit) || record->refusal == REFUSAL_AUDIT) {
+        (void)audit_exchange(audit, subject, record);
+    } else if (!is_nowhere(audit)) {
+        line = line_begin(audit);
+        audit->n_noted += audit_line_exchange(line, subject, record);
+    }
 }
 
 int audit_event(struct audit *audit, const struct audit_event *event) {
-    return is_nowhere(audit) ? 0 : write_line(audit, audit_line_event(audit->line, event), false);
+    char *line;
+
+    if (is_nowhere(audit))
+        return 0;
+    line = line_begin(audit);
+    return write_lines(audit, audit->n_noted + audit_line_event(line, event), false);
 }

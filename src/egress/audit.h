@@ -68,5 +68,13 @@ struct audit_event {
 int audit_exchange(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record);
 int audit_event(struct audit *audit, const struct audit_event *event);
 
+/*
+ * As audit_exchange, for one of many: while all goes well the line is only made, and is written with others, at the
+ * next call of any function here that writes or at audit_flush at the latest. Whoever notes flushes before the loop
+ * waits.
+ */
+void audit_note(struct audit *audit, const struct audit_subject *subject, const struct exchange_record *record);
+void audit_flush(struct audit *audit);
+
 /* Whether lines wait to be written. */
 bool audit_is_blocked(const struct audit *audit);

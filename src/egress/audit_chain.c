@@ -1,13 +1,13 @@
 #include "egress/audit_chain.h"
 
 #include <errno.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
+#include "egress/sha256.h"
 
 #define TAIL_FIRST 4096 /* most lines are shorter, and are found with one small read */
 
@@ -15,12 +15,9 @@ const char audit_chain_start[AUDIT_HASH + 1] = "00000000000000000000000000000000
 
 void audit_hash(struct slice line, char ret[static AUDIT_HASH]) {
     static const char digits[] = "0123456789abcdef";
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    SHA2_CTX context;
+    uint8_t digest[SHA256_SIZE];
 
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)line.p, line.n);
-    SHA256Final(digest, &context);
+    sha256_digest(line, digest);
     for (size_t i = 0; i < sizeof(digest); i++) {
         ret[2 * i] = digits[digest[i] >> 4];
         ret[2 * i + 1] = digits[digest[i] & 15];

@@ -25,9 +25,9 @@ struct exchange_record {
     uint64_t bytes_in;         /* of the request's content */
     uint64_t bytes_out;        /* of the response's */
     uint64_t duration_ms;
-    uint32_t masked;           /* places where the secret was overwritten in the response */
+    uint32_t masked;      /* places where the secret was overwritten in the response */
     bool is_admitted;     /* it was let go upstream */
-    enum refusal refusal;      /* why it failed on our side; REFUSAL_NONE for what the upstream answered in full */
+    enum refusal refusal; /* why it failed on our side; REFUSAL_NONE for what the upstream answered in full */
     enum connection_use connection;
 };
 

@@ -1,5 +1,5 @@
 /*
- * A file as the audit's target. Several supervisors may append to one file: each line is written under flock(2), after
+ * A file as the audit's target. Several supervisors may append to one file: lines are written under flock(2), after
  * a look whether the file is still the one of that name and still ends as we left it. The chain runs over whatever
  * stands there, whoever wrote it, and on over rotations, whoever makes them; but never over a place where what we wrote
  * was cut off.
@@ -151,31 +151,70 @@ static int find_tail(struct audit_file *file, off_t size, struct audit_patience 
     return 0;
 }
 
+/* Each follows the one before it, the first what the file ends with. `hash` is then the last line's. */
+static void chain(char *lines, size_t n, char hash[static AUDIT_HASH]) {
+    for (size_t at = 0; at < n;) {
+        size_t length = audit_line_length(lines + at, n - at);
+
+        audit_line_set_prev(lines + at, hash);
+        audit_hash(slice_of(lines + at, length - 1), hash);
+        at += length;
+    }
+}
+
 /*
- * Under the lock, at the end of the file. Of a line that did not fit nothing stays; where that cannot be undone (a file
- * with the append-only attribute), the next one finds it there and begins on a new line.
+ * Of lines that did not fit the whole ones stay, and nothing else; where that cannot be undone (a file with the
+ * append-only attribute), the next one finds it there and begins on a new line. How much of `lines` stands in the file.
  */
-static int append(struct audit_file *file, char *line, size_t n) {
-    struct iovec parts[] = {{(char[]){'\n'}, file->tail.is_cut}, {line, n}};
-    size_t whole = parts[0].iov_len + n;
+static size_t keep_whole_lines(struct audit_file *file, struct slice lines, size_t before, size_t written) {
+    const char *end = written > before ? memrchr(lines.p, '\n', written - before) : NULL;
+    size_t whole = end ? (size_t)(end - lines.p) + 1 : 0;
+    bool is_undone = ftruncate(file->fd, file->size + (off_t)(whole > 0 ? before + whole : 0)) == 0;
+
+    if (whole > 0 || !is_undone)
+        file->size = -1;
+    return whole;
+}
+
+/* Under the lock, at the end of the file. How much of `lines` was written, or -errno. */
+static ssize_t append(struct audit_file *file, char *lines, size_t n) {
+    struct iovec parts[] = {{(char[]){'\n'}, file->tail.is_cut}, {lines, n}};
+    size_t before = parts[0].iov_len;
+    char hash[AUDIT_HASH];
     ssize_t written;
     int r;
 
-    audit_line_set_prev(line, file->tail.hash);
+    memcpy(hash, file->tail.hash, AUDIT_HASH);
+    chain(lines, n, hash);
     do
         written = writev(file->fd, parts, ARRAY_LEN(parts));
     while (written < 0 && errno == EINTR);
-    if (written == (ssize_t)whole) {
-        audit_hash(slice_of(line, n - 1), file->tail.hash);
+    if (written == (ssize_t)(before + n)) {
+        memcpy(file->tail.hash, hash, AUDIT_HASH);
         file->tail.is_cut = file->tail.is_empty = file->is_lost = false;
         file->size += written;
-        return 0;
+        return (ssize_t)n;
     }
     r = written < 0 ? -errno : -ENOSPC;
     audit_forget_signal(-r);
-    if (written > 0 && ftruncate(file->fd, file->size) < 0)
-        file->size = -1;
-    return r;
+    n = written > 0 ? keep_whole_lines(file, slice_of(lines, n), before, (size_t)written) : 0;
+    return n > 0 ? (ssize_t)n : r;
+}
+
+/* As many of the lines as fit before the file is to be rotated; the first in any case. */
+static size_t fitting(const struct audit_file *file, off_t size, const char *lines, size_t n) {
+    size_t length = audit_line_length(lines, n);
+
+    if (file->rotate_bytes == 0)
+        return n;
+    while (length < n) {
+        size_t more = length + audit_line_length(lines + length, n - length);
+
+        if ((uint64_t)size + more > file->rotate_bytes)
+            break;
+        length = more;
+    }
+    return length;
 }
 
 /* The line goes into the file as it is if that cannot be moved: what is too large is better than what is not written. */
@@ -190,7 +229,8 @@ static bool rotate(struct audit_file *file) {
 }
 
 /* Under the lock. -ESTALE: the name means another file now. The end is looked at before it may be moved away. */
-static int append_if_current(struct audit_file *file, char *line, size_t n, struct audit_patience *patience) {
+static ssize_t append_if_current(struct audit_file *file, char *lines, size_t n, struct audit_patience *patience) {
+    size_t first = audit_line_length(lines, n);
     struct stat st;
     int r;
 
@@ -199,30 +239,30 @@ static int append_if_current(struct audit_file *file, char *line, size_t n, stru
     r = find_tail(file, st.st_size, patience);
     if (r < 0)
         return r;
-    if (file->rotate_bytes > 0 && st.st_size > 0 && (uint64_t)st.st_size + n > file->rotate_bytes && rotate(file))
+    if (file->rotate_bytes > 0 && st.st_size > 0 && (uint64_t)st.st_size + first > file->rotate_bytes && rotate(file))
         return -ESTALE;
-    return append(file, line, n);
+    return append(file, lines, fitting(file, st.st_size, lines, n));
 }
 
-static int lock_and_append(struct audit_file *file, char *line, size_t n, struct audit_patience *patience) {
-    int r = lock(file->fd, patience);
+static ssize_t lock_and_append(struct audit_file *file, char *lines, size_t n, struct audit_patience *patience) {
+    ssize_t r = lock(file->fd, patience);
 
     if (r < 0)
         return r;
-    r = append_if_current(file, line, n, patience);
+    r = append_if_current(file, lines, n, patience);
     unlock(file->fd);
     return r;
 }
 
-static int file_write(struct audit_target *target, char *line, size_t n, bool may_wait) {
+static ssize_t file_write(struct audit_target *target, char *lines, size_t n, bool may_wait) {
     struct audit_file *file = container_of(target, struct audit_file, target);
     struct audit_patience patience = audit_patience_begin(may_wait);
-    int r = lock_and_append(file, line, n, &patience);
+    ssize_t r = lock_and_append(file, lines, n, &patience);
 
     for (int tries = 1; r == -ESTALE && tries < TRIES; tries++) {
         r = open_anew(file);
         if (r == 0)
-            r = lock_and_append(file, line, n, &patience);
+            r = lock_and_append(file, lines, n, &patience);
     }
     return r;
 }

@@ -68,20 +68,21 @@ static struct entry entry_of(struct slice line) {
     return entry;
 }
 
-static int journal_write(struct audit_target *target, char *line, size_t n, bool may_wait) {
+static ssize_t journal_write(struct audit_target *target, char *lines, size_t n, bool may_wait) {
+    struct slice line = slice_of(lines, audit_line_length(lines, n));
     struct audit_journal *to = container_of(target, struct audit_journal, target);
     struct audit_patience patience = audit_patience_begin(may_wait);
     struct sockaddr_un address = journal;
-    struct entry entry = entry_of(slice_of(line, n));
+    struct entry entry = entry_of(line);
     struct msghdr message = {
         .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = entry.parts, .msg_iovlen = entry.n};
 
-    audit_line_set_prev(line, to->last);
+    audit_line_set_prev(lines, to->last);
     while (sendmsg(to->fd, &message, MSG_NOSIGNAL) < 0)
         if (errno != EINTR && (errno != EAGAIN || !audit_patience_wait(&patience)))
             return -errno;
-    audit_hash(slice_of(line, n - 1), to->last);
-    return 0;
+    audit_hash(slice_first(line, line.n - 1), to->last);
+    return (ssize_t)line.n;
 }
 
 static void journal_free(struct audit_target *target) {

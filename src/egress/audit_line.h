@@ -19,6 +19,11 @@ size_t audit_line_exchange(char line[static LIMIT_AUDIT_LINE], const struct audi
                            const struct exchange_record *record);
 size_t audit_line_event(char line[static LIMIT_AUDIT_LINE], const struct audit_event *event);
 
+/* Of the first of `lines`, each of which one of the two made. */
+static inline size_t audit_line_length(const char *lines, size_t n) {
+    return slice_index(slice_of(lines, n), '\n') + 1;
+}
+
 /* In a line that one of the two made. */
 void audit_line_set_prev(char *line, const char prev[static AUDIT_HASH]);
 

@@ -57,46 +57,68 @@ static void keep(struct audit_queue *queue, struct slice line, bool is_spare) {
     write_to_standard_error(line);
 }
 
-static int write_now(struct audit_queue *queue, char *line, size_t n) {
-    /* it had its chance to be in time: a target that fails does not hold up everything else once a line */
-    int r = queue->target->kind->write(queue->target, line, n, !queue->is_failing);
+/* Writes what it can of them, from the first on; `*ret_written` is how much that was. 0 for all, or -errno. */
+static int write_now(struct audit_queue *queue, char *lines, size_t n, size_t *ret_written) {
+    size_t written = 0;
+    ssize_t r = 0;
 
+    while (r >= 0 && written < n) {
+        char *next = lines + written;
+        size_t length = n - written;
+
+        /* a target that fails had its chance to be in time, and is tried with a little: it holds nobody else up */
+        if (queue->is_failing)
+            length = audit_line_length(next, length);
+        r = queue->target->kind->write(queue->target, next, length, !queue->is_failing);
+        written += r > 0 ? (size_t)r : 0;
+    }
     if (r < 0)
-        note_failure(queue, r);
-    return r;
+        note_failure(queue, (int)r);
+    *ret_written = written;
+    return r < 0 ? (int)r : 0;
 }
 
 int audit_queue_flush(struct audit_queue *queue) {
+    size_t written;
+    int r;
+
     if (!audit_queue_is_waiting(queue))
         return 0;
-    while (audit_queue_is_waiting(queue)) {
-        char *line = queue->waiting.memory + queue->waiting.start;
-        size_t n = slice_index(buf_slice(&queue->waiting), '\n') + 1;
-        int r = write_now(queue, line, n);
-
-        if (r < 0)
-            return r;
-        buf_consume(&queue->waiting, n);
-    }
+    r = write_now(queue, queue->waiting.memory + queue->waiting.start, buf_length(&queue->waiting), &written);
+    buf_consume(&queue->waiting, written);
+    if (r < 0)
+        return r;
     buf_release(&queue->waiting);
     note_success(queue);
     return 0;
 }
 
-int audit_queue_put(struct audit_queue *queue, char *line, size_t n, bool is_spare) {
+/* What was not written now: kept or lost, line by line. */
+static void put_aside(struct audit_queue *queue, struct slice lines, bool is_spare) {
+    while (lines.n > 0) {
+        size_t length = audit_line_length(lines.p, lines.n);
+
+        if (queue->continues_on_error)
+            queue->n_lost++;
+        else
+            keep(queue, slice_first(lines, length), is_spare);
+        lines = slice_from(lines, length);
+    }
+}
+
+int audit_queue_put(struct audit_queue *queue, char *lines, size_t n, bool is_spare) {
+    size_t written = 0;
     int r;
 
     if (!queue->target)
         return 0;
     r = audit_queue_flush(queue);
     if (r == 0)
-        r = write_now(queue, line, n);
+        r = write_now(queue, lines, n, &written);
     if (r == 0)
         note_success(queue);
-    else if (queue->continues_on_error)
-        queue->n_lost++;
     else
-        keep(queue, slice_of(line, n), is_spare);
+        put_aside(queue, slice_of(lines + written, n - written), is_spare);
     return r;
 }
 

@@ -24,10 +24,11 @@ void audit_queue_init(struct audit_queue *queue, struct audit_target *target, bo
 void audit_queue_move(struct audit_queue *queue, struct audit_target *target, bool continues_on_error);
 
 /*
- * `line` is one of audit_line.h; its `prev` is set. 0, or -errno when it is not written now. One that `is_spare` tells
- * only that a request was refused because lines wait: they do not take the room of others, and beyond it are counted.
+ * `lines` are one or more of audit_line.h; their `prev` is set. 0, or -errno when not all are written now. One that
+ * `is_spare` tells only that a request was refused because lines wait: they do not take the room of others, and beyond
+ * it are counted.
  */
-int audit_queue_put(struct audit_queue *queue, char *line, size_t n, bool is_spare);
+int audit_queue_put(struct audit_queue *queue, char *lines, size_t n, bool is_spare);
 
 /* Tries to write what waits. 0 when nothing waits any more, or -errno. */
 int audit_queue_flush(struct audit_queue *queue);

@@ -54,11 +54,12 @@ int audit_stream_write(int fd, struct slice bytes, bool may_wait, size_t *ret_wr
     return r;
 }
 
-static int stream_write(struct audit_target *target, char *line, size_t n, bool may_wait) {
+static ssize_t stream_write(struct audit_target *target, char *line, size_t n, bool may_wait) {
     struct audit_stream *stream = container_of(target, struct audit_stream, target);
     size_t written = 0;
     int r = 0;
 
+    n = audit_line_length(line, n);
     if (stream->is_cut)
         r = audit_stream_write(stream->fd, SLICE("\n"), may_wait, &written);
     if (r < 0)
@@ -69,7 +70,7 @@ static int stream_write(struct audit_target *target, char *line, size_t n, bool 
     stream->is_cut = written > 0 && written < n;
     if (written > 0)
         audit_hash(slice_of(line, MIN_OF(written, n - 1)), stream->last);
-    return r;
+    return r < 0 ? r : (ssize_t)n;
 }
 
 static void stream_free(struct audit_target *target) {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "egress/audit_line.h"
 
@@ -14,10 +15,11 @@ struct audit_target;
 
 struct audit_target_kind {
     /*
-     * `line` is one of audit_line.h, `n` bytes with its newline. 0, or -errno with nothing of it written that a reader
-     * could take for a line. Waits for TIMEOUT_AUDIT at most, and not at all unless `may_wait`.
+     * `lines` are one or more of audit_line.h, `n` bytes, each with its newline. Writes the first, and more where that
+     * costs no more. How many bytes of whole lines were written, or -errno with nothing written that a reader could take
+     * for a line. Waits for TIMEOUT_AUDIT at most, and not at all unless `may_wait`.
      */
-    int (*write)(struct audit_target *target, char *line, size_t n, bool may_wait);
+    ssize_t (*write)(struct audit_target *target, char *lines, size_t n, bool may_wait);
     void (*free)(struct audit_target *target);
 };
 

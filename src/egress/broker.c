@@ -16,7 +16,7 @@
 #include "egress/ways.h"
 
 static bool is_quiet(const struct broker *broker) {
-    if (!custody_is_quiet(broker) || !ways_is_quiet(broker) || broker->holders ||
+    if (!custody_is_quiet(broker) || !ways_is_quiet(broker) || broker->holders || broker->spare ||
         !metrics_server_is_quiet(broker->metrics_server))
         return false;
     for (size_t i = 0; i < broker->n_configured; i++)
@@ -60,6 +60,7 @@ static void go_on_starting(struct broker *broker) {
         return;
     }
     broker->is_ready = true;
+    spare_want(broker);
     broker->owner.ready(broker->owner.owner);
 }
 
@@ -83,9 +84,9 @@ void broker_fail(struct broker *broker, const char *error) {
     broker->is_told = true;
 }
 
-void broker_account(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record) {
+void broker_note(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record) {
     const struct credential *credential = entry->possession->credential;
-    struct lease_id id = {.pid = (uint32_t)getpid(), .number = entry->lease_number};
+    struct lease_id id = {.pid = broker->pid, .number = entry->lease_number};
     char authority[URI_AUTHORITY_MAX], id_text[LEASE_ID_MAX];
     struct audit_subject subject = {
         .lease = credential->name,
@@ -101,9 +102,14 @@ void broker_account(struct broker *broker, const struct stream_entry *entry, con
     metrics_exchange(&broker->metrics, entry->possession->label, record);
     if (entry->holder)
         grant_count(&entry->holder->grants[entry->door], record);
-    (void)audit_exchange(broker->audit, &subject, record); /* it says itself what it could not write */
+    audit_note(broker->audit, &subject, record);
     if (broker->owner.exchange)
         broker->owner.exchange(broker->owner.owner, credential->name, record);
+}
+
+void broker_account(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record) {
+    broker_note(broker, entry, record);
+    audit_flush(broker->audit); /* it says itself what it could not write */
 }
 
 static int start_feeds(struct broker *broker, char **ret_error) {
@@ -181,6 +187,7 @@ int broker_start(const struct settings *settings, const char *const *names, size
 
     if (!broker)
         return -ENOMEM;
+    broker->pid = (uint32_t)getpid();
     broker->settings = settings;
     broker->owner = *owner;
     broker->bundle = -EBADF;
@@ -199,6 +206,7 @@ void broker_stop(struct broker *broker) {
     broker->is_stopping = true;
     timer_set(&broker->stop_deadline, TIMEOUT_ROLE_STOP);
     answers_stop(broker);
+    spare_stop(broker);
     for (struct holder *holder = broker->holders; holder; holder = next) {
         next = holder->next; /* one whose relay has gone before is freed */
         holder_end(holder);
@@ -218,6 +226,7 @@ void broker_free(struct broker *broker) {
         possession_unref(broker->configured[i]);
     number_table_done(&broker->possessions);
     number_table_done(&broker->identities);
+    vault_done(broker);
     fd_close(&broker->bundle);
     metrics_server_free(broker->metrics_server);
     audit_close(broker->audit);

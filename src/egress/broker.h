@@ -90,6 +90,9 @@ void holder_end(struct holder *holder);
  */
 void holder_on_lost(struct holder *holder, void (*on_lost)(void *owner));
 
+/* Why the leases cannot be, as a line for a person, in `on_lost`; NULL where no more is known than that. */
+const char *holder_fault(const struct holder *holder);
+
 /* A key that came from elsewhere than the settings, and what it may be used for. */
 struct loan {
     /*

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/secret_vault.h"
 #include "egress/audit.h"
 #include "egress/broker.h"
 #include "egress/certificates.h"
@@ -30,18 +31,23 @@ struct possession {
     struct credential *lent;   /* the same, where it was lent: its own */
     struct secret_feed *feed;  /* of its secret, where it was not; never begun where another has the secret for both */
     struct possession *leader; /* that other one; NULL where there is none */
-    int sealed;                /* -EBADF before there is one, and once a loan is over */
+    int sealed;                /* -EBADF before there is one, once it lies at `place`, and once a loan is over */
+    struct secret_place place; /* of a loan's, in the keeper's regions: vault.c */
+    bool is_kept;              /* a keeper has said that it can use it */
+    struct holder *borrower;   /* of a loan, while it has one */
     uint64_t expires_at;       /* base/clock.h; 0: never */
     struct certificates *ca;   /* of its ca_file; NULL without one */
 };
 
 struct broker {
+    uint32_t pid; /* our own: half of each lease's id */
     const struct settings *settings;
     struct broker_owner owner;
     struct possession *configured[LIMIT_LEASES]; /* in the order of the names that it was started with */
     size_t n_configured;
     struct number_table possessions; /* all that the keeper is to know, by their numbers there */
     struct number_table identities;  /* holders, likewise */
+    struct number_table regions;     /* of the keeper's memory for secrets: vault.c */
     struct certificates *certificates;
     struct standing keeper, resolver;
     bool is_keeper_serving; /* it has been given everything */
@@ -52,8 +58,11 @@ struct broker {
     struct metrics_server *metrics_server;
     int bundle; /* of further certificates to trust, or -EBADF */
     struct stream_table streams;
-    struct ways *ways; /* to hosts without a credential (ways.c); NULL: there are none */
-    struct holder *holders;
+    struct ways *ways;      /* to hosts without a credential (ways.c); NULL: there are none */
+    struct holder *holders; /* the newest first */
+    struct holder *listed;  /* the one that somebody who lists them was told of last, or NULL */
+    struct holder *spare;   /* whose relay waits for the next loan (spare.c), or NULL */
+    struct timer spare_due;
     uint32_t n_leases; /* that were ever given out */
     struct timer stop_deadline;
     bool is_ready, is_stopping, is_late, is_told; /* is_told: the owner was told that it failed */
@@ -63,6 +72,9 @@ struct broker {
 
 /* How a line in the audit is written. */
 void broker_account(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record);
+
+/* The same for one of many: its line may be written with the next, at the next audit_flush at the latest. */
+void broker_note(struct broker *broker, const struct stream_entry *entry, const struct exchange_record *record);
 
 /* It cannot go on: tells its owner, once. */
 void broker_fail(struct broker *broker, const char *error);
@@ -121,6 +133,18 @@ void custody_send_secret(const struct possession *possession);
 void custody_send_blocked(struct broker *broker);
 void custody_send(struct broker *broker, const struct ipc_writer *w, int fd);
 
+/* vault.c: where the keeper has the keys of loans */
+
+/* The keeper's IPC_VAULT and IPC_KEPT. 0 or -EPROTO. */
+int vault_take(struct broker *broker, struct ipc_message *m);
+int vault_take_kept(struct broker *broker, struct ipc_message *m);
+
+/* To a keeper that was started again: the regions, the secrets that lie there, and that those were all. 0 or -errno. */
+int vault_send_regions(struct broker *broker);
+int vault_send_place(const struct possession *possession, uint64_t left_ms);
+int vault_send_end(struct broker *broker);
+void vault_done(struct broker *broker);
+
 /* holder.c */
 
 /* One of the workload's leases. */
@@ -139,7 +163,7 @@ struct grant {
 };
 
 struct holder {
-    struct holder *next;
+    struct holder *next, **at; /* of the broker's list; a spare is in none */
     struct broker *broker;
     struct child relay;
     char identity[LIMIT_IDENTITY + 1];
@@ -154,15 +178,38 @@ struct holder {
     bool is_told;   /* its owner knows that it is ready */
     bool is_ending; /* its owner has no use for it any more */
     bool is_gone;   /* its relay is */
+    char *fault;    /* why its lease cannot be; NULL while none is known */
     size_t n_grants;
     struct grant grants[]; /* by the numbers of their doors in the relay */
 };
+
+/* Its lease cannot be: its owner is told, and finds why in holder_fault. */
+void holder_fail(struct holder *holder, struct slice fault);
 
 /* Something has happened that its owner's `on_ready` may have waited for. */
 void holder_go_on(struct holder *holder);
 
 /* Takes it out of the broker's list. Its relay is gone. */
 void holder_free(struct holder *holder);
+
+/* A relay for one lease, which nobody holds yet. 0 with `*ret`, which is in no list; or -errno. */
+int holder_start_spare(struct broker *broker, struct holder **ret);
+
+/* spare.c */
+
+/* A loan was made, or may come: a relay for the next is started in a while, if this broker lends. */
+void spare_want(struct broker *broker);
+
+/* The caller's from now on; NULL when there is none. */
+struct holder *spare_take(struct broker *broker);
+
+/* A holder that came to nothing before it was anybody's, with a relay or without, or NULL. */
+void spare_give_back(struct broker *broker, struct holder *holder);
+
+/* Its relay has gone, and nobody had it. */
+void spare_gone(struct holder *holder);
+
+void spare_stop(struct broker *broker);
 
 /* dial.c: what a relay may say, for its permits; `owner` is the holder's struct child */
 int dial_take(void *owner, struct ipc_message *m);

@@ -31,6 +31,7 @@ void custody_send(struct broker *broker, const struct ipc_writer *w, int fd) {
         (void)channel_send(&broker->keeper.child.channel, w, fd);
 }
 
+/* One of many, while a command is busy: they are heard, and written, together. */
 static int on_exchange(void *owner, struct ipc_message *m) {
     struct broker *broker = broker_of(owner);
     struct exchange_record record;
@@ -39,13 +40,18 @@ static int on_exchange(void *owner, struct ipc_message *m) {
 
     if (record_decode(m, &stream, &record) < 0)
         return -EPROTO;
+    watch_gather(&broker->keeper.child.channel.watch, GATHER_ACCOUNTS);
     entry = stream_table_find(&broker->streams, stream);
     if (!entry)
         return 0;
     entry->n_told++;
     report_drop(entry);
-    broker_account(broker, entry, &record);
+    broker_note(broker, entry, &record);
     return 0;
+}
+
+static void all_heard(void *owner) {
+    audit_flush(broker_of(owner)->audit);
 }
 
 static int on_stream_ended(void *owner, struct ipc_message *m) {
@@ -96,10 +102,18 @@ static int on_exfiltration(void *owner, struct ipc_message *m) {
     return exfiltration_take(broker_of(owner), m);
 }
 
+static int on_vault(void *owner, struct ipc_message *m) {
+    return vault_take(broker_of(owner), m);
+}
+
+static int on_kept(void *owner, struct ipc_message *m) {
+    return vault_take_kept(broker_of(owner), m);
+}
+
 static const struct ipc_permit keeper_permits[] = {
     {IPC_HELLO, 1, standing_on_hello},      {IPC_LOG, 1, child_on_log}, {IPC_EXCHANGE, 1, on_exchange},
     {IPC_STREAM_ENDED, 1, on_stream_ended}, {IPC_SPENT, 1, on_spent},   {IPC_CLAIMED, 1, on_claimed},
-    {IPC_EXFILTRATION, 1, on_exfiltration},
+    {IPC_EXFILTRATION, 1, on_exfiltration}, {IPC_VAULT, 1, on_vault},   {IPC_KEPT, 1, on_kept},
 };
 static const struct ipc_permit resolver_permits[] = {{IPC_HELLO, 1, standing_on_hello}, {IPC_LOG, 1, child_on_log}};
 
@@ -117,12 +131,15 @@ static int send_ca(const struct possession *possession) {
 }
 
 static int send_secret(const struct possession *possession) {
-    struct ipc_writer w = ipc_begin(IPC_SECRET);
+    struct ipc_writer w;
     uint64_t left_ms = 0, now = clock_now_ms();
 
     if (possession->expires_at >
         0) /* 0 is for never: what has expired has a moment left, and nothing is served by it */
         left_ms = possession->expires_at > now ? possession->expires_at - now : 1;
+    if (possession->place.n > 0)
+        return vault_send_place(possession, left_ms);
+    w = ipc_begin(IPC_SECRET);
     ipc_put_u32(&w, possession->number);
     ipc_put_u64(&w, left_ms);
     return channel_send(&possession->broker->keeper.child.channel, &w, possession->sealed);
@@ -186,18 +203,38 @@ static int send_resolver(struct broker *broker) {
     return custody_introduce_resolver(broker, &broker->keeper.child.channel);
 }
 
-int custody_serve(struct broker *broker) {
-    struct ipc_writer w = timeouts_encode(&broker->settings->timeouts);
+static int send_those(struct broker *broker, bool have_place) {
     const struct possession *possession;
     size_t at = 0;
+    int r = 0;
+
+    while (r == 0 && (possession = number_table_each(&broker->possessions, &at)) != NULL)
+        if ((possession->place.n > 0) == have_place)
+            r = send_possession(possession);
+    return r;
+}
+
+/* First those that lie in the vault: only when they are claimed the keeper knows which room there is free. */
+static int send_possessions(struct broker *broker) {
+    int r = vault_send_regions(broker);
+
+    if (r == 0)
+        r = send_those(broker, true);
+    if (r == 0)
+        r = vault_send_end(broker);
+    return r == 0 ? send_those(broker, false) : r;
+}
+
+int custody_serve(struct broker *broker) {
+    struct ipc_writer w = timeouts_encode(&broker->settings->timeouts);
     int r = channel_send(&broker->keeper.child.channel, &w, -EBADF);
 
     if (r == 0)
         r = send_trust(broker);
     if (r == 0)
         r = send_resolver(broker);
-    while (r == 0 && (possession = number_table_each(&broker->possessions, &at)) != NULL)
-        r = send_possession(possession);
+    if (r == 0)
+        r = send_possessions(broker);
     if (r < 0)
         return r;
     broker->is_keeper_serving = true;
@@ -212,6 +249,7 @@ static void keeper_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
 
     standing->child.channel.max_queued = LIMIT_KEEPER_QUEUE;
+    standing->child.channel.on_heard = all_heard;
     if (!broker->is_ready) {
         broker_go_on(broker);
         return;

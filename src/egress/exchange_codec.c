@@ -21,16 +21,16 @@ static void put_fields(struct ipc_writer *w, const struct http_field *fields, si
 static void get_fields(struct ipc_message *m, struct http_fields *ret) {
     size_t n = ipc_get_u16(m);
 
-    ret->n = 0;
+    http_fields_clear(ret);
     if (n > LIMIT_FIELDS) {
         ipc_fail(m);
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        ret->at[i].name = ipc_get_bytes(m, LIMIT_FIELD_LINE);
-        ret->at[i].value = ipc_get_bytes(m, LIMIT_FIELD_LINE);
+        struct slice name = ipc_get_bytes(m, LIMIT_FIELD_LINE), value = ipc_get_bytes(m, LIMIT_FIELD_LINE);
+
+        http_fields_add(ret, name, value, http_name_of(name));
     }
-    ret->n = n;
 }
 
 static void put_framing(struct ipc_writer *w, struct http_framing framing) {
@@ -72,24 +72,21 @@ static bool is_target_part(struct slice text) {
 }
 
 /* What only the keeper may write. */
-static bool is_reserved(struct slice name) {
-    static const struct slice reserved[] = {
-        {"host", 4},
-        {"content-length", 14},
-        {"transfer-encoding", 17},
-        {"connection", 10},
-        {"expect", 6},
-        {"upgrade", 7},
-        {"te", 2},
-        {"trailer", 7},
-        {"keep-alive", 10},
-        {"proxy-connection", 16},
-    };
+static bool is_reserved(enum http_name name) {
+    static const uint64_t reserved =
+        HTTP_NAME_SET(HOST) | HTTP_NAME_SET(CONTENT_LENGTH) | HTTP_NAME_SET(TRANSFER_ENCODING) |
+        HTTP_NAME_SET(CONNECTION) | HTTP_NAME_SET(EXPECT) | HTTP_NAME_SET(UPGRADE) | HTTP_NAME_SET(TE) |
+        HTTP_NAME_SET(TRAILER) | HTTP_NAME_SET(KEEP_ALIVE) | HTTP_NAME_SET(PROXY_CONNECTION);
 
-    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-        if (!WEAKENED(FIELDS) && slice_equals_nocase(name, reserved[i]))
-            return true;
-    return false;
+    return !WEAKENED(FIELDS) && http_name_is_in(name, reserved);
+}
+
+/* The known names are tokens. */
+static bool is_sound_field(const struct http_field *field) {
+    enum http_name name = http_field_name(field);
+
+    return (http_name_is_known(name) || http_is_token(field->name)) && http_is_field_value(field->value) &&
+           !is_reserved(name);
 }
 
 /* S 9.3.8: TRACE would be answered with the key in it. S 9.3.6: CONNECT would turn its connection into a tunnel. */
@@ -106,8 +103,7 @@ static bool is_sound(const struct request_head *r, struct slice data, bool is_en
         slice_has(r->path, '?') || (r->query.n > 0 && !r->has_query))
         return false;
     for (size_t i = 0; i < r->n_fields; i++)
-        if (!http_is_token(r->fields[i].name) || !http_is_field_value(r->fields[i].value) ||
-            is_reserved(r->fields[i].name))
+        if (!is_sound_field(&r->fields[i]))
             return false;
     if (r->body.kind == HTTP_BODY_NONE)
         return data.n == 0 && is_end;

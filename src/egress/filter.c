@@ -20,10 +20,22 @@ static char *writable(struct client *client, struct slice part) {
     return part.n == 0 ? client->in.memory : client->in.memory + (part.p - client->in.memory);
 }
 
+/* Where they stand in what was received: one behind the other, whatever was taken out between them. */
+static struct slice all_fields(const struct http_fields *fields) {
+    const struct http_field *last = &fields->at[fields->n - 1];
+    struct slice end = last->value.n > 0 ? last->value : last->name;
+    const char *begin = fields->at[0].name.p;
+
+    return slice_of(begin, (size_t)(end.p + end.n - begin));
+}
+
+/* Nearly always there is nothing in any, and one look at them all tells that. */
 static uint64_t mask_fields(const struct filter *f, struct client *client) {
-    const struct http_fields *fields = &client->response.fields;
+    const struct http_fields *fields = &client->response->fields;
     uint64_t masked = 0;
 
+    if (fields->n == 0 || !mask_may_find(f->mask, all_fields(fields)))
+        return 0;
     for (size_t i = 0; i < fields->n; i++) {
         masked += mask_apply(f->mask, writable(client, fields->at[i].name), fields->at[i].name.n);
         masked += mask_apply(f->mask, writable(client, fields->at[i].value), fields->at[i].value.n);
@@ -33,9 +45,9 @@ static uint64_t mask_fields(const struct filter *f, struct client *client) {
 
 /* A session that the upstream opens for the key would outlive the lease in the workload's hands. */
 static void strip_cookies(struct filter *f, struct client *client) {
-    (void)http_fields_remove(&client->response.fields, SLICE("Set-Cookie"));
-    (void)http_fields_remove(&client->response.fields, SLICE("Set-Cookie2"));
-    f->event.response.n_fields = client->response.fields.n;
+    (void)http_fields_remove(&client->response->fields, HTTP_NAME_SET(SET_COOKIE));
+    (void)http_fields_remove(&client->response->fields, HTTP_NAME_SET(SET_COOKIE2));
+    f->event.response.n_fields = client->response->fields.n;
 }
 
 static bool is_head_alone(const struct upstream_event *event) {

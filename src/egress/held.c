@@ -146,25 +146,35 @@ static void warn_of_misfit(const struct held *held, const struct secret *secret)
     buf_release(&head);
 }
 
-int held_renew(struct held *held, int fd, uint64_t expires_in_ms) {
+/* Takes the secret over, even on failure. */
+static int begin_life(struct held *held, struct secret *secret, uint64_t expires_in_ms) {
     struct held_secret *fresh = calloc(1, sizeof(*fresh));
-    int r;
 
     if (!fresh) {
-        fd_close(&fd);
+        secret_free(secret);
         return -ENOMEM;
     }
     fresh->refs = 1;
+    fresh->secret = secret;
     fresh->expires_at = expires_in_ms > 0 ? clock_now_ms() + expires_in_ms : 0;
-    r = secret_open(fd, &fresh->secret);
-    if (r < 0) {
-        secret_unref(fresh);
-        return r;
-    }
     warn_of_misfit(held, fresh->secret);
     succeed(fresh, held->current);
     held->current = fresh;
     return 0;
+}
+
+int held_renew(struct held *held, int fd, uint64_t expires_in_ms) {
+    struct secret *secret;
+    int r = secret_gather(fd, &secret);
+
+    return r < 0 ? r : begin_life(held, secret, expires_in_ms);
+}
+
+int held_claim(struct held *held, struct secret_place place, uint64_t expires_in_ms) {
+    struct secret *secret;
+    int r = secret_claim(place, &secret);
+
+    return r < 0 ? r : begin_life(held, secret, expires_in_ms);
 }
 
 struct held_secret *held_use(struct held *held) {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/secret.h"
+#include "base/secret_vault.h"
 #include "egress/anchors.h"
 #include "egress/mask.h"
 #include "egress/settings.h"
@@ -43,6 +43,9 @@ int held_define(struct held *held, struct credential *credential);
  * cannot stand where it is to be put is taken all the same, and said so in the log.
  */
 int held_renew(struct held *held, int fd, uint64_t expires_in_ms);
+
+/* Likewise, with a secret that the keeper before had there. */
+int held_claim(struct held *held, struct secret_place place, uint64_t expires_in_ms);
 
 /*
  * An exchange begins, and is over: in between the definition and the secret that it got stay where they are. NULL

@@ -24,14 +24,38 @@
 static const char could_not_start[] = "the relay could not be started";
 
 void holder_free(struct holder *holder) {
-    for (struct holder **at = &holder->broker->holders; *at; at = &(*at)->next)
-        if (*at == holder) {
-            *at = holder->next;
-            break;
-        }
-    for (size_t i = 0; i < holder->n_grants; i++)
-        possession_unref(holder->grants[i].possession);
+    if (holder->broker->listed == holder)
+        holder->broker->listed = NULL;
+    if (holder->at)
+        *holder->at = holder->next;
+    if (holder->at && holder->next)
+        holder->next->at = holder->at;
+    for (size_t i = 0; i < holder->n_grants; i++) {
+        struct possession *possession = holder->grants[i].possession;
+
+        if (possession->borrower == holder)
+            possession->borrower = NULL;
+        possession_unref(possession);
+    }
+    free(holder->fault);
     free(holder);
+}
+
+static void enter_list(struct holder *holder) {
+    struct broker *broker = holder->broker;
+
+    holder->next = broker->holders;
+    holder->at = &broker->holders;
+    if (holder->next)
+        holder->next->at = &holder->next;
+    broker->holders = holder;
+}
+
+/* A lent key that the keeper has not said that it holds is not there yet. */
+static bool has_key(const struct holder *holder) {
+    const struct possession *possession = holder->n_grants > 0 ? holder->grants[0].possession : NULL;
+
+    return !possession || !possession->lent || possession->is_kept;
 }
 
 /* Nobody can use its leases any more: the keeper forgets them, and what was lent. */
@@ -55,7 +79,7 @@ static void leave(struct holder *holder, const char *cause) {
 void holder_go_on(struct holder *holder) {
     bool is_ready = holder->relay.is_ready && holder->is_open;
 
-    if (!is_ready || holder->is_told || holder->is_ending || holder->is_gone)
+    if (!is_ready || holder->is_told || holder->is_ending || holder->is_gone || holder->fault || !has_key(holder))
         return;
     if (holder->doors && holder->doors->has_proxy && !holder->doors->bundle)
         return; /* its relay has not made its authority yet */
@@ -63,12 +87,21 @@ void holder_go_on(struct holder *holder) {
     holder->on_ready(holder->owner);
 }
 
+/* Its relay was a spare: it has nothing new to say, but its owner is to hear of it as of any other. */
+static void spare_heard(void *owner) {
+    struct child *child = owner;
+
+    child->channel.on_heard = NULL;
+    holder_go_on(child->owner);
+}
+
 static int on_relay_hello(void *owner, struct ipc_message *m) {
     struct child *child = owner;
+    struct holder *holder = child->owner;
     int r = child_on_hello(owner, m);
 
-    if (r == 0)
-        holder_go_on(child->owner);
+    if (r == 0 && holder != holder->broker->spare)
+        holder_go_on(holder);
     return r;
 }
 
@@ -127,6 +160,10 @@ static void relay_exited(struct child *child, int wait_status) {
     struct holder *holder = child->owner;
     struct broker *broker = holder->broker;
 
+    if (holder == broker->spare) {
+        spare_gone(holder);
+        return;
+    }
     if (!holder->is_ending) {
         relay_lost(holder, child->is_ready, wait_status);
         return;
@@ -186,10 +223,18 @@ static int open_lease_doors(struct holder *holder, int *ret_ends) {
     return r;
 }
 
-/* Takes over a reference to each of the possessions, even on failure. */
-static int holder_new(struct broker *broker, const char *identity, struct possession *const *possessions, size_t n,
-                      struct holder **ret) {
+static struct holder *holder_blank(struct broker *broker, size_t n) {
     struct holder *holder = calloc(1, sizeof(*holder) + n * sizeof(holder->grants[0]));
+
+    if (!holder)
+        return NULL;
+    holder->broker = broker;
+    return holder;
+}
+
+/* Takes over a reference to each of the possessions, even on failure. `holder` may be NULL: there was no memory. */
+static int holder_fill(struct holder *holder, struct broker *broker, const char *identity,
+                       struct possession *const *possessions, size_t n) {
     int r = holder ? number_table_give(&broker->identities, holder, &holder->identity_number) : -ENOMEM;
 
     if (r < 0) {
@@ -197,36 +242,55 @@ static int holder_new(struct broker *broker, const char *identity, struct posses
             possession_take_back(possessions[i]);
             possession_unref(possessions[i]);
         }
-        free(holder);
         return r;
     }
-    holder->broker = broker;
     memcpy(holder->identity, identity, strlen(identity) + 1);
     for (; holder->n_grants < n; holder->n_grants++)
         holder->grants[holder->n_grants].possession = possessions[holder->n_grants];
-    *ret = holder;
     return 0;
 }
 
-/* Starts its relay. On failure the holder is freed, now or when the relay has gone. */
-static int holder_start(struct holder *holder, int *ret_ends) {
-    struct broker *broker = holder->broker;
+static int start_relay(struct holder *holder) {
     const struct relay_kind *kind = kind_for(holder->doors);
-    int r = child_start(&holder->relay, kind->program, NULL, kind->permits, kind->n_permits, 1, relay_exited, holder);
+    int r;
+
+    holder->is_open = kind == &plain_relay;
+    r = child_start(&holder->relay, kind->program, NULL, kind->permits, kind->n_permits, 1, relay_exited, holder);
+    holder->relay.is_known_by_channel = r == 0;
+    return r;
+}
+
+/* Starts its relay, if it has none. On failure the holder is freed, now or when the relay has gone. */
+static int holder_start(struct holder *holder, int *ret_ends) {
+    int r = child_is_running(&holder->relay) ? 0 : start_relay(holder);
 
     if (r < 0) {
         leave(holder, could_not_start);
         holder_free(holder);
         return r;
     }
-    holder->is_open = kind == &plain_relay;
-    holder->next = broker->holders;
-    broker->holders = holder;
+    enter_list(holder);
     r = open_lease_doors(holder, ret_ends);
-    if (r < 0)
+    if (r < 0) {
         holder_end(holder);
+        return r;
+    }
+    holder_number_leases(holder);
+    if (holder->relay.is_ready) {
+        holder->relay.channel.on_heard = spare_heard;
+        watch_again(&holder->relay.channel.watch);
+    }
+    return 0;
+}
+
+int holder_start_spare(struct broker *broker, struct holder **ret) {
+    struct holder *holder = holder_blank(broker, 1);
+    int r = holder ? start_relay(holder) : -ENOMEM;
+
+    if (r < 0)
+        free(holder);
     else
-        holder_number_leases(holder);
+        *ret = holder;
     return r;
 }
 
@@ -243,9 +307,12 @@ int broker_grant(struct broker *broker, const char *identity, struct doors *door
         return -EINVAL;
     for (size_t i = 0; i < broker->n_configured; i++)
         (void)possession_ref(broker->configured[i]);
-    r = holder_new(broker, identity, broker->configured, broker->n_configured, &holder);
-    if (r < 0)
+    holder = holder_blank(broker, broker->n_configured);
+    r = holder_fill(holder, broker, identity, broker->configured, broker->n_configured);
+    if (r < 0) {
+        free(holder);
         return r;
+    }
     holder->doors = doors;
     holder->on_ready = on_ready;
     holder->owner = owner;
@@ -253,6 +320,13 @@ int broker_grant(struct broker *broker, const char *identity, struct doors *door
     if (r == 0)
         *ret = holder;
     return r;
+}
+
+/* The spare, when there is one. NULL without memory. */
+static struct holder *holder_for_loan(struct broker *broker) {
+    struct holder *spare = spare_take(broker);
+
+    return spare ? spare : holder_blank(broker, 1);
 }
 
 int broker_lend(struct broker *broker, const struct loan *loan, const char *identity, void (*on_ready)(void *owner),
@@ -268,12 +342,17 @@ int broker_lend(struct broker *broker, const struct loan *loan, const char *iden
     r = possession_lend(broker, loan, &possession);
     if (r < 0)
         return r;
-    r = holder_new(broker, identity, &possession, 1, &holder);
-    if (r < 0)
+    holder = holder_for_loan(broker);
+    r = holder_fill(holder, broker, identity, &possession, 1);
+    if (r < 0) {
+        spare_give_back(broker, holder);
         return r;
+    }
+    possession->borrower = holder;
     holder->on_ready = on_ready;
     holder->owner = owner;
     r = holder_start(holder, ret_end);
+    spare_want(broker);
     if (r == 0)
         *ret = holder;
     return r;
@@ -281,6 +360,21 @@ int broker_lend(struct broker *broker, const struct loan *loan, const char *iden
 
 void holder_on_lost(struct holder *holder, void (*on_lost)(void *owner)) {
     holder->on_lost = on_lost;
+}
+
+const char *holder_fault(const struct holder *holder) {
+    return holder->fault;
+}
+
+/* Its relay goes when its owner ends it, as he has to. */
+void holder_fail(struct holder *holder, struct slice fault) {
+    if (holder->is_ending || holder->is_gone || holder->fault)
+        return;
+    holder->fault = strndup(fault.p, fault.n);
+    if (holder->on_lost)
+        holder->on_lost(holder->owner);
+    else if (!holder->is_told)
+        broker_fail(holder->broker, holder->fault ? holder->fault : could_not_start);
 }
 
 /* What was lent is taken back at once: its requests are cut, whether or not the relay goes soon. */

@@ -54,9 +54,14 @@ const char *inject_check(const struct credential *credential, const struct reque
     return fault;
 }
 
-static bool is_one_of(struct slice name, const struct slice *names, size_t n_names) {
+/* Those of a set that a field has, or would have to a server that makes one byte of all that are no letters or digits. */
+static bool is_one_of(const struct http_field *field, uint64_t set, const struct slice *names, size_t n_names) {
+    enum http_name name = http_field_name(field);
+
+    if (name != HTTP_NAME_ODD)
+        return http_name_is_in(name, set);
     for (size_t i = 0; i < n_names; i++)
-        if (field_is_alias(name, names[i]))
+        if (field_is_alias(field->name, names[i]))
             return true;
     return false;
 }
@@ -66,7 +71,7 @@ static bool is_one_of(struct slice name, const struct slice *names, size_t n_nam
  * make the key's owner act for somebody else. What overrides method or path would go around the rules. What frames is
  * written here, under every name that CGI makes equal.
  */
-static bool is_forbidden(struct slice name) {
+static bool is_forbidden(const struct http_field *field) {
     /* clang-format off */
     static const struct slice names[] = {
         SLICE("Authorization"), SLICE("Proxy-Authorization"), SLICE("Cookie"), SLICE("X-Api-Key"), SLICE("Api-Key"),
@@ -79,9 +84,21 @@ static bool is_forbidden(struct slice name) {
         SLICE("Host"), SLICE("Content-Length"), SLICE("Transfer-Encoding"), SLICE("Connection"), SLICE("Keep-Alive"),
         SLICE("Expect"), SLICE("Upgrade"), SLICE("Trailer"),
     };
+    static const uint64_t set =
+        HTTP_NAME_SET(AUTHORIZATION) | HTTP_NAME_SET(PROXY_AUTHORIZATION) | HTTP_NAME_SET(COOKIE) |
+        HTTP_NAME_SET(X_API_KEY) | HTTP_NAME_SET(API_KEY) | HTTP_NAME_SET(APIKEY) | HTTP_NAME_SET(X_AUTH_TOKEN) |
+        HTTP_NAME_SET(X_ACCESS_TOKEN) | HTTP_NAME_SET(X_TOKEN) | HTTP_NAME_SET(PRIVATE_TOKEN) |
+        HTTP_NAME_SET(X_VAULT_TOKEN) | HTTP_NAME_SET(X_GOOG_API_KEY) | HTTP_NAME_SET(X_AMZ_SECURITY_TOKEN) |
+
+        HTTP_NAME_SET(X_HTTP_METHOD_OVERRIDE) | HTTP_NAME_SET(X_HTTP_METHOD) | HTTP_NAME_SET(X_METHOD_OVERRIDE) |
+        HTTP_NAME_SET(X_ORIGINAL_URL) | HTTP_NAME_SET(X_REWRITE_URL) |
+
+        HTTP_NAME_SET(HOST) | HTTP_NAME_SET(CONTENT_LENGTH) | HTTP_NAME_SET(TRANSFER_ENCODING) |
+        HTTP_NAME_SET(CONNECTION) | HTTP_NAME_SET(KEEP_ALIVE) | HTTP_NAME_SET(EXPECT) | HTTP_NAME_SET(UPGRADE) |
+        HTTP_NAME_SET(TRAILER);
     /* clang-format on */
 
-    return is_one_of(name, names, ARRAY_LEN(names));
+    return is_one_of(field, set, names, ARRAY_LEN(names));
 }
 
 static bool has_word(struct slice text, struct slice word) {
@@ -99,26 +116,26 @@ static bool has_word(struct slice text, struct slice word) {
 static bool is_hiding(const struct http_field *field) {
     static const struct slice names[] = {SLICE("Accept-Encoding"), SLICE("Range"), SLICE("If-Range"),
                                          SLICE("Request-Range"),   SLICE("A-IM"),  SLICE("Accept-Charset")};
+    static const uint64_t set = HTTP_NAME_SET(ACCEPT_ENCODING) | HTTP_NAME_SET(RANGE) | HTTP_NAME_SET(IF_RANGE) |
+                                HTTP_NAME_SET(REQUEST_RANGE) | HTTP_NAME_SET(A_IM) | HTTP_NAME_SET(ACCEPT_CHARSET);
 
     if (WEAKENED(HIDING))
         return false;
-    return is_one_of(field->name, names, ARRAY_LEN(names)) ||
-           (field_is_alias(field->name, SLICE("Accept")) && has_word(field->value, SLICE("charset")));
+    return is_one_of(field, set, names, ARRAY_LEN(names)) ||
+           (is_one_of(field, HTTP_NAME_SET(ACCEPT), &SLICE("Accept"), 1) && has_word(field->value, SLICE("charset")));
 }
 
 static bool is_stripped(const struct credential *credential, const struct http_field *field) {
-    struct slice name = field->name;
-
     /* they change frames: what is compressed cannot be masked */
-    if (field_is_alias(name, SLICE("Sec-WebSocket-Extensions")))
+    if (is_one_of(field, HTTP_NAME_SET(SEC_WEBSOCKET_EXTENSIONS), &SLICE("Sec-WebSocket-Extensions"), 1))
         return true;
     if (WEAKENED(FIELDS))
         return false;
-    if (is_forbidden(name) || (is_hiding(field) && !credential->is_mask_off))
+    if (is_forbidden(field) || (is_hiding(field) && !credential->is_mask_off))
         return true;
     for (size_t i = 0; i < credential->n_inject; i++)
         if (credential->inject[i].kind == INJECT_HEADER &&
-            field_is_alias(name, slice_of_string(credential->inject[i].name)))
+            field_is_alias(field->name, slice_of_string(credential->inject[i].name)))
             return true;
     return false;
 }
@@ -263,15 +280,29 @@ static int append_framing(struct buf *to, const struct request_head *request) {
     return r;
 }
 
+/* Those that may stay, as many at once as stand beside each other. */
+static int append_given_fields(struct buf *to, const struct credential *credential,
+                               const struct request_head *request) {
+    size_t begin = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < request->n_fields; i++) {
+        if (!is_stripped(credential, &request->fields[i]))
+            continue;
+        r = http_write_fields(to, request->fields + begin, i - begin);
+        begin = i + 1;
+    }
+    return r == 0 ? http_write_fields(to, request->fields + begin, request->n_fields - begin) : r;
+}
+
 static int append_head(struct buf *to, const struct credential *credential, struct slice secret,
                        const struct request_head *request) {
     int r = append_request_line(to, credential, secret, request);
 
     if (r == 0)
         r = append_host(to, &credential->authority);
-    for (size_t i = 0; r == 0 && i < request->n_fields; i++)
-        if (!is_stripped(credential, &request->fields[i]))
-            r = http_write_field(to, request->fields[i].name, request->fields[i].value);
+    if (r == 0)
+        r = append_given_fields(to, credential, request);
     if (r == 0)
         r = append_secret_fields(to, credential, secret);
     if (r == 0 && !credential->is_mask_off && !WEAKENED(HIDING))

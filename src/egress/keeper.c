@@ -73,6 +73,22 @@ static int on_credential(void *owner, struct ipc_message *m) {
     return r;
 }
 
+/* Whoever has lent it, or asked for it, is to know whether it can be used. */
+static void tell_kept(uint32_t id, const struct held *held, int error) {
+    struct secret_place place = error == 0 ? secret_place(held->current->secret) : (struct secret_place){0};
+    struct ipc_writer w;
+
+    if (error < 0)
+        log_error("credential %s: the secret that came cannot be used: %s", held->credential->name, strerror(-error));
+    w = ipc_begin(IPC_KEPT);
+    ipc_put_u32(&w, id);
+    ipc_put_u32(&w, place.region);
+    ipc_put_u16(&w, place.slot);
+    ipc_put_u16(&w, place.n);
+    ipc_put_u32(&w, (uint32_t)-error);
+    role_send(&w, -EBADF);
+}
+
 /* One that cannot be held is one credential's misfortune: its requests are answered 503. */
 static int on_secret(void *owner, struct ipc_message *m) {
     uint32_t id;
@@ -85,8 +101,47 @@ static int on_secret(void *owner, struct ipc_message *m) {
     if (ipc_end(m) < 0 || !held)
         return -EPROTO;
     r = held_renew(held, fd_steal(&fd), expires_in_ms);
+    tell_kept(id, held, r);
+    return 0;
+}
+
+static int on_secret_place(void *owner, struct ipc_message *m) {
+    uint32_t id;
+    struct held *held = get_held(m, &id);
+    uint64_t expires_in_ms = ipc_get_u64(m);
+    struct secret_place place = {.region = ipc_get_u32(m)};
+
+    (void)owner;
+    place.slot = ipc_get_u16(m);
+    place.n = ipc_get_u16(m);
+    if (ipc_end(m) < 0 || !held)
+        return -EPROTO;
+    tell_kept(id, held, held_claim(held, place, expires_in_ms));
+    return 0;
+}
+
+static void tell_region(uint32_t region, int fd) {
+    struct ipc_writer w = ipc_begin(IPC_VAULT);
+
+    ipc_put_u32(&w, region);
+    role_send(&w, fd);
+}
+
+/* Of the keeper before: what it had, and what nobody has of it any more. */
+static int on_vault(void *owner, struct ipc_message *m) {
+    uint32_t region = ipc_get_u32(m);
+    _cleanup_close_ int fd = ipc_has_fd(m) ? ipc_get_fd(m) : -EBADF;
+    int r = 0;
+
+    (void)owner;
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    if (fd < 0)
+        secret_vault_settle();
+    else
+        r = secret_vault_adopt(region, fd_steal(&fd));
     if (r < 0)
-        log_error("credential %s: the secret that came cannot be used: %s", held->credential->name, strerror(-r));
+        log_error("keys that were held before cannot be held again: %s", strerror(-r));
     return 0;
 }
 
@@ -104,6 +159,7 @@ static int on_ca_file(void *owner, struct ipc_message *m) {
 /* What a thousand leases took lies between what others still have: it stays ours until it is given back so. */
 static void trim(struct timer *timer) {
     (void)timer;
+    anchors_trim(&anchors_shelf);
     (void)malloc_trim(0);
 }
 
@@ -314,6 +370,8 @@ static const struct ipc_permit permits[] = {
     {IPC_TIMEOUTS, 1, on_timeouts},
     {IPC_CREDENTIAL, 1, on_credential},
     {IPC_SECRET, 1, on_secret},
+    {IPC_SECRET_PLACE, 1, on_secret_place},
+    {IPC_VAULT, 1, on_vault},
     {IPC_CA_FILE, 1, on_ca_file},
     {IPC_RESOLVER, 1, on_resolver},
     {IPC_GRANT, 1, on_grant},
@@ -341,5 +399,6 @@ int main(int argc, char **argv) {
 
     system_anchors.directory = readable[0];
     trimming.on_expiry = trim;
+    secret_vault_tell(tell_region);
     return role_main(&keeper);
 }

@@ -22,7 +22,7 @@ static char scratch[LIMIT_READ];
 
 /* The upstream agreed to what nobody asked for: frames that cannot be read could not be masked. */
 static bool has_extension(const struct client *client) {
-    return http_fields_find(&client->response.fields, SLICE("Sec-WebSocket-Extensions"), 0, NULL) != NULL;
+    return http_fields_find(&client->response->fields, HTTP_NAME_SEC_WEBSOCKET_EXTENSIONS, 0, NULL) != NULL;
 }
 
 int keeper_socket_check(struct client *client) {

@@ -88,6 +88,11 @@ size_t mask_apply(const struct mask *mask, char *bytes, size_t n) {
     return progress.found;
 }
 
+/* A form that ends where its text ends is seen too: what stands behind that only adds to what may begin there. */
+bool mask_may_find(const struct mask *mask, struct slice texts) {
+    return mask_scan_find(&mask->matcher.scan, texts.p, texts.n, 0) < texts.n;
+}
+
 void mask_stream_init(struct mask_stream *s, const struct mask *mask) {
     *s = (struct mask_stream){.mask = mask};
     /* what was held back and is ready now, and behind it what is held back of a new piece */

@@ -38,6 +38,12 @@ void mask_free_pointer(struct mask **mask);
 size_t mask_apply(const struct mask *mask, char *bytes, size_t n);
 
 /*
+ * A quick look at texts that stand beside each other in memory: false when mask_apply would find nothing in any of them.
+ * It may say yes too often.
+ */
+bool mask_may_find(const struct mask *mask, struct slice texts);
+
+/*
  * Masks one text that comes in pieces; what comes out is the same however it was cut. Held back is what may be the
  * beginning of a form by what kind of bytes it is made of, whether or not it is one: at most as much as the longest
  * form has, and nothing behind a control byte (behind a quote, a blank or a bracket neither, with a secret that has

@@ -19,6 +19,32 @@ static size_t room_for(size_t n_forms) {
     return 2 * (LIMIT_MASK_THREADS + YOUNG_THREADS * n_forms + n_forms) + GHOSTS;
 }
 
+/* One text is read at a time, whoever's: room for the matcher with the most forms is room for all. */
+static struct {
+    struct thread *now, *next;
+    size_t n_forms;
+} room;
+
+static bool make_room(size_t n_forms) {
+    struct thread *now, *next;
+
+    if (room.now && n_forms <= room.n_forms)
+        return true;
+    now = calloc(room_for(n_forms), sizeof(*now));
+    next = calloc(room_for(n_forms), sizeof(*next));
+    if (!now || !next) {
+        free(now);
+        free(next);
+        return false;
+    }
+    free(room.now);
+    free(room.next);
+    room.now = now;
+    room.next = next;
+    room.n_forms = n_forms;
+    return true;
+}
+
 static void add_bytes(struct matcher *m, struct slice secret) {
     for (unsigned byte = 0; byte < ARRAY_LEN(m->may_hold); byte++)
         m->may_hold[byte] = m->may_hold[byte] || form_may_hold(secret, (char)byte);
@@ -54,9 +80,7 @@ int matcher_init(struct matcher *m, const struct slice *secrets, size_t n, enum 
     if (m->forms && m->numbers)
         add_forms(m, secrets, n);
     m->claimed = calloc(m->n_characters / 64 + 1, sizeof(*m->claimed));
-    for (size_t i = 0; i < ARRAY_LEN(m->room); i++)
-        m->room[i] = calloc(room_for(m->n_forms), sizeof(*m->room[i]));
-    if (m->forms && m->numbers && m->claimed && m->room[0] && m->room[1])
+    if (m->forms && m->numbers && m->claimed && make_room(m->n_forms))
         return 0;
     matcher_done(m);
     return -ENOMEM;
@@ -66,8 +90,6 @@ void matcher_done(struct matcher *m) {
     free(m->forms);
     free(m->numbers);
     free(m->claimed);
-    free(m->room[0]);
-    free(m->room[1]);
     explicit_bzero(m, sizeof(*m)); /* what is looked for are the beginnings of secrets */
 }
 
@@ -292,12 +314,12 @@ static void shift(struct progress *p, ptrdiff_t n) {
 }
 
 size_t matcher_read(const struct matcher *m, struct progress *progress, char *before_end, char *piece, size_t n) {
-    struct run run = {.m = m, .progress = progress, .piece = piece, .next = m->room[1]};
+    struct run run = {.m = m, .progress = progress, .piece = piece, .next = room.next};
 
     run.before_end = before_end;
     if (progress->n_threads > 0)
-        memcpy(m->room[0], progress->threads, progress->n_threads * sizeof(*m->room[0]));
-    progress->threads = m->room[0];
+        memcpy(room.now, progress->threads, progress->n_threads * sizeof(*room.now));
+    progress->threads = room.now;
     for (size_t at = 0; at < n;) {
         if (progress->is_blind) {
             at = step_blindly(&run, at, n);

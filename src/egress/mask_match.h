@@ -38,14 +38,13 @@ struct ghost {
     struct spelling spelling;
 };
 
-/* What is compiled once, for any number of texts. Room for threads is lent to the text that is being read. */
+/* What is compiled once, for any number of texts. Room for threads is all matchers': lent to the text that is read. */
 struct matcher {
     struct form *forms;
     size_t n_forms;
     uint32_t *numbers; /* of each form's first character, when all characters of all forms are counted through */
     size_t n_characters;
     uint64_t *claimed; /* a bit for each of them, all clear between two bytes */
-    struct thread *room[2];
     struct mask_scan scan;
     bool may_hold[256]; /* whether a byte may stand in any form */
 };

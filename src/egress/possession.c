@@ -212,9 +212,11 @@ static void forget(struct possession *possession) {
     custody_send(possession->broker, &w, -EBADF);
     number_table_remove(&possession->broker->possessions, possession->number);
     fd_close(&possession->sealed);
+    possession->place = (struct secret_place){0};
+    possession->borrower = NULL;
 }
 
 void possession_take_back(struct possession *possession) {
-    if (possession->lent && possession->sealed >= 0)
+    if (possession->lent && (possession->sealed >= 0 || possession->place.n > 0))
         forget(possession);
 }

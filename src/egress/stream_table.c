@@ -13,12 +13,19 @@ static uint64_t make_id(struct stream_table *table, uint32_t row) {
 static bool grow(struct stream_table *table) {
     uint32_t n = MAX_OF(table->n_rows * 2, 16U);
     struct stream_entry **rows = realloc(table->rows, n * sizeof(*rows));
+    uint32_t *spare;
 
     if (!rows)
         return false;
     table->rows = rows;
+    spare = realloc(table->spare, n * sizeof(*spare));
+    if (!spare)
+        return false;
+    table->spare = spare;
     for (uint32_t i = table->n_rows; i < n; i++)
         rows[i] = NULL;
+    for (uint32_t row = n; row > table->n_rows; row--)
+        spare[n - row] = row - 1; /* none is spare before: the first of the new ones is to be taken first */
     table->n_rows = n;
     return true;
 }
@@ -26,15 +33,14 @@ static bool grow(struct stream_table *table) {
 struct stream_entry *stream_table_add(struct stream_table *table, struct holder *holder, const char *identity,
                                       uint32_t door) {
     struct stream_entry *entry;
-    uint32_t row = 0;
+    uint32_t row;
 
     if (table->n_used == table->n_rows && !grow(table))
         return NULL;
-    while (table->rows[row])
-        row++;
     entry = calloc(1, sizeof(*entry));
     if (!entry)
         return NULL;
+    row = table->spare[table->n_rows - table->n_used - 1];
     entry->id = make_id(table, row);
     entry->holder = holder;
     entry->door = door;
@@ -65,6 +71,7 @@ static void free_when_done(struct stream_table *table, struct stream_entry *entr
     entry_free(table, entry);
     table->rows[row] = NULL;
     table->n_used--;
+    table->spare[table->n_rows - table->n_used - 1] = row;
 }
 
 void stream_table_keeper_done(struct stream_table *table, struct stream_entry *entry) {
@@ -105,5 +112,6 @@ void stream_table_done(struct stream_table *table) {
         if (table->rows[row])
             entry_free(table, table->rows[row]);
     free(table->rows);
+    free(table->spare);
     *table = (struct stream_table){0};
 }

@@ -30,6 +30,7 @@ struct stream_entry {
 
 struct stream_table {
     struct stream_entry **rows;
+    uint32_t *spare; /* rows that are not used: the last of them is taken next */
     uint32_t n_rows;
     uint32_t n_used;
     uint32_t serial;

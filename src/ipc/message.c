@@ -8,14 +8,18 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/pages.h"
+
+#define TAIL_COPIED 4096
 
 /* One of each for the process: a message is put together and sent, or received and handled, before the next. */
-static char sending[LIMIT_DATAGRAM];
-static char receiving[LIMIT_DATAGRAM];
+static char sending[LIMIT_DATAGRAM] ON_ITS_OWN_PAGES;
+static char receiving[LIMIT_DATAGRAM] ON_ITS_OWN_PAGES;
 static struct slice sending_tail;
 
 const char *ipc_type_name(unsigned type) {
-    static const char *const names[IPC_TYPES] = {
+    static const char names[IPC_TYPES][24] = {
+        /* no pointers: those would have to be written at each start */
         [IPC_INVALID] = "INVALID",
         [IPC_HELLO] = "HELLO",
         [IPC_LOG] = "LOG",
@@ -141,9 +145,17 @@ const char *ipc_type_name(unsigned type) {
         [IPC_PLACEHOLDER] = "PLACEHOLDER",
         [IPC_EXFILTRATION] = "EXFILTRATION",
         [IPC_TURNED_AWAY] = "TURNED_AWAY",
+        [IPC_VAULT] = "VAULT",
+        [IPC_KEPT] = "KEPT",
+        [IPC_SECRET_PLACE] = "SECRET_PLACE",
     };
 
     return type < IPC_TYPES ? names[type] : "UNKNOWN";
+}
+
+void ipc_rest(void) {
+    pages_give_back(sending, sizeof(sending));
+    pages_give_back(receiving, sizeof(receiving));
 }
 
 struct ipc_writer ipc_begin(enum ipc_type type) {
@@ -152,7 +164,8 @@ struct ipc_writer ipc_begin(enum ipc_type type) {
     return (struct ipc_writer){.n = 1};
 }
 
-static void put(struct ipc_writer *w, const void *bytes, size_t n) {
+/* Inlined, so that a number is one store: a message of ours is made of dozens of them. */
+static inline __attribute__((always_inline)) void put(struct ipc_writer *w, const void *bytes, size_t n) {
     if (w->is_failed || n > sizeof(sending) - w->n) {
         w->is_failed = true;
         return;
@@ -218,7 +231,16 @@ static void attach(struct msghdr *message, union descriptor_control *control, in
     memcpy(CMSG_DATA(c), &fd, sizeof(int));
 }
 
-int ipc_send(int socket, const struct ipc_writer *w, int fd) {
+/* All of it in one place: most messages, and a short tail is copied sooner than it is told of. */
+static bool is_in_one_piece(const struct ipc_writer *w) {
+    if (sending_tail.n > TAIL_COPIED || sending_tail.n > sizeof(sending) - w->n)
+        return false;
+    if (sending_tail.n > 0)
+        memcpy(sending + w->n, sending_tail.p, sending_tail.n);
+    return true;
+}
+
+static ssize_t send_pieces(int socket, const struct ipc_writer *w, int fd) {
     union {
         const char *given;
         char *taken; /* sendmsg leaves the bytes alone */
@@ -227,14 +249,21 @@ int ipc_send(int socket, const struct ipc_writer *w, int fd) {
                             {.iov_base = tail.taken, .iov_len = sending_tail.n}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = sending_tail.n > 0 ? 2 : 1};
     union descriptor_control control = {0};
+
+    if (fd >= 0)
+        attach(&message, &control, fd);
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int ipc_send(int socket, const struct ipc_writer *w, int fd) {
+    bool is_simple = fd < 0 && is_in_one_piece(w);
     ssize_t n;
 
     if (w->is_failed)
         return -EMSGSIZE;
-    if (fd >= 0)
-        attach(&message, &control, fd);
     do
-        n = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = is_simple ? send(socket, sending, w->n + sending_tail.n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                      : send_pieces(socket, w, fd);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
 }
@@ -282,7 +311,7 @@ struct ipc_message ipc_message_of(struct slice bytes) {
     return m;
 }
 
-static void get(struct ipc_message *m, void *to, size_t n) {
+static inline __attribute__((always_inline)) void get(struct ipc_message *m, void *to, size_t n) {
     if (m->is_failed || n > m->rest.n) {
         m->is_failed = true;
         memset(to, 0, n);

@@ -201,6 +201,12 @@ enum ipc_type {
     IPC_TURNED_AWAY,  /* R>S u64 stream that he was granted (0: none), u32 door of the lease that he asked for (UINT32_MAX:
                          none), u16 port from, u16 port to, u32 pid, u8 enum refusal, u16 status, bytes method, authority,
                          path, reason, fd?: as for IPC_CALL: somebody was refused at a door, and nobody else tells of it */
+    IPC_VAULT,        /* K>S u32 region, fd: a region of secrets that was made, for the keeper after it; without: it is gone.
+                         S>K u32 region, fd: of the keeper before; without: what of those nobody has claimed is wiped */
+    IPC_KEPT,         /* K>S u32 credential, u32 region, u16 slot, u16 bytes (0: in no region), u32 errno: its IPC_SECRET is
+                         held; or (errno not 0) it is not */
+    IPC_SECRET_PLACE, /* S>K u32 credential, u64 expires in ms (0: never), u32 region, u16 slot, u16 bytes: IPC_SECRET, of
+                         the keeper before */
     IPC_TYPES
 };
 
@@ -253,6 +259,9 @@ struct ipc_message {
 
 /* 1 with a message, 0 at the end of the channel, -EAGAIN, -EPROTO (truncated, or more than one fd) or -errno. */
 int ipc_receive(int socket, struct ipc_message *ret);
+
+/* No message is at hand: the buffers' memory is given back until the next one. */
+void ipc_rest(void);
 
 /* A message over bytes from elsewhere: for tests and fuzzers. */
 struct ipc_message ipc_message_of(struct slice bytes);

@@ -25,7 +25,26 @@ int address_from_bytes(struct slice bytes, uint16_t port, struct address *ret) {
     return 0;
 }
 
-int address_parse(struct slice text, uint16_t port, struct address *ret) {
+/* Exactly four decimal parts without leading zeros: inet_aton's octal and short forms are what attackers send. */
+static bool parse_ipv4(struct slice text, char bytes[static 4]) {
+    size_t at = 0;
+
+    for (size_t part = 0; part < 4; part++) {
+        size_t start = at;
+        unsigned value = 0;
+
+        while (at < text.n && at - start < 3 && text.p[at] >= '0' && text.p[at] <= '9')
+            value = value * 10 + (unsigned)(text.p[at++] - '0');
+        if (at == start || value > 255 || (text.p[start] == '0' && at - start > 1))
+            return false;
+        bytes[part] = (char)value;
+        if (part < 3 && (at == text.n || text.p[at++] != '.'))
+            return false;
+    }
+    return at == text.n;
+}
+
+static int parse_ipv6(struct slice text, uint16_t port, struct address *ret) {
     char copy[INET6_ADDRSTRLEN];
     char bytes[16];
 
@@ -33,12 +52,15 @@ int address_parse(struct slice text, uint16_t port, struct address *ret) {
         return -EINVAL;
     memcpy(copy, text.p, text.n);
     copy[text.n] = '\0';
-    /* inet_pton takes exactly four decimal parts; inet_aton's octal and short forms are what attackers send */
-    if (inet_pton(AF_INET, copy, bytes) == 1)
-        return address_from_bytes(slice_of(bytes, 4), port, ret);
-    if (inet_pton(AF_INET6, copy, bytes) == 1)
-        return address_from_bytes(slice_of(bytes, 16), port, ret);
-    return -EINVAL;
+    return inet_pton(AF_INET6, copy, bytes) == 1 ? address_from_bytes(slice_of(bytes, 16), port, ret) : -EINVAL;
+}
+
+int address_parse(struct slice text, uint16_t port, struct address *ret) {
+    char bytes[4];
+
+    if (parse_ipv4(text, bytes))
+        return address_from_bytes(slice_of(bytes, sizeof(bytes)), port, ret);
+    return parse_ipv6(text, port, ret);
 }
 
 static bool has_prefix(const uint8_t *bytes, const uint8_t *prefix, unsigned bits) {

@@ -17,8 +17,12 @@ static struct {
     uint64_t now_ms;
     struct epoll_event batch[LOOP_BATCH]; /* being delivered: [at, n) are still to come */
     int at, n;
-    struct watch *again; /* to be called on the next turn */
-    struct watch *once;  /* the same, of the turn that is running */
+    struct watch *again;     /* to be called on the next turn */
+    struct watch *once;      /* the same, of the turn that is running */
+    struct watch *gathering; /* hears its news together: see watch_gather */
+    bool is_gathering_on;    /* and goes on with it */
+    struct timer gathered;
+    uint64_t gather_ms;
     struct timer **heap; /* smallest queued_ms first; heap[0] is not used, so that slot 0 means "not in it" */
     size_t n_timers, heap_size;
 } loop = {.epoll = -EBADF};
@@ -47,8 +51,10 @@ void loop_stop(void) {
 }
 
 static int ask_kernel(struct watch *watch, int operation) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = watch};
+    struct epoll_event event = {.events = EPOLLET, .data.ptr = watch};
 
+    if (watch != loop.gathering)
+        event.events |= EPOLLIN | EPOLLRDHUP;
     if (watch->awaits_out)
         event.events |= EPOLLOUT;
     return epoll_ctl(loop.epoll, operation, watch->fd, &event) < 0 ? -errno : 0;
@@ -98,6 +104,11 @@ static void forget_again(struct watch *watch) {
     watch->is_again = false;
 }
 
+static void forget_gathering(void) {
+    loop.gathering = NULL;
+    timer_cancel(&loop.gathered);
+}
+
 void watch_remove(struct watch *watch) {
     if (!watch->on_ready)
         return;
@@ -108,6 +119,8 @@ void watch_remove(struct watch *watch) {
             loop.batch[i].data.ptr = NULL;
     if (watch->is_again)
         forget_again(watch);
+    if (watch == loop.gathering)
+        forget_gathering();
     watch->on_ready = NULL;
     watch->ready = 0;
     loop.n_watches--;
@@ -209,6 +222,8 @@ static void deliver_timers(void) {
         struct timer *timer = loop.heap[1];
 
         heap_remove(timer);
+        if (timer->deadline_ms == 0) /* paused, and not set again since */
+            continue;
         if (timer->deadline_ms > timer->queued_ms) { /* moved away: its turn comes in the order of deadlines */
             heap_add(timer);
             continue;
@@ -216,6 +231,42 @@ static void deliver_timers(void) {
         timer->deadline_ms = 0;
         timer->on_expiry(timer);
     }
+}
+
+/* Before anything else of a turn, whatever that is for: nobody acts on less than was said before. */
+static void hear_gathered(void) {
+    struct watch *watch = loop.gathering;
+
+    if (!watch)
+        return;
+    watch->ready |= EPOLLIN;
+    watch->on_ready(watch);
+}
+
+/* What came was heard at the beginning of this turn. Where nothing did, the next news is worth a wake-up again. */
+static void stop_gathering(struct timer *timer) {
+    struct watch *watch = loop.gathering;
+
+    if (loop.is_gathering_on) {
+        loop.is_gathering_on = false;
+        timer_set(timer, loop.gather_ms);
+        return;
+    }
+    loop.gathering = NULL;
+    (void)ask_kernel(watch, EPOLL_CTL_MOD); /* reports what has come meanwhile */
+}
+
+void watch_gather(struct watch *watch, uint64_t ms) {
+    if (loop.gathering == watch)
+        loop.is_gathering_on = true;
+    if (loop.gathering)
+        return;
+    loop.gathering = watch;
+    loop.is_gathering_on = false;
+    loop.gather_ms = ms;
+    loop.gathered.on_expiry = stop_gathering;
+    timer_set(&loop.gathered, ms);
+    (void)ask_kernel(watch, EPOLL_CTL_MOD); /* cannot fail for a descriptor that is in the set (epoll_ctl(2)) */
 }
 
 static int wait_ms(void) {
@@ -250,7 +301,9 @@ int loop_run(void) {
         if (n < 0 && errno != EINTR)
             return -errno;
         read_clock();
+        loop.at = 0; /* all of the batch is still to come: what is removed from here on is taken out of it */
         loop.n = MAX_OF(n, 0);
+        hear_gathered();
         deliver_events();
         deliver_again();
         deliver_timers();

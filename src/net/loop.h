@@ -54,9 +54,25 @@ void watch_not_ready(struct watch *watch, uint32_t events);
 /* Calls the watch on the next turn although nothing changed: for work cut short so that others get theirs. */
 void watch_again(struct watch *watch);
 
+/*
+ * From the watch's on_ready: more news of this kind follows, and it can wait. For `ms` the kernel does not wake the loop
+ * for it (but for the end of the connection); what came meanwhile the watch is then called for, and before anything else
+ * that wakes the loop. Goes on for as long as each such call asks for it again. One watch at a time: another's wish is
+ * not heard.
+ */
+void watch_gather(struct watch *watch, uint64_t ms);
+
 /* (Re)starts: `on_expiry` is called once, `after_ms` from now, on the loop. Cheap to call for every byte. */
 void timer_set(struct timer *timer, uint64_t after_ms);
 void timer_cancel(struct timer *timer);
+
+/*
+ * The same for a timer that is set again and again: it stays where it stands in the loop's order, so that neither this nor
+ * the next timer_set costs anything. Before its memory goes, timer_cancel.
+ */
+static inline void timer_pause(struct timer *timer) {
+    timer->deadline_ms = 0;
+}
 
 static inline bool timer_is_set(const struct timer *timer) {
     return timer->deadline_ms != 0;

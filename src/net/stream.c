@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/macros.h"
 
-static ssize_t plain_read(struct stream *s, void *to, size_t size) {
+ssize_t stream_read_socket(struct stream *s, void *to, size_t size) {
     ssize_t n;
 
     do
@@ -26,10 +26,9 @@ static ssize_t plain_read(struct stream *s, void *to, size_t size) {
     return -errno;
 }
 
-static ssize_t plain_write(struct stream *s, const struct slice *parts, size_t n_parts) {
+static ssize_t send_parts(int fd, const struct slice *parts, size_t n_parts) {
     struct iovec vector[STREAM_PARTS];
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = MIN_OF(n_parts, ARRAY_LEN(vector))};
-    ssize_t n;
 
     for (size_t i = 0; i < message.msg_iovlen; i++) {
         union {
@@ -39,8 +38,15 @@ static ssize_t plain_write(struct stream *s, const struct slice *parts, size_t n
 
         vector[i] = (struct iovec){.iov_base = base.taken, .iov_len = parts[i].n};
     }
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t plain_write(struct stream *s, const struct slice *parts, size_t n_parts) {
+    ssize_t n;
+
     do
-        n = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = n_parts == 1 ? send(s->fd, parts->p, parts->n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                         : send_parts(s->fd, parts, n_parts);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return n;
@@ -53,13 +59,21 @@ static void plain_shut_write(struct stream *s) {
     (void)shutdown(s->fd, SHUT_WR);
 }
 
+/* What waits, waits in the kernel. */
+static void plain_rest(struct stream *s) {
+    (void)s;
+}
+
 static void plain_done(struct stream *s) {
     watch_remove(&s->watch);
     fd_close(&s->fd);
 }
 
-static const struct stream_ops plain_ops = {
-    .read = plain_read, .write = plain_write, .shut_write = plain_shut_write, .done = plain_done};
+static const struct stream_ops plain_ops = {.read = stream_read_socket,
+                                            .write = plain_write,
+                                            .shut_write = plain_shut_write,
+                                            .rest = plain_rest,
+                                            .done = plain_done};
 
 int stream_init(struct stream *s, int fd, void (*on_ready)(struct watch *watch)) {
     int r;

@@ -15,12 +15,14 @@ struct stream_ops {
     ssize_t (*read)(struct stream *s, void *to, size_t size);
     ssize_t (*write)(struct stream *s, const struct slice *parts, size_t n);
     void (*shut_write)(struct stream *s);
+    void (*rest)(struct stream *s);
     void (*done)(struct stream *s);
 };
 
 struct stream {
     struct watch watch;
     int fd;
+    bool holds_input; /* the layer above the socket has taken more out of it than was read here */
     const struct stream_ops *ops;
     struct tls_session *tls; /* net/tls.c's, for a stream with TLS */
 };
@@ -60,6 +62,14 @@ static inline void stream_shut_write(struct stream *s) {
     s->ops->shut_write(s);
 }
 
-static inline bool stream_is_ready(const struct stream *s, uint32_t events) {
-    return (s->watch.ready & events) != 0;
+/* Nobody will read or write for a while: memory that it needs only then is given back, and comes again by itself. */
+static inline void stream_rest(struct stream *s) {
+    s->ops->rest(s);
 }
+
+static inline bool stream_is_ready(const struct stream *s, uint32_t events) {
+    return (s->watch.ready & events) != 0 || (s->holds_input && (events & EPOLLIN));
+}
+
+/* For such a layer: the socket itself, as stream_read of a stream without one. */
+ssize_t stream_read_socket(struct stream *s, void *to, size_t size);

@@ -162,6 +162,20 @@ static const char *name_failure(const SSL *ssl, unsigned long code) {
     return say("TLS: ", ERR_reason_error_string(code));
 }
 
+/* Before anything that may read or write. */
+static SSL *begin(struct stream *s) {
+    s->tls->stream = s;
+    s->tls->is_emptied = false;
+    ERR_clear_error();
+    errno = 0;
+    return s->tls->ssl;
+}
+
+/* After what went well there may be more in the library's hands, of which the kernel will say nothing. */
+static void note_input(struct stream *s, int result) {
+    s->holds_input = result == 1 && (SSL_has_pending(s->tls->ssl) == 1 || SSL_pending(s->tls->ssl) > 0);
+}
+
 /* What the stream is to wait for, as OpenSSL told it; or what broke. */
 static int map_error(struct stream *s, int result) {
     unsigned long code;
@@ -194,21 +208,16 @@ static int map_error(struct stream *s, int result) {
 
 static ssize_t tls_read(struct stream *s, void *to, size_t size) {
     size_t n = 0;
-    int result;
+    int result = SSL_read_ex(begin(s), to, size, &n);
 
-    ERR_clear_error();
-    errno = 0;
-    result = SSL_read_ex(s->tls->ssl, to, size, &n);
+    note_input(s, result);
     return result == 1 ? (ssize_t)n : map_error(s, result);
 }
 
 static ssize_t write_record(struct stream *s, struct slice bytes) {
     size_t written = 0;
-    int result;
+    int result = SSL_write_ex(begin(s), bytes.p, bytes.n, &written);
 
-    ERR_clear_error();
-    errno = 0;
-    result = SSL_write_ex(s->tls->ssl, bytes.p, bytes.n, &written);
     if (result == 1)
         return (ssize_t)written;
     result = map_error(s, result);
@@ -238,8 +247,12 @@ static ssize_t tls_write(struct stream *s, const struct slice *parts, size_t n_p
 }
 
 static void tls_shut_write(struct stream *s) {
-    ERR_clear_error();
-    (void)SSL_shutdown(s->tls->ssl);
+    (void)SSL_shutdown(begin(s));
+}
+
+/* The library makes itself a buffer to write when it takes a ticket in, and would keep it until the next write. */
+static void tls_rest(struct stream *s) {
+    (void)SSL_free_buffers(s->tls->ssl); /* not while there is something in them */
 }
 
 static void tls_done(struct stream *s) {
@@ -254,7 +267,7 @@ static void tls_done(struct stream *s) {
 }
 
 static const struct stream_ops tls_ops = {
-    .read = tls_read, .write = tls_write, .shut_write = tls_shut_write, .done = tls_done};
+    .read = tls_read, .write = tls_write, .shut_write = tls_shut_write, .rest = tls_rest, .done = tls_done};
 
 static int name_peer(SSL *ssl, const char *host, bool is_address) {
     char name[256]; /* the library's macro wants it writable, and copies it */
@@ -272,7 +285,7 @@ int tls_session_begin(struct stream *s, SSL_CTX *context) {
 
     if (tls)
         tls->ssl = SSL_new(context);
-    if (!tls || !tls->ssl || SSL_set_fd(tls->ssl, s->fd) != 1) {
+    if (!tls || !tls->ssl || !tls_socket_set(tls)) {
         if (tls)
             SSL_free(tls->ssl);
         free(tls);
@@ -302,9 +315,8 @@ int tls_handshake(struct stream *s) {
     long verdict;
     int result, r;
 
-    ERR_clear_error();
-    errno = 0;
-    result = SSL_do_handshake(s->tls->ssl);
+    result = SSL_do_handshake(begin(s));
+    note_input(s, result);
     if (result == 1)
         return 0;
     r = map_error(s, result);

@@ -12,6 +12,8 @@ struct tls_sessions;
 
 struct tls_session {
     SSL *ssl;
+    struct stream *stream;         /* whose it is, while one of the stream's operations is under way */
+    bool is_emptied;               /* the operation has taken all that the socket had */
     struct tls_sessions *sessions; /* of a client */
     const char *failure;
     const char *refusal; /* why a step of ours said no, in words; NULL where none did */
@@ -24,6 +26,9 @@ struct tls_session {
  * -ENOMEM, and the stream is plain still.
  */
 int tls_session_begin(struct stream *s, SSL_CTX *context);
+
+/* tls_socket.c: how its library reads and writes, for as long as there is an SSL. False without memory. */
+bool tls_socket_set(struct tls_session *tls);
 
 /* What is set in every context, whichever side it is for: 1.2 and above, no renegotiation, no compression. */
 void tls_context_prepare(SSL_CTX *context);

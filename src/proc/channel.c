@@ -102,14 +102,14 @@ int channel_send(struct channel *c, const struct ipc_writer *w, int fd) {
     return r == -EAGAIN ? enqueue(c, w, fd) : r;
 }
 
-/* Hears a turn's worth of messages. Whether there may be more. */
-static bool receive_turn(struct channel *c) {
+/* Hears a turn's worth of messages: 0 when there may be more, -EAGAIN when not, -EPIPE at the end, or -errno. */
+static int receive_turn(struct channel *c) {
     for (unsigned i = 0; i < CHANNEL_TURN; i++) {
         struct ipc_message m;
         int r = ipc_receive(c->fd, &m);
 
         if (r == -EAGAIN)
-            return false;
+            return r;
         if (r == -ECONNRESET)
             continue; /* it ended with words of ours unread: the kernel says so once, ahead of its own last words */
         if (r == 1)
@@ -117,15 +117,22 @@ static bool receive_turn(struct channel *c) {
         else if (r == 0)
             r = -EPIPE;
         if (!channel_is_open(c))
-            return false; /* its handler closed it */
-        if (r == -EPROTO && WEAKENED(PERMIT))
-            continue;
-        if (r < 0) {
-            close_with(c, r == -EPIPE ? 0 : r);
-            return false;
-        }
+            return -EAGAIN; /* its handler closed it */
+        if (r < 0 && !(r == -EPROTO && WEAKENED(PERMIT)))
+            return r;
     }
-    return true;
+    return 0;
+}
+
+/* Whether there may be more. */
+static bool hear(struct channel *c) {
+    int r = receive_turn(c);
+
+    if (c->on_heard)
+        c->on_heard(c->owner);
+    if (r < 0 && r != -EAGAIN && channel_is_open(c))
+        close_with(c, r == -EPIPE ? 0 : r);
+    return r == 0;
 }
 
 static void channel_step(struct watch *watch) {
@@ -140,7 +147,7 @@ static void channel_step(struct watch *watch) {
         close_with(c, r);
         return;
     }
-    if (receive_turn(c))
+    if (hear(c))
         watch_again(watch);
 }
 
@@ -167,7 +174,7 @@ void channel_finish(struct channel *c) {
 
 void channel_drain(struct channel *c) {
     /* bounded: what it left behind fits into the socket; whoever goes on writing is not it */
-    for (unsigned turn = 0; turn < CHANNEL_DRAIN_TURNS && channel_is_open(c) && receive_turn(c); turn++) {
+    for (unsigned turn = 0; turn < CHANNEL_DRAIN_TURNS && channel_is_open(c) && hear(c); turn++) {
     }
 }
 

@@ -22,6 +22,7 @@ struct channel {
     unsigned phase; /* the owner's to change: one bit */
     void *owner;
     channel_closed *on_closed;
+    void (*on_heard)(void *owner); /* the owner's to set: all that was there has been handled; NULL for nothing to do */
     bool may_wait;
     struct queued *queue, **queue_end; /* messages that did not fit yet */
     size_t queued, max_queued;         /* the latter the owner's to change, LIMIT_CHANNEL_QUEUE at first */

@@ -31,8 +31,11 @@ int child_program_path(const char *name, char *path, size_t size) {
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* Between fork and exec: only async-signal-safe calls, and nothing of ours survives but the channel's end. */
-static void become_role(const char *path, const char *name, const char *argument, int channel) {
+/*
+ * Between vfork and exec: in memory that is still ours, so only async-signal-safe calls, and what is written stays in this
+ * frame. Nothing of ours survives but the channel's end.
+ */
+static _Noreturn void become_role(const char *path, const char *name, const char *argument, int channel) {
     union {
         const char *given[3];
         char *taken[3]; /* execve leaves them alone */
@@ -50,6 +53,18 @@ static void become_role(const char *path, const char *name, const char *argument
         (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
     (void)execve(path, arguments.taken, environment);
     _exit(127);
+}
+
+/*
+ * By vfork(2): no page table is copied, and no page of ours is faulted in once more afterwards. We wait until it is another
+ * program, and it has nothing that could run in our memory meanwhile: signals come to us by a descriptor, not by handlers.
+ */
+static pid_t start_process(const char *path, const char *name, const char *argument, int channel) {
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        become_role(path, name, argument, channel);
+    return pid;
 }
 
 static void forget_process(struct child *child) {
@@ -96,6 +111,30 @@ static void exited(struct watch *watch) {
         finish(child, status);
 }
 
+static int watch_child(struct child *child) {
+    int r;
+
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* close-on-exec by itself */
+    if (child->pidfd < 0)
+        return -errno;
+    r = watch_add(&child->exit, child->pidfd, exited);
+    if (r < 0)
+        fd_close(&child->pidfd);
+    return r;
+}
+
+/* For one that was known by its channel. Without a descriptor for it, it goes at once. */
+static void await_exit(struct child *child) {
+    int status = 0;
+
+    if (child->pid <= 0 || child->pidfd >= 0 || watch_child(child) == 0)
+        return;
+    (void)kill(child->pid, SIGKILL);
+    (void)waitpid(child->pid, &status, 0);
+    forget_process(child);
+    finish(child, status);
+}
+
 static void too_late(struct timer *timer) {
     struct child *child = container_of(timer, struct child, deadline);
 
@@ -114,14 +153,8 @@ static void channel_ended(void *owner, int reason) {
         finish(child, 0);
     } else {
         timer_set(&child->deadline, TIMEOUT_ROLE_STOP);
+        await_exit(child);
     }
-}
-
-static int watch_child(struct child *child) {
-    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* close-on-exec by itself */
-    if (child->pidfd < 0)
-        return -errno;
-    return watch_add(&child->exit, child->pidfd, exited);
 }
 
 int child_start(struct child *child, const char *name, const char *argument, const struct ipc_permit *permits,
@@ -137,9 +170,7 @@ int child_start(struct child *child, const char *name, const char *argument, con
     r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
     if (r < 0)
         return r;
-    child->pid = fork();
-    if (child->pid == 0)
-        become_role(path, name, argument, ends[1]);
+    child->pid = start_process(path, name, argument, ends[1]);
     child->group = child->pid;
     r = child->pid < 0 ? -errno : 0;
     fd_close(&ends[1]);
@@ -174,7 +205,8 @@ void child_stop(struct child *child) {
 /* A copy that has not told its number yet ends when its channel does. */
 void child_kill(struct child *child) {
     if (child->pid > 0) {
-        (void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+        (void)kill(child->pid, SIGKILL); /* not reaped yet: nobody else has its number */
+        await_exit(child);
     } else if (child->is_between) {
         channel_done(&child->channel);
         finish(child, SIGKILL);
@@ -196,19 +228,23 @@ static void reap_first(struct child *child) {
 int child_on_hello(void *owner, struct ipc_message *m) {
     struct child *child = owner;
     pid_t pid = (pid_t)ipc_get_u32(m);
-    _cleanup_close_ int pidfd = ipc_get_fd(m);
+    bool is_lost = m->is_fd_lost && child->is_known_by_channel; /* none is left for it, and none is needed */
+    _cleanup_close_ int pidfd = is_lost ? -EBADF : ipc_get_fd(m);
     siginfo_t info;
 
     /* a process that is no child of ours cannot be waited for */
-    if (ipc_end(m) < 0 || child->is_ready || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+    if (ipc_end(m) < 0 || child->is_ready ||
+        waitid(is_lost ? P_PID : P_PIDFD, (id_t)(is_lost ? pid : pidfd), &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         return -EPROTO;
     reap_first(child);
     child->pid = pid;
-    child->pidfd = fd_steal(&pidfd);
     child->is_between = false;
     child->is_ready = true;
     if (!child->is_stopping)
         timer_cancel(&child->deadline);
+    if (child->is_known_by_channel)
+        return 0;
+    child->pidfd = fd_steal(&pidfd);
     return watch_add(&child->exit, child->pidfd, exited);
 }
 

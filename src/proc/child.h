@@ -1,5 +1,5 @@
 /*
- * One of our own processes, from the outside: started afresh (fork and exec, an empty environment, nothing inherited
+ * One of our own processes, from the outside: started afresh (vfork and exec, an empty environment, nothing inherited
  * but its channel), watched, and ended. Knows no role's work.
  */
 #pragma once
@@ -26,9 +26,15 @@ struct child {
      * between the first has exited and the copy is only known by its channel: then `pid` is 0 and `is_between` true.
      */
     pid_t pid;
-    int pidfd;
+    int pidfd;   /* -EBADF while it is known by its channel */
     pid_t group; /* of processes: the first one's number, and the copy's group too */
     bool is_between;
+    /*
+     * Set by who has started it: a descriptor less while it runs, for there may be thousands. The end of its channel
+     * tells of its exit, so it must be a program that hands its channel to nobody. Until it is reaped its number is its
+     * own.
+     */
+    bool is_known_by_channel;
     bool is_ready; /* it said hello: hardened, and listening */
     bool is_stopping;
 };

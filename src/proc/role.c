@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "proc/rest.h"
 #include "sandbox/harden.h"
 
 /* A sanitizer, or the trace of system calls, has something to say. */
@@ -45,6 +46,12 @@ void role_send(const struct ipc_writer *w, int fd) {
     /* exit, not _exit: coverage and leak checks report on the way out */
     if (channel_send(&channel, w, fd) < 0 && !orphaned && !WEAKENED(END))
         exit(EXIT_FAILURE);
+}
+
+int role_offer(const struct ipc_writer *w) {
+    if (channel_is_open(&channel) && (channel.queue || ipc_send(channel.fd, w, -EBADF) == -EAGAIN))
+        return -EAGAIN;
+    return 0; /* where the channel has ended the loop is told so, and nothing is to be sent any more */
 }
 
 static void log_to_supervisor(enum log_level level, struct slice text) {
@@ -105,14 +112,19 @@ static int detach_from_files(void) {
     return !WEAKENED(END) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
 }
 
-/* As many descriptors as the user may have: streams are bounded by our own limits. */
-static void raise_descriptor_limit(void) {
+static void raise_limit(__rlimit_resource_t resource) {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (getrlimit(resource, &limit) < 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)setrlimit(resource, &limit);
+}
+
+/* As much as the user may have: streams are bounded by our own limits, and what is locked are secrets. */
+static void raise_limits(void) {
+    raise_limit(RLIMIT_NOFILE);
+    raise_limit(RLIMIT_MEMLOCK);
 }
 
 /*
@@ -194,7 +206,7 @@ int role_main(const struct role *role) {
         log_set_sink(log_to_supervisor);
         log_set_level(LOG_INFO); /* what of it is shown, the supervisor knows */
         if (!role->is_plain)
-            raise_descriptor_limit(); /* its command gets the limits that it came with */
+            raise_limits(); /* its command gets the limits that it came with */
         keep_pages();
     }
     if (r == 0)
@@ -205,8 +217,10 @@ int role_main(const struct role *role) {
         step = "preparing", r = role->prepare();
     if (r == 0)
         step = "the sandbox", r = close_sandbox(role);
-    if (r == 0)
+    if (r == 0) {
+        rest_soon(); /* its start is over */
         step = "the loop", r = loop_run();
+    }
     if (r < 0)
         log_error("%s: %s", step, strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -42,3 +42,9 @@ struct channel *role_channel(void);
  * it has on_orphaned.
  */
 void role_send(const struct ipc_writer *w, int fd);
+
+/*
+ * The same for what can wait: 0, or -EAGAIN when the supervisor is busy and has not heard what was sent before. It is
+ * the caller's then, to be sent later. Nobody waits.
+ */
+int role_offer(const struct ipc_writer *w);

@@ -1,6 +1,7 @@
 #include "relay/client.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -15,10 +16,16 @@ int client_init(struct client *c, struct stream *stream, void (*on_ready)(struct
     return stream_move(stream, &c->stream, on_ready);
 }
 
+static void forget_response(struct client *c) {
+    free(c->response);
+    c->response = NULL;
+}
+
 void client_done(struct client *c) {
     stream_done(&c->stream);
     buf_release(&c->in);
     buf_release(&c->out);
+    forget_response(c);
     c->state = CLIENT_SPENT;
 }
 
@@ -49,6 +56,10 @@ int client_flush(struct client *c) {
 }
 
 int client_begin(struct client *c, struct slice request, bool is_head, struct http_framing framing, bool is_end) {
+    if (!c->response)
+        c->response = calloc(1, sizeof(*c->response));
+    if (!c->response)
+        return -ENOMEM;
     c->state = CLIENT_WAIT_HEAD;
     c->scan = (struct http_head_scan){0};
     c->request = framing;
@@ -170,25 +181,25 @@ static enum http_fault take_body(struct client *c, size_t head_length, struct up
 static enum http_fault take_final_head(struct client *c, size_t head_length, struct upstream_event *ret) {
     struct http_framing framing, declared;
     bool closes, keeps_alive;
-    enum http_fault fault = http_response_framing(&c->response, c->method, &framing, &declared);
+    enum http_fault fault = http_response_framing(c->response, c->method, &framing, &declared);
 
     if (fault == HTTP_OK)
-        fault = http_fields_strip_hop_by_hop(&c->response.fields, NULL, 0, &closes, &keeps_alive);
+        fault = http_fields_strip_hop_by_hop(&c->response->fields, NULL, 0, &closes, &keeps_alive);
     if (fault != HTTP_OK)
         return fault;
-    (void)http_fields_remove(&c->response.fields, SLICE("Content-Length"));
-    c->must_close = closes || (c->response.minor == 0 && !keeps_alive) || framing.kind == HTTP_BODY_CLOSE;
+    (void)http_fields_remove(&c->response->fields, HTTP_NAME_SET(CONTENT_LENGTH));
+    c->must_close = closes || (c->response->minor == 0 && !keeps_alive) || framing.kind == HTTP_BODY_CLOSE;
     http_body_init(&c->body, framing);
     if (framing.kind == HTTP_BODY_CLOSE)
         framing.kind = HTTP_BODY_CHUNKED; /* to the other half it is a body of unknown length */
-    if (framing.kind != HTTP_BODY_NONE || c->response.status == 204)
+    if (framing.kind != HTTP_BODY_NONE || c->response->status == 204)
         declared = framing; /* S 8.6: a 204 has no Content-Length to pass on */
     c->state = CLIENT_WAIT_BODY;
     *ret = (struct upstream_event){
         .type = UPSTREAM_RESPONSE,
-        .response = {.status = c->response.status,
-                     .fields = c->response.fields.at,
-                     .n_fields = c->response.fields.n,
+        .response = {.status = c->response->status,
+                     .fields = c->response->fields.at,
+                     .n_fields = c->response->fields.n,
                      .body = framing,
                      .declared = declared},
     };
@@ -199,42 +210,41 @@ static enum http_fault take_final_head(struct client *c, size_t head_length, str
 static enum http_fault judge_switch(const struct client *c) {
     if (!c->expects_switch || !c->is_request_complete)
         return HTTP_UNASKED_SWITCH;
-    if (c->response.minor == 0 || !websocket_is_accepted(&c->response.fields, slice_of(c->accept, sizeof(c->accept))))
+    if (c->response->minor == 0 || !websocket_is_accepted(&c->response->fields, slice_of(c->accept, sizeof(c->accept))))
         return HTTP_BAD_SWITCH;
     return HTTP_OK;
 }
 
 static enum http_fault take_interim(struct client *c, size_t head_length, struct upstream_event *ret) {
-    bool is_switch = c->response.status == 101, closes, keeps_alive;
+    bool is_switch = c->response->status == 101, closes, keeps_alive;
     enum http_fault fault = is_switch ? judge_switch(c) : HTTP_OK;
 
     if (fault != HTTP_OK)
         return fault;
     if (++c->interims > LIMIT_INTERIM_RESPONSES && !is_switch)
         return HTTP_MANY_INTERIMS;
-    fault = http_fields_strip_hop_by_hop(&c->response.fields, NULL, 0, &closes, &keeps_alive);
-    (void)http_fields_remove(&c->response.fields, SLICE("Content-Length"));
+    fault = http_fields_strip_hop_by_hop(&c->response->fields, NULL, 0, &closes, &keeps_alive);
+    (void)http_fields_remove(&c->response->fields, HTTP_NAME_SET(CONTENT_LENGTH));
     c->delivered = head_length;
     if (is_switch)
         c->state = CLIENT_SPENT;
-    *ret = (struct upstream_event){
-        .type = is_switch ? UPSTREAM_SWITCH : UPSTREAM_INTERIM,
-        .response = {.status = c->response.status, .fields = c->response.fields.at, .n_fields = c->response.fields.n}};
+    *ret = (struct upstream_event){.type = is_switch ? UPSTREAM_SWITCH : UPSTREAM_INTERIM,
+                                   .response = {.status = c->response->status,
+                                                .fields = c->response->fields.at,
+                                                .n_fields = c->response->fields.n}};
     return fault;
 }
 
 /* 1 with an event, -EAGAIN when the head is not whole. */
 static int take_head(struct client *c, struct upstream_event *ret) {
     enum http_fault fault;
-    ptrdiff_t n = http_head_scan(&c->scan, HTTP_RESPONSE, buf_slice(&c->in), &fault);
+    ptrdiff_t n = http_response_read(&c->scan, buf_slice(&c->in), c->response, &fault);
 
     if (n == 0)
         return -EAGAIN;
     if (n > 0) {
         c->scan = (struct http_head_scan){0};
-        fault = http_response_parse(slice_first(buf_slice(&c->in), (size_t)n), &c->response);
-        if (fault == HTTP_OK)
-            fault = c->response.status < 200 ? take_interim(c, (size_t)n, ret) : take_final_head(c, (size_t)n, ret);
+        fault = c->response->status < 200 ? take_interim(c, (size_t)n, ret) : take_final_head(c, (size_t)n, ret);
     }
     return fault == HTTP_OK ? 1 : fail(c, http_fault_reason(fault), ret);
 }
@@ -289,6 +299,12 @@ int client_receive(struct client *c, struct upstream_event *ret) {
 void client_rest(struct client *c) {
     drop_delivered(c);
     buf_release(&c->out);
+}
+
+void client_sleep(struct client *c) {
+    client_rest(c);
+    forget_response(c);
+    stream_rest(&c->stream);
 }
 
 bool client_is_stale(struct client *c) {

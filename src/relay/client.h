@@ -25,7 +25,7 @@ struct client {
     struct buf in;  /* received */
     struct buf out; /* of the request, not yet taken; it holds a secret */
     struct http_head_scan scan;
-    struct http_response response; /* of the event delivered last */
+    struct http_response *response; /* of the event delivered last; NULL before the first exchange, and asleep */
     struct http_body body;
     struct http_framing request; /* how the request's body goes out */
     struct slice method;         /* "HEAD" or not; a constant */
@@ -94,6 +94,9 @@ static inline bool client_is_reusable(const struct client *c) {
 
 /* Between exchanges it needs no memory: gives it back. What the last event showed is gone. */
 void client_rest(struct client *c);
+
+/* Nobody needs it soon: what only an exchange needs is given back too, until the next one begins. */
+void client_sleep(struct client *c);
 
 /* While it is idle: whether the other side has closed, or says something unasked. Session tickets are taken in. */
 bool client_is_stale(struct client *c);

@@ -52,7 +52,7 @@ static int emit(struct connection *c, const struct slice *parts, size_t n_parts)
     r = buf_append_rest(&c->out, parts, n_parts, written > (ssize_t)waiting ? (size_t)written - waiting : 0);
     if (buf_is_empty(&c->out)) {
         buf_release(&c->out);
-        timer_cancel(&c->write_timer);
+        timer_pause(&c->write_timer);
     } else if (written > 0 || !timer_is_set(&c->write_timer)) {
         timer_set(&c->write_timer, timeouts_of(c)->write_ms);
     }
@@ -98,7 +98,7 @@ static bool fill(struct connection *c) {
 
 /* The last answer is in `out`; what the client still sends is thrown away. */
 static void finish_with_close(struct connection *c) {
-    timer_cancel(&c->read_timer);
+    timer_pause(&c->read_timer);
     buf_release(&c->in);
     set_state(c, WAIT_FLUSH);
 }
@@ -157,7 +157,7 @@ static void next_request(struct connection *c) {
     }
     if (buf_is_empty(&c->in))
         buf_release(&c->in);
-    timer_cancel(&c->read_timer); /* the client's time begins when it has its answer */
+    timer_pause(&c->read_timer); /* the client's time begins when it has its answer */
     set_state(c, WAIT_REQUEST);
 }
 
@@ -209,16 +209,14 @@ static void answer_here(struct connection *c) {
 }
 
 /* §3.3: the head is whole. Either the exchange begins, or the request is refused, or the upstream is not ready yet. */
-static bool begin_exchange(struct connection *c, size_t head_length) {
-    _uninitialised_ struct http_request request;
+static bool begin_exchange(struct connection *c, struct http_request *request, size_t head_length) {
     struct request_head head;
-    enum http_fault fault = http_request_parse(slice_first(buf_slice(&c->in), head_length), &request);
-    enum exchange_verdict verdict = EXCHANGE_REFUSE;
+    enum http_fault fault;
+    enum exchange_verdict verdict;
     int r;
 
     c->exchange = (struct exchange){0};
-    if (fault == HTTP_OK)
-        verdict = exchange_accept(&c->exchange, &request, c->owner->rules, &head, &fault);
+    verdict = exchange_accept(&c->exchange, request, c->owner->rules, &head, &fault);
     if (verdict == EXCHANGE_REFUSE) {
         refuse_fault(c, fault);
         return true;
@@ -245,13 +243,14 @@ static bool begin_exchange(struct connection *c, size_t head_length) {
     drop_content(c);
     set_state(c, WAIT_EXCHANGE);
     if (c->exchange.is_request_sent)
-        timer_cancel(&c->read_timer);
+        timer_pause(&c->read_timer);
     else
         timer_set(&c->read_timer, timeouts_of(c)->body_ms);
     return true;
 }
 
 static bool wait_request(struct connection *c) {
+    _uninitialised_ struct http_request request;
     enum http_fault fault;
     ptrdiff_t head_length;
 
@@ -260,9 +259,9 @@ static bool wait_request(struct connection *c) {
     if (!timer_is_set(&c->read_timer))
         timer_set(&c->read_timer, buf_is_empty(&c->in) ? timeouts_of(c)->idle_ms : timeouts_of(c)->head_ms);
     if (!buf_is_empty(&c->in)) {
-        head_length = http_head_scan(&c->scan, HTTP_REQUEST, buf_slice(&c->in), &fault);
+        head_length = http_request_read(&c->scan, buf_slice(&c->in), &request, &fault);
         if (head_length > 0)
-            return begin_exchange(c, (size_t)head_length);
+            return begin_exchange(c, &request, (size_t)head_length);
         if (head_length < 0) {
             refuse_fault(c, fault);
             return true;
@@ -297,13 +296,13 @@ static bool move_request(struct connection *c) {
     if (c->content > 0 || x->request_body.is_complete) {
         r = c->upstream->ops->send(c->upstream, content_of(c), x->request_body.is_complete);
         if (r == -EAGAIN) {
-            timer_cancel(&c->read_timer); /* it is not the client who is slow */
+            timer_pause(&c->read_timer); /* it is not the client who is slow */
             return false;
         }
         x->is_request_sent = x->request_body.is_complete;
         drop_content(c);
         if (x->is_request_sent)
-            timer_cancel(&c->read_timer);
+            timer_pause(&c->read_timer);
         else
             timer_set(&c->read_timer, timeouts_of(c)->body_ms);
         return r == 0; /* a failure is told by the next event */
@@ -424,7 +423,7 @@ static bool wait_exchange(struct connection *c) {
 static bool wait_switch(struct connection *c) {
     if (!buf_is_empty(&c->out))
         return false;
-    timer_cancel(&c->read_timer);
+    timer_pause(&c->read_timer);
     set_state(c, SWITCHED);
     return true;
 }

@@ -157,7 +157,7 @@ static enum http_fault count_forward(struct exchange *x, struct http_request *re
     *ret_ends_here = false;
     if (!slice_equals(request->method, SLICE("OPTIONS")))
         return HTTP_OK;
-    field = http_fields_find(&request->fields, SLICE("Max-Forwards"), 0, &at);
+    field = http_fields_find(&request->fields, HTTP_NAME_MAX_FORWARDS, 0, &at);
     if (!field)
         return HTTP_OK;
     if (num_parse(field->value, UINT32_MAX, &left) < 0)

@@ -45,7 +45,7 @@ static bool read_field(struct slice line, struct shown *shown, struct refusal *r
     }
     if (has_name && http_is_token(name) && line.n <= LIMIT_FIELD_LINE && http_is_field_value(value) &&
         ret->fields.n < LIMIT_FIELDS) {
-        ret->fields.at[ret->fields.n++] = (struct http_field){name, value};
+        http_fields_add(&ret->fields, name, value, http_name_of(name));
         return true;
     }
     if (has_name)
@@ -56,11 +56,10 @@ static bool read_field(struct slice line, struct shown *shown, struct refusal *r
 /* One that stands twice, or is none, says nothing. */
 static void read_host(struct refusal *ret) {
     struct authority authority;
-    size_t at = 0;
-    const struct http_field *host = http_fields_find(&ret->fields, SLICE("Host"), 0, &at);
+    bool is_repeated;
+    const struct http_field *host = http_fields_find_single(&ret->fields, HTTP_NAME_HOST, &is_repeated);
 
-    if (host && !http_fields_find(&ret->fields, SLICE("Host"), at + 1, NULL) &&
-        authority_parse(host->value, &authority))
+    if (host && !is_repeated && authority_parse(host->value, &authority))
         ret->host = host->value;
 }
 
@@ -107,7 +106,7 @@ void refusal_read(struct slice bytes, enum http_fault fault, const struct exchan
     ret->reason = http_fault_reason(fault);
     read_mend(fault, rules, ret);
     ret->method = ret->path = ret->host = SLICE_EMPTY;
-    ret->fields.n = 0;
+    http_fields_clear(&ret->fields);
     if (take_line(&rest, &line))
         read_request_line(line, ret);
     while (take_line(&rest, &line) && line.n > 0 && read_field(line, &shown, ret))

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/pages.h"
 #include "wire/websocket.h"
 
 /* A turn is bounded, so that one busy tunnel does not keep the others waiting. */
@@ -16,7 +17,7 @@
  * What passes is here between two calls of the kernel, and never when the loop waits: one for all tunnels. A message of
  * LIMIT_READ comes in one piece with the head of its frame.
  */
-static char scratch[LIMIT_READ + 64];
+static char scratch[LIMIT_READ + 64] ON_ITS_OWN_PAGES;
 
 /* Bytes that one side has sent and the other has not taken. */
 struct held {

@@ -35,7 +35,10 @@ static void trace(void) {
 #endif
 
 int seccomp_enter(enum seccomp_list list) {
-    const struct sock_fprog programs[SECCOMP_LISTS] = {
+    const struct {
+        unsigned short n;
+        const struct sock_filter *list;
+    } programs[SECCOMP_LISTS] = {
         [SECCOMP_RELAY] = {ARRAY_LEN(relay_list), relay_list},
         [SECCOMP_KEEPER] = {ARRAY_LEN(keeper_list), keeper_list},
         [SECCOMP_SOURCE] = {ARRAY_LEN(source_list), source_list},
@@ -53,6 +56,12 @@ int seccomp_enter(enum seccomp_list list) {
         [SECCOMP_GATE] = {ARRAY_LEN(gate_list), gate_list},
     };
 
+    union {
+        const struct sock_filter *given;
+        struct sock_filter *taken; /* prctl reads it */
+    } filter = {.given = programs[list].list};
+    const struct sock_fprog program = {.len = programs[list].n, .filter = filter.taken};
+
     trace();
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &programs[list]) < 0 ? -errno : 0;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }

@@ -27,9 +27,10 @@ static const char *const common[MAX_CALLS] = {
 static const char *const of_role[SECCOMP_LISTS][MAX_CALLS] = {
     /* receives, sends, polls and accepts on what it was given, and makes the pairs that it hands out */
     [SECCOMP_RELAY] = {"accept4", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown", "socketpair"},
-    /* connects, and reads certificates */
-    [SECCOMP_KEEPER] = {"connect", "fstat", "getpeername", "getsockname", "getsockopt", "lseek", "mlock", "newfstatat",
-                        "setsockopt", "shutdown", "stat", "statx", "getuid", "geteuid", "getgid", "getegid"},
+    /* connects, reads certificates, and makes memory for secrets */
+    [SECCOMP_KEEPER] = {"connect", "fstat", "ftruncate", "getpeername", "getsockname", "getsockopt", "lseek",
+                        "memfd_secret", "mlock", "newfstatat", "setsockopt", "shutdown", "stat", "statx",
+                        "getuid", "geteuid", "getgid", "getegid"},
     /* reads one descriptor and makes one piece of memory */
     [SECCOMP_SOURCE] = {"fcntl", "fstat", "ftruncate", "memfd_create", "memfd_secret", "lseek"},
     /* c-ares: its configuration, and sockets to name servers */
@@ -172,7 +173,7 @@ static void print_list(enum seccomp_list list, const char *name, uint32_t refusa
     add_rules(filter, list);
     die_unless(seccomp_export_bpf(filter, fileno(exported)), "seccomp_export_bpf");
     rewind(exported);
-    printf("static struct sock_filter %s[] = {\n", name);
+    printf("static const struct sock_filter %s[] = {\n", name);
     while (fread(&instruction, sizeof(instruction), 1, exported) == 1)
         printf("    {0x%04x, %u, %u, 0x%08x},\n", instruction.code, instruction.jt, instruction.jf, instruction.k);
     printf("};\n");

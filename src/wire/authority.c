@@ -4,7 +4,7 @@
 
 #include "base/limits.h"
 #include "base/num.h"
-#include "wire/http_char.h"
+#include "wire/http_span.h"
 
 #define PORT_DIGITS 5
 
@@ -19,22 +19,31 @@ static bool is_ipv6(struct slice text) {
     return inet_pton(AF_INET6, address, &binary) == 1;
 }
 
-/*
- * A reg-name or an IPv4 address (RFC 3986 §3.2.2) without escapes, and without the comma, which would be a list: labels
- * with one dot between them, and perhaps one at the end (RFC 1034 §3.1).
- */
-static bool is_name(struct slice text) {
+/* Of which a host's name may have any; the comma would make a list. */
+static bool are_host_bytes(struct slice text) {
     static const struct slice sub_delims = SLICE("!$&'()*+;=");
-    char previous = '.';
 
-    if (text.n == 0 || text.n > LIMIT_HOST)
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
+    if (http_span_is_host(text))
+        return true;
+    for (size_t i = 0; i < text.n; i++)
         if (!http_char_is(text.p[i], HTTP_CHAR_HOST) && !slice_has(sub_delims, text.p[i]))
             return false;
-        if (text.p[i] == '.' && previous == '.')
+    return true;
+}
+
+/*
+ * A reg-name or an IPv4 address (RFC 3986 §3.2.2) without escapes: labels with one dot between them, and perhaps one at
+ * the end (RFC 1034 §3.1).
+ */
+static bool is_name(struct slice text) {
+    if (text.n == 0 || text.n > LIMIT_HOST || !are_host_bytes(text))
+        return false;
+    while (text.n > 0) {
+        size_t label = slice_index(text, '.');
+
+        if (label == 0)
             return false;
-        previous = text.p[i];
+        text = slice_from(text, label + 1);
     }
     return true;
 }

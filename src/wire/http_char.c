@@ -3,7 +3,8 @@
 #define FIELD HTTP_CHAR_FIELD
 #define VISIBLE (HTTP_CHAR_FIELD | HTTP_CHAR_TARGET)
 #define TOKEN (VISIBLE | HTTP_CHAR_TOKEN)
-#define NAME (TOKEN | HTTP_CHAR_HOST | HTTP_CHAR_UNRESERVED)
+#define HOST (TOKEN | HTTP_CHAR_HOST | HTTP_CHAR_UNRESERVED)
+#define NAME (HOST | HTTP_CHAR_NAME)
 
 const uint8_t http_chars[256] = {
     ['\t'] = FIELD,
@@ -15,7 +16,8 @@ const uint8_t http_chars[256] = {
     ['(' ... ')'] = VISIBLE,
     ['*' ... '+'] = TOKEN,
     [','] = VISIBLE,
-    ['-' ... '.'] = NAME,
+    ['-'] = NAME,
+    ['.'] = HOST,
     ['/'] = VISIBLE,
     ['0' ... '9'] = NAME,
     [':' ... '@'] = VISIBLE,
@@ -24,7 +26,7 @@ const uint8_t http_chars[256] = {
     ['\\'] = FIELD,
     [']'] = VISIBLE,
     ['^'] = TOKEN,
-    ['_'] = NAME,
+    ['_'] = HOST,
     ['`'] = TOKEN,
     ['a' ... 'z'] = NAME,
     ['{'] = VISIBLE,

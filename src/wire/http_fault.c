@@ -60,7 +60,7 @@ const char *http_fault_reason(enum http_fault fault) {
 /* The registry of S 15, with RFC 6585's and those that APIs are seen to send. */
 static const struct {
     unsigned status;
-    const char *phrase;
+    char phrase[36]; /* no pointer, which would have to be written at each start */
 } phrases[] = {
     {100, "Continue"},
     {101, "Switching Protocols"},

@@ -3,7 +3,8 @@
  * no tolerance: where RFC 9112 says MAY accept, we refuse, because two parsers that disagree are the bug.
  *
  * Reading is two steps. http_head_scan finds, incrementally and without looking twice, where a head ends. Then
- * http_request_parse or http_response_parse takes the whole head apart in one pass.
+ * http_request_parse or http_response_parse takes the whole head apart in one pass. http_request_read and
+ * http_response_read do both, and need one pass for a head that comes in one piece, as most do.
  */
 #pragma once
 
@@ -11,19 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/limits.h"
 #include "base/slice.h"
 #include "wire/http_fault.h"
-
-struct http_field {
-    struct slice name;  /* a token (S 5.6.2), in the sender's case */
-    struct slice value; /* trimmed; no control byte but TAB; 0x80-0xFF opaque; may be empty */
-};
-
-struct http_fields {
-    struct http_field at[LIMIT_FIELDS];
-    size_t n;
-};
+#include "wire/http_fields.h"
 
 /* Progress over a head that is still arriving. All zero at the start of a message. */
 struct http_head_scan {
@@ -69,14 +60,13 @@ struct http_response {
 enum http_fault http_response_parse(struct slice head, struct http_response *ret);
 
 /*
- * The field of that name (any case) at or after index `from`; its index in `*ret_index`, which may be NULL. NULL when
- * there is none.
+ * http_head_scan and then http_request_parse or http_response_parse, to the same ends: the head's length with `*ret`; 0
+ * when more bytes are needed; -1 with `*ret_fault`. In the last two cases `*ret` is in an undefined state.
  */
-const struct http_field *http_fields_find(const struct http_fields *fields, struct slice name, size_t from,
-                                          size_t *ret_index);
-
-/* Removes every field of that name. Returns how many there were. */
-size_t http_fields_remove(struct http_fields *fields, struct slice name);
+ptrdiff_t http_request_read(struct http_head_scan *scan, struct slice in, struct http_request *ret,
+                            enum http_fault *ret_fault);
+ptrdiff_t http_response_read(struct http_head_scan *scan, struct slice in, struct http_response *ret,
+                             enum http_fault *ret_fault);
 
 bool http_is_token(struct slice text);       /* 1*tchar (S 5.6.2) */
 bool http_is_field_value(struct slice text); /* no control byte but TAB; no blank at its ends */

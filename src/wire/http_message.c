@@ -4,16 +4,6 @@
 #include "base/num.h"
 #include "base/weaken.h"
 
-/* The only field of that name; NULL when there is none; `*ret_is_repeated` when there are more. */
-static const struct http_field *find_single(const struct http_fields *fields, struct slice name,
-                                            bool *ret_is_repeated) {
-    size_t at = 0;
-    const struct http_field *field = http_fields_find(fields, name, 0, &at);
-
-    *ret_is_repeated = field && http_fields_find(fields, name, at + 1, NULL);
-    return field;
-}
-
 /*
  * §6.1: exactly `chunked`, on one line, and nothing beside it. A single other coding is one that we do not know (501);
  * all else is a way to make two parsers disagree. HTTP/1.0 knows no transfer codings.
@@ -31,8 +21,8 @@ static enum http_fault check_coding(const struct http_field *field, bool is_repe
 /* What the head declares, for either kind of message; HTTP_BODY_NONE when it declares nothing. */
 static enum http_fault declared_framing(const struct http_fields *fields, unsigned minor, struct http_framing *ret) {
     bool are_codings, are_lengths;
-    const struct http_field *coding = find_single(fields, SLICE("Transfer-Encoding"), &are_codings);
-    const struct http_field *length = find_single(fields, SLICE("Content-Length"), &are_lengths);
+    const struct http_field *coding = http_fields_find_single(fields, HTTP_NAME_TRANSFER_ENCODING, &are_codings);
+    const struct http_field *length = http_fields_find_single(fields, HTTP_NAME_CONTENT_LENGTH, &are_lengths);
     uint64_t n = 0;
 
     if (coding && length && !WEAKENED(FRAMING))
@@ -84,37 +74,14 @@ enum http_fault http_response_framing(const struct http_response *response, stru
 struct options {
     struct slice at[LIMIT_FIELDS];
     size_t n;
+    uint64_t known; /* those that are known names, as a set */
 };
-
-/* Names to look for. Most fields are told apart from all of them by their length alone. */
-struct name_set {
-    const struct slice *at;
-    size_t n;
-    uint32_t lengths; /* bit i: one has i bytes, counted modulo 32 */
-};
-
-static struct name_set name_set_of(const struct slice *names, size_t n) {
-    struct name_set set = {.at = names, .n = n};
-
-    for (size_t i = 0; i < n; i++)
-        set.lengths |= UINT32_C(1) << (names[i].n & 31);
-    return set;
-}
-
-static bool is_in(struct slice name, const struct name_set *set) {
-    if (!(set->lengths >> (name.n & 31) & 1))
-        return false;
-    for (size_t i = 0; i < set->n; i++)
-        if (name.n == set->at[i].n && slice_equals_nocase(name, set->at[i]))
-            return true;
-    return false;
-}
 
 bool http_connection_has(const struct http_fields *fields, struct slice option) {
     size_t at = 0;
 
-    for (const struct http_field *field = http_fields_find(fields, SLICE("Connection"), 0, &at); field;
-         field = http_fields_find(fields, SLICE("Connection"), at + 1, &at)) {
+    for (const struct http_field *field = http_fields_find(fields, HTTP_NAME_CONNECTION, 0, &at); field;
+         field = http_fields_find(fields, HTTP_NAME_CONNECTION, at + 1, &at)) {
         struct slice rest = field->value;
 
         while (rest.p)
@@ -136,85 +103,115 @@ static bool is_same_variable(struct slice a, struct slice b) {
     return true;
 }
 
-static bool is_alias(struct slice name, const struct name_set *trusted) {
-    if (slice_has(name, '_'))
+static bool is_in(struct slice name, const struct slice *names, size_t n_names) {
+    for (size_t i = 0; i < n_names; i++)
+        if (slice_equals_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool is_alias(const struct http_field *field, const struct slice *trusted, size_t n_trusted) {
+    struct slice name = field->name;
+
+    if (http_field_name(field) == HTTP_NAME_ODD && slice_has(name, '_'))
         return true;
-    if (!(trusted->lengths >> (name.n & 31) & 1))
-        return false;
-    for (size_t i = 0; i < trusted->n; i++)
-        if (name.n == trusted->at[i].n && is_same_variable(name, trusted->at[i]))
-            return !is_in(name, trusted);
+    for (size_t i = 0; i < n_trusted; i++)
+        if (name.n == trusted[i].n && is_same_variable(name, trusted[i]))
+            return !is_in(name, trusted, n_trusted);
     return false;
 }
 
 const struct http_field *http_fields_find_alias(const struct http_fields *fields, const struct slice *trusted,
                                                 size_t n_trusted) {
-    struct name_set set = name_set_of(trusted, n_trusted);
-
     for (size_t i = 0; i < fields->n; i++)
-        if (is_alias(fields->at[i].name, &set))
+        if (is_alias(&fields->at[i], trusted, n_trusted))
             return &fields->at[i];
     return NULL;
 }
+
+/* Names that are no known ones are told apart by their text. */
+#define UNKNOWN_NAMES (HTTP_NAME_SET(ODD) | HTTP_NAME_SET(PLAIN))
 
 /*
  * #connection-option (S 7.6.1); empty elements do not count (S 5.6.1). More options than a head may have fields name
  * nothing that is there: refused, so that a long list cannot make the comparison with every field costly.
  */
-static enum http_fault collect_options(const struct http_fields *fields, struct options *ret) {
-    size_t at = 0;
+static enum http_fault collect_options(struct slice value, struct options *to) {
+    while (value.p) {
+        struct slice option = slice_trim(slice_cut(&value, ','));
+        enum http_name known;
 
-    ret->n = 0;
-    for (const struct http_field *field = http_fields_find(fields, SLICE("Connection"), 0, &at); field;
-         field = http_fields_find(fields, SLICE("Connection"), at + 1, &at)) {
-        struct slice rest = field->value;
-
-        while (rest.p) {
-            struct slice option = slice_trim(slice_cut(&rest, ','));
-
-            if (option.n == 0)
-                continue;
-            if (ret->n == LIMIT_FIELDS || !http_is_token(option))
-                return HTTP_BAD_CONNECTION;
-            ret->at[ret->n++] = option;
-        }
+        if (option.n == 0)
+            continue;
+        known = http_name_of(option);
+        if (to->n == LIMIT_FIELDS || (known == HTTP_NAME_ODD && !http_is_token(option)))
+            return HTTP_BAD_CONNECTION;
+        to->known |= UINT64_C(1) << known;
+        to->at[to->n++] = option;
     }
     return HTTP_OK;
 }
 
+/* HTTP_BAD_CONNECTION when they name what must stay. */
+static enum http_fault read_options(const struct http_fields *fields, const struct slice *protected_names,
+                                    size_t n_protected, struct options *ret) {
+    static const uint64_t always_protected =
+        HTTP_NAME_SET(HOST) | HTTP_NAME_SET(CONTENT_LENGTH) | HTTP_NAME_SET(AUTHORIZATION);
+    enum http_fault fault = HTTP_OK;
+    const struct http_field *field;
+    size_t from = 0;
+
+    ret->n = 0;
+    ret->known = 0;
+    do {
+        field = http_fields_find(fields, HTTP_NAME_CONNECTION, from, &from);
+        if (field)
+            fault = collect_options(field->value, ret);
+        from++;
+    } while (field && fault == HTTP_OK && !http_name_is_in(HTTP_NAME_CONNECTION, fields->single));
+    if (fault != HTTP_OK || WEAKENED(FIELDS))
+        return fault;
+    if ((ret->known & always_protected) != 0)
+        return HTTP_BAD_CONNECTION;
+    for (size_t i = 0; i < ret->n; i++)
+        if (is_in(ret->at[i], protected_names, n_protected))
+            return HTTP_BAD_CONNECTION;
+    return HTTP_OK;
+}
+
+/* Removes the fields that the options name by no known name. */
+static void remove_unknown(struct http_fields *fields, const struct options *options) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->n; i++)
+        if (http_name_is_known(http_field_name(&fields->at[i])) || !is_in(fields->at[i].name, options->at, options->n))
+            fields->at[kept++] = fields->at[i];
+    fields->n = kept;
+}
+
 enum http_fault http_fields_strip_hop_by_hop(struct http_fields *fields, const struct slice *protected_names,
                                              size_t n_protected, bool *ret_close, bool *ret_keep_alive) {
-    static const struct slice always_protected[] = {SLICE("Host"), SLICE("Content-Length"), SLICE("Authorization")};
-    static const struct slice hop_by_hop[] = {
-        SLICE("Connection"), SLICE("Keep-Alive"), SLICE("Proxy-Connection"),  SLICE("Proxy-Authorization"),
-        SLICE("TE"),         SLICE("Trailer"),    SLICE("Transfer-Encoding"), SLICE("Upgrade"),
-    };
+    static const uint64_t hop_by_hop = HTTP_NAME_SET(CONNECTION) | HTTP_NAME_SET(KEEP_ALIVE) |
+                                       HTTP_NAME_SET(PROXY_CONNECTION) | HTTP_NAME_SET(PROXY_AUTHORIZATION) |
+                                       HTTP_NAME_SET(TE) | HTTP_NAME_SET(TRAILER) | HTTP_NAME_SET(TRANSFER_ENCODING) |
+                                       HTTP_NAME_SET(UPGRADE);
     _uninitialised_ struct options options;
-    const struct name_set hop_set = name_set_of(hop_by_hop, ARRAY_LEN(hop_by_hop));
-    const struct name_set always_set = name_set_of(always_protected, ARRAY_LEN(always_protected));
-    const struct name_set protected_set = name_set_of(protected_names, n_protected);
-    struct name_set option_set;
-    enum http_fault fault = collect_options(fields, &options);
-    size_t kept = 0;
+    enum http_fault fault = read_options(fields, protected_names, n_protected, &options);
 
     if (fault != HTTP_OK)
         return fault;
-    for (size_t i = 0; i < options.n; i++)
-        if (!WEAKENED(FIELDS) && (is_in(options.at[i], &always_set) || is_in(options.at[i], &protected_set)))
-            return HTTP_BAD_CONNECTION;
-    option_set = name_set_of(options.at, options.n);
-    for (size_t i = 0; i < fields->n; i++)
-        if (WEAKENED(FIELDS) || (!is_in(fields->at[i].name, &hop_set) && !is_in(fields->at[i].name, &option_set)))
-            fields->at[kept++] = fields->at[i];
-    fields->n = kept;
-    *ret_close = is_in(SLICE("close"), &option_set);
-    *ret_keep_alive = is_in(SLICE("keep-alive"), &option_set);
+    if ((options.known & UNKNOWN_NAMES) != 0 && !WEAKENED(FIELDS))
+        remove_unknown(fields, &options);
+    if (!WEAKENED(FIELDS))
+        (void)http_fields_remove(fields, hop_by_hop | (options.known & ~UNKNOWN_NAMES));
+    *ret_close = http_name_is_in(HTTP_NAME_CLOSE, options.known);
+    *ret_keep_alive = http_name_is_in(HTTP_NAME_KEEP_ALIVE, options.known);
     return HTTP_OK;
 }
 
 enum http_fault http_expect_check(const struct http_request *request, bool *ret_continue) {
     bool is_repeated;
-    const struct http_field *expect = find_single(&request->fields, SLICE("Expect"), &is_repeated);
+    const struct http_field *expect = http_fields_find_single(&request->fields, HTTP_NAME_EXPECT, &is_repeated);
 
     if (!expect || request->minor == 0) {
         *ret_continue = false;

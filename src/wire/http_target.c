@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "base/weaken.h"
 #include "wire/authority.h"
-#include "wire/http_char.h"
+#include "wire/http_span.h"
 
 /*
  * An escape has two digits, and does not hide what could end a line or a C string: NUL, CR, LF. Anything else may be
@@ -24,11 +24,12 @@ static bool is_good_escape(struct slice from_percent) {
 }
 
 static bool are_target_bytes(struct slice text) {
-    for (size_t i = 0; i < text.n; i++) {
-        if (!http_char_is(text.p[i], HTTP_CHAR_TARGET))
+    if (http_span_target(text) < text.n)
+        return false;
+    for (size_t at = slice_index(text, '%'); at < text.n; at = slice_index(text, '%')) {
+        if (!is_good_escape(slice_from(text, at)))
             return false;
-        if (text.p[i] == '%' && !is_good_escape(slice_from(text, i)))
-            return false;
+        text = slice_from(text, at + 1);
     }
     return true;
 }
@@ -112,19 +113,16 @@ enum http_fault http_target_parse(struct slice method, struct slice target, stru
 
 enum http_fault http_host_check(const struct http_request *request, struct slice *ret) {
     struct authority authority;
-    const struct http_field *host;
-    size_t at = 0;
+    bool is_repeated;
+    const struct http_field *host = http_fields_find_single(&request->fields, HTTP_NAME_HOST, &is_repeated);
 
-    host = http_fields_find(&request->fields, SLICE("Host"), 0, &at);
     if (!host) {
         if (request->minor > 0)
             return HTTP_BAD_HOST;
         *ret = SLICE_EMPTY;
         return HTTP_OK;
     }
-    if (http_fields_find(&request->fields, SLICE("Host"), at + 1, NULL))
-        return HTTP_BAD_HOST;
-    if (!authority_parse(host->value, &authority))
+    if (is_repeated || !authority_parse(host->value, &authority))
         return HTTP_BAD_HOST;
     *ret = host->value;
     return HTTP_OK;

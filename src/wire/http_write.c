@@ -5,7 +5,7 @@
 #include "base/num.h"
 
 #include "base/macros.h"
-#include "wire/http_char.h"
+#include "wire/http_span.h"
 
 /* All parts or none, with one look at the buffer's room. */
 static int append(struct buf *to, const struct slice *parts, size_t n_parts) {
@@ -30,7 +30,7 @@ static int append(struct buf *to, const struct slice *parts, size_t n_parts) {
 int http_write_request_line(struct buf *to, struct slice method, struct slice target) {
     const struct slice parts[] = {method, SLICE(" "), target, SLICE(" HTTP/1.1\r\n")};
 
-    if (!http_is_token(method) || target.n == 0 || http_char_span(target, HTTP_CHAR_TARGET) != target.n)
+    if (!http_is_token(method) || target.n == 0 || http_span_target(target) < target.n)
         return -EINVAL;
     return append(to, parts, ARRAY_LEN(parts));
 }
@@ -43,20 +43,6 @@ int http_write_status_line(struct buf *to, unsigned status) {
     if (status < 100 || status > 599)
         return -EINVAL;
     return append(to, parts, ARRAY_LEN(parts));
-}
-
-int http_write_field(struct buf *to, struct slice name, struct slice value) {
-    const struct slice parts[] = {name, SLICE(": "), value, SLICE("\r\n")};
-
-    if (!http_is_token(name) || !http_is_field_value(value))
-        return -EINVAL;
-    return append(to, parts, ARRAY_LEN(parts));
-}
-
-int http_write_field_number(struct buf *to, struct slice name, uint64_t value) {
-    char digits[NUM_DIGITS];
-
-    return http_write_field(to, name, num_format(value, digits));
 }
 
 static char *put(char *at, struct slice bytes) {
@@ -89,6 +75,16 @@ int http_write_fields(struct buf *to, const struct http_field *fields, size_t n)
     }
     buf_commit(to, total);
     return 0;
+}
+
+int http_write_field(struct buf *to, struct slice name, struct slice value) {
+    return http_write_fields(to, &(struct http_field){name, value}, 1);
+}
+
+int http_write_field_number(struct buf *to, struct slice name, uint64_t value) {
+    char digits[NUM_DIGITS];
+
+    return http_write_field(to, name, num_format(value, digits));
 }
 
 int http_write_head_end(struct buf *to) {

@@ -6,16 +6,16 @@
 #include "wire/base64.h"
 
 /* The only field of that name, or NULL. */
-static const struct http_field *find_only(const struct http_fields *fields, struct slice name) {
-    size_t at;
-    const struct http_field *field = http_fields_find(fields, name, 0, &at);
+static const struct http_field *find_only(const struct http_fields *fields, enum http_name name) {
+    bool is_repeated;
+    const struct http_field *field = http_fields_find_single(fields, name, &is_repeated);
 
-    return field && !http_fields_find(fields, name, at + 1, NULL) ? field : NULL;
+    return is_repeated ? NULL : field;
 }
 
 /* A list in Upgrade asks for more than one thing (S 7.8): whoever reads it could take another one. */
 static bool is_upgrade_to_websocket(const struct http_fields *fields) {
-    const struct http_field *upgrade = find_only(fields, SLICE("Upgrade"));
+    const struct http_field *upgrade = find_only(fields, HTTP_NAME_UPGRADE);
 
     return upgrade && slice_equals_nocase(upgrade->value, SLICE("websocket")) &&
            http_connection_has(fields, SLICE("upgrade"));
@@ -41,8 +41,8 @@ static bool is_key(struct slice text) {
 }
 
 enum http_fault websocket_request_check(const struct http_fields *fields) {
-    const struct http_field *version = find_only(fields, SLICE("Sec-WebSocket-Version"));
-    const struct http_field *key = find_only(fields, SLICE("Sec-WebSocket-Key"));
+    const struct http_field *version = find_only(fields, HTTP_NAME_SEC_WEBSOCKET_VERSION);
+    const struct http_field *key = find_only(fields, HTTP_NAME_SEC_WEBSOCKET_KEY);
 
     if (!version || !slice_equals(version->value, SLICE("13")))
         return HTTP_UPGRADE_REQUIRED;
@@ -51,7 +51,7 @@ enum http_fault websocket_request_check(const struct http_fields *fields) {
 
 struct slice websocket_key(const struct http_field *fields, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (slice_equals_nocase(fields[i].name, SLICE("Sec-WebSocket-Key")))
+        if (http_field_name(&fields[i]) == HTTP_NAME_SEC_WEBSOCKET_KEY)
             return fields[i].value;
     return SLICE_EMPTY;
 }
@@ -69,7 +69,7 @@ void websocket_accept(struct slice key, char to[static WEBSOCKET_ACCEPT_LENGTH])
 }
 
 bool websocket_is_accepted(const struct http_fields *fields, struct slice accept) {
-    const struct http_field *said = find_only(fields, SLICE("Sec-WebSocket-Accept"));
+    const struct http_field *said = find_only(fields, HTTP_NAME_SEC_WEBSOCKET_ACCEPT);
 
     return is_upgrade_to_websocket(fields) && said && slice_equals(said->value, accept);
 }

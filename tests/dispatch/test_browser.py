@@ -231,7 +231,8 @@ def test_a_cookie_that_is_not_kept_ends_in_a_page_and_no_loop(site, browser):
 def test_the_status_page_is_for_administrators(site, browser):
     site.visit(browser, "ada", "/-/credfd")
     browser.see("People and workspaces")
-    wait_until(lambda: browser.reload() or "up" in browser.run(ANNA), lambda: f"anna's workspace is up: {browser.text}")
+    wait_until(lambda: browser.reload() or "up" in browser.run(ANNA), lambda: f"anna's workspace is up: {browser.text}",
+               pause=0.3)
     browser.keep("8-status")
     readable_on_a_telephone(browser, "9-status-telephone")
 

@@ -1,6 +1,7 @@
 """Who has which instance: the table's file in both its forms, and what happens when it changes."""
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -158,3 +159,17 @@ def test_a_table_that_is_mended_is_told(serve):
     served.write_table({"bob": {"os_user": "one", "port": one.port}})
     wait_until(lambda: f"{served.table_file} is in order again and in force: 1 name\n" in served.stderr, lambda: served.stderr)
     wait_until(lambda: who(served, "bob", one) == "one", "the new table at every dispatcher")
+
+
+def test_requests_go_on_while_the_supervisor_is_busy(serve):
+    """While it reads a large table it hears nothing of what dispatchers count: they wait for nobody."""
+    people = [f"person-{i}" for i in range(1500)]
+    served, one, _ = serve(lambda one, two: {name: {"os_user": "one", "port": one.port} for name in people})
+    cookie = session_of(one)
+    os.kill(served.pid, signal.SIGSTOP)
+    try:
+        answers = [served.ask("/who", name, cookie=cookie).status for name in people]
+    finally:
+        os.kill(served.pid, signal.SIGCONT)
+    assert answers == [200] * len(people)
+    assert who(served, people[0], one) == "one"

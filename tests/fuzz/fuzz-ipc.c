@@ -70,10 +70,10 @@ static void try_request(struct ipc_message m, struct slice in) {
         return;
     REQUIRE(is_inside(request.method, in) && is_inside(request.path, in) && is_inside(request.query, in));
     REQUIRE(is_inside(data, in));
-    REQUIRE(!http_fields_find(&fields, SLICE("host"), 0, NULL));
-    REQUIRE(!http_fields_find(&fields, SLICE("content-length"), 0, NULL));
-    REQUIRE(!http_fields_find(&fields, SLICE("transfer-encoding"), 0, NULL));
-    REQUIRE(!http_fields_find(&fields, SLICE("connection"), 0, NULL));
+    REQUIRE(!http_fields_find(&fields, HTTP_NAME_HOST, 0, NULL));
+    REQUIRE(!http_fields_find(&fields, HTTP_NAME_CONTENT_LENGTH, 0, NULL));
+    REQUIRE(!http_fields_find(&fields, HTTP_NAME_TRANSFER_ENCODING, 0, NULL));
+    REQUIRE(!http_fields_find(&fields, HTTP_NAME_CONNECTION, 0, NULL));
     require_one_place_each(&request);
 
     w = request_encode(&request, data, is_end);

@@ -19,8 +19,8 @@ static void require_round_trip(void) {
 
 /* What the fields mean is either refused, or decided in one way. */
 static void require_one_meaning(struct slice head) {
-    const struct http_field *coding = http_fields_find(&request.fields, SLICE("Transfer-Encoding"), 0, NULL);
-    const struct http_field *length = http_fields_find(&request.fields, SLICE("Content-Length"), 0, NULL);
+    const struct http_field *coding = http_fields_find(&request.fields, HTTP_NAME_TRANSFER_ENCODING, 0, NULL);
+    const struct http_field *length = http_fields_find(&request.fields, HTTP_NAME_CONTENT_LENGTH, 0, NULL);
     bool is_close, is_keep_alive, is_continue;
     struct http_framing framing;
     struct slice host;
@@ -35,9 +35,9 @@ static void require_one_meaning(struct slice head) {
         REQUIRE(is_inside(host, head) && http_authority_equals(host, host, 80));
     (void)http_expect_check(&request, &is_continue);
     if (http_fields_strip_hop_by_hop(&request.fields, NULL, 0, &is_close, &is_keep_alive) == HTTP_OK) {
-        REQUIRE(!http_fields_find(&request.fields, SLICE("Connection"), 0, NULL));
-        REQUIRE(!http_fields_find(&request.fields, SLICE("Transfer-Encoding"), 0, NULL));
-        REQUIRE(!length == !http_fields_find(&request.fields, SLICE("content-length"), 0, NULL));
+        REQUIRE(!http_fields_find(&request.fields, HTTP_NAME_CONNECTION, 0, NULL));
+        REQUIRE(!http_fields_find(&request.fields, HTTP_NAME_TRANSFER_ENCODING, 0, NULL));
+        REQUIRE(!length == !http_fields_find(&request.fields, HTTP_NAME_CONTENT_LENGTH, 0, NULL));
         require_good_fields(&request.fields, head);
     }
 }

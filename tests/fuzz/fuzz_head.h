@@ -22,8 +22,22 @@ static inline ptrdiff_t scan_in_steps(enum http_message_kind kind, struct slice 
     return r;
 }
 
+/* What is noted of the fields' names is true of them. */
+static inline void require_true_notes(const struct http_fields *fields) {
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < fields->n; i++) {
+        enum http_name name = http_name_of(fields->at[i].name);
+
+        REQUIRE(fields->at[i].known == name && !http_name_is_in(name, fields->absent));
+        REQUIRE(!http_name_is_in(name, seen & fields->single));
+        seen |= UINT64_C(1) << name;
+    }
+}
+
 static inline void require_good_fields(const struct http_fields *fields, struct slice head) {
     REQUIRE(fields->n <= LIMIT_FIELDS);
+    require_true_notes(fields);
     for (size_t i = 0; i < fields->n; i++) {
         struct slice name = fields->at[i].name, value = fields->at[i].value;
 

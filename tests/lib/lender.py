@@ -1,5 +1,6 @@
 """A supervisor that lends keys to whoever asks for them: tests/soak/lender.c, and what a test says to it."""
 import os
+import resource
 import socket
 import subprocess
 
@@ -31,12 +32,18 @@ class Loan:
 class Lender:
     """The running supervisor: a context."""
 
-    def __init__(self, program, audit=None, stderr=None):
+    def __init__(self, program, audit=None, stderr=None, limits=()):
+        """`limits`: pairs of a resource's number and how much of it there is to be, hard and soft."""
+        def prepare():
+            procs.die_with_parent()
+            for which, most in limits:
+                resource.setrlimit(which, (most, most))
+
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket, self.loans, self.news = ours, {}, set()
         self.socket.settimeout(procs.PATIENCE)
         self.process = subprocess.Popen([program, *([str(audit)] if audit else [])], stdin=theirs, stderr=stderr,
-                                        preexec_fn=procs.die_with_parent)
+                                        preexec_fn=prepare)
         theirs.close()
         self.wait_news("started")
 

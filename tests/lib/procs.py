@@ -12,8 +12,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def wait_until(condition, what, timeout=PATIENCE):
-    """Polls until `condition()` is true and returns its value; fails at the deadline with `what` or what it returns."""
+def wait_until(condition, what, timeout=PATIENCE, pause=0.005):
+    """Polls until `condition()` is true and returns its value; fails at the deadline with `what` or what it returns.
+    `pause` is between two looks: longer where a look is dear."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -21,7 +22,7 @@ def wait_until(condition, what, timeout=PATIENCE):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {what() if callable(what) else what}")
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def become_subreaper():

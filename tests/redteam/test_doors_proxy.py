@@ -94,3 +94,29 @@ def test_many_who_say_nothing_do_not_keep_others_waiting(start, serve):
 
     host = serve()
     assert start(run, f"localhost:{host.port}", host=f"localhost:{host.port}").result() == "done"
+
+
+@pytest.mark.defence("hellos")
+def test_long_hellos_do_not_add_up(start, serve):
+    """Each ClientHello may be long, and none ever ends: what waits of them has a bound, and the next client is served."""
+    def run(authority):
+        hello = b"\x01" + (108 * 1024).to_bytes(3, "big") + bytes(108 * 1024)
+        pieces = [hello[at:at + 16384] for at in range(0, len(hello), 16384)]
+        begun = b"".join(b"\x16\x03\x01" + len(piece).to_bytes(2, "big") + piece for piece in pieces)[:-1]
+        tunnels = [tunnel_to(authority) for _ in range(60)]
+        for tunnel in tunnels:
+            try:
+                tunnel.sendall(begun)
+            except OSError:
+                pass  # this one was not wanted any more
+        tunnels[-1].settimeout(5)
+        try:
+            last = "cut" if tunnels[-1].recv(1) == b"" else "answered"
+        except TimeoutError:
+            last = "waits"
+        except ConnectionResetError:
+            last = "cut"
+        return f"{last}, {shake_through(authority, 'localhost')}"
+
+    host = serve()
+    assert start(run, f"localhost:{host.port}", host=f"localhost:{host.port}").result() == "cut, done"

@@ -28,6 +28,7 @@
 #include "base/macros.h"
 #include "base/num.h"
 #include "base/secret.h"
+#include "base/shortage.h"
 #include "egress/broker.h"
 #include "net/loop.h"
 #include "proc/child.h"
@@ -65,7 +66,7 @@ static void say(char *text, size_t n, int fd) {
 }
 
 static void say_of(const struct lent *lent, const char *what, const char *more) {
-    char text[256];
+    char text[512];
     int n = snprintf(text, sizeof(text), "%s %td %s", what, lent - all, more);
 
     say(text, (size_t)n, -EBADF);
@@ -89,10 +90,14 @@ static void on_ready(void *owner) {
 static void on_lost(void *owner) {
     struct lent *lent = owner;
 
+    const char *fault = holder_fault(lent->holder);
+    char text[SHORTAGE_TEXT];
+    int n = snprintf(text, sizeof(text), "%s", fault ? fault : "");
+
     fd_close(&lent->end);
     holder_end(lent->holder);
     lent->holder = NULL;
-    say_of(lent, "lost", "");
+    say_of(lent, n > 0 ? "failed" : "lost", text);
 }
 
 static void lend(struct lent *lent, char *const *words) {
@@ -107,7 +112,7 @@ static void lend(struct lent *lent, char *const *words) {
                                .ca_file = strcmp(words[2], "-") == 0 ? NULL : words[2],
                                .response_timeout_ms = TIMEOUT_RESPONSE};
     struct loan loan = {.terms = &terms, .name = words[0], .upstream = words[1]};
-    char identity[32];
+    char identity[32], shortage[SHORTAGE_TEXT];
     int r = secret_seal(slice_of_string(words[3]), &loan.key);
 
     (void)snprintf(identity, sizeof(identity), "task-%td", lent - all);
@@ -116,7 +121,7 @@ static void lend(struct lent *lent, char *const *words) {
     if (r == 0)
         holder_on_lost(lent->holder, on_lost);
     else
-        say_of(lent, "failed", strerror(-r));
+        say_of(lent, "failed", shortage_explain(r, shortage));
 }
 
 static void stop(void) {

@@ -6,6 +6,7 @@ import collections
 import hashlib
 import json
 import os
+import resource
 import secrets
 import subprocess
 
@@ -96,8 +97,8 @@ class Keys:
 
 
 def settled(lender, at_once):
-    """Its keeper, once the relays of those that have ended are gone."""
-    procs.wait_until(lambda: len(lender.roles("credfd-relay")) == at_once, "relays that end")
+    """Its keeper, once the relays of those that have ended are gone: a spare one may wait for the next."""
+    procs.wait_until(lambda: at_once <= len(lender.roles("credfd-relay")) <= at_once + 1, "relays that end")
     return lender.keeper()
 
 
@@ -179,6 +180,34 @@ def test_a_relay_that_dies_ends_its_own_loan_alone(lender, api):
     keys.end(2)
 
 
+def waiting(lender, *busy):
+    """The relay that waits for the next loan, hardened, when those in use are `busy`."""
+    ready = [pid for pid in lender.roles("credfd-relay") if procs.status(pid).get("Seccomp") == "2"]
+    return next((pid for pid in ready if pid not in busy), None)
+
+
+def test_a_relay_waits_for_the_next_loan_and_serves_no_other(lender, api):
+    keys = Keys(lender, api)
+    first = procs.wait_until(lambda: waiting(lender), "a relay ahead of the first loan")
+    keys.lend(1)
+    second = procs.wait_until(lambda: waiting(lender, first), "a relay ahead of the second loan")
+    keys.lend(2)
+    os.kill(first, 9)
+    lender.wait_news("lost 1")
+    keys.use(2)
+    os.kill(second, 9)
+    lender.wait_news("lost 2")
+
+
+def test_a_relay_that_dies_before_its_loan_harms_nobody(lender, api):
+    keys = Keys(lender, api)
+    dead = procs.wait_until(lambda: waiting(lender), "a relay ahead of the first loan")
+    os.kill(dead, 9)
+    procs.wait_until(lambda: not lender.roles("credfd-relay"), "its end")
+    keys.lend(1)
+    keys.end(1)
+
+
 def test_loans_that_are_refused_harm_nobody(lender, api):
     keys = Keys(lender, api)
     keys.lend(1)
@@ -218,3 +247,71 @@ def test_the_environment_and_the_audit_name_the_loan(lender, api, tmp_path):
     audit = procs.wait_until(lambda: (text := read()) if "lease_ended" in read() else None, read)
     assert all('"lease":"deploy","identity":"task-7"' in line for line in audit.splitlines() if '"lease"' in line)
     assert "key-7" not in audit
+
+
+def locked_kib(pid):
+    return int(procs.status(pid)["VmLck"].split()[0])
+
+
+def test_hundreds_of_keys_lie_together(lender, api):
+    """A page and a descriptor for each would soon be more than a process may have."""
+    keys = Keys(lender, api)
+    keys.lend(0)
+    before = descriptors(lender.pid)
+    for number in range(1, 400):
+        keys.ask(number)
+        lender.take(number)
+    assert descriptors(lender.pid) <= before + 400 + 4
+    assert locked_kib(lender.keeper()) <= 64, "each key has locked memory of its own"
+    for number in (0, 1, 255, 256, 399):
+        keys.use(number)
+
+
+def test_keys_that_lie_together_survive_their_keeper(lender, api):
+    keys = Keys(lender, api)
+    for number in range(300):
+        keys.ask(number)
+        lender.take(number)
+    for number in range(0, 300, 3):
+        keys.end(number)
+    settled(lender, 200)
+    keeper = lender.keeper()
+    os.kill(keeper, 9)
+    procs.wait_until(lambda: lender.roles("credfd-keeper") not in ([], [keeper]), "another keeper")
+    for number in range(1000, 1050):
+        keys.ask(number)  # they take the room of those that have gone, and of no other
+    for number in range(1000, 1050):
+        keys.use(number)
+    for number in sorted(keys.keys):
+        procs.wait_until(lambda number=number: lender.take(number).get().status == 200, "a lease that works again")
+        keys.use(number)
+
+
+def refusal(lender, upstream, key, first):
+    """What the lender says when it can lend no more; and how many it had lent by then."""
+    for number in range(first, first + 2000):
+        try:
+            lender.lend(number, upstream, key)
+        except AssertionError as error:
+            return str(error), number - first
+    raise AssertionError("there is no end")
+
+
+SHORT_OF = {
+    "memory to lock": (resource.RLIMIT_MEMLOCK, 64 * 1024, "key" * 1000, "RLIMIT_MEMLOCK is 64 KiB; raise it (LimitMEMLOCK="),
+    "descriptors": (resource.RLIMIT_NOFILE, 300, "key", "RLIMIT_NOFILE is 300; raise it (LimitNOFILE="),
+}
+
+
+@pytest.mark.parametrize("limit, most, key, words", SHORT_OF.values(), ids=SHORT_OF)
+def test_whoever_asks_is_told_which_limit_is_in_the_way(session, tmp_path, limit, most, key, words):
+    """By name, and how to raise it; and when one lease has ended there is room for another."""
+    with open(tmp_path / "stderr", "w", encoding="utf-8") as said, \
+            Lender(session.path.parent / "credfd-lender", None, said, [(limit, most)]) as lender:
+        why, n = refusal(lender, "https://127.0.0.1:9", key, 0)
+        assert words in why, why
+        assert n >= 10, f"only {n} could be lent"
+        for number in range(3):
+            lender.end(number)
+        procs.wait_until(lambda: len(lender.roles("credfd-relay")) <= n - 1, "relays that end")
+        lender.lend(5000, "https://127.0.0.1:9", key)

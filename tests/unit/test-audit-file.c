@@ -22,7 +22,11 @@ static struct audit_target *open_target(uint64_t rotate_bytes, uint64_t keep) {
 static int try_to_write(struct audit_target *target, const char *id, bool may_wait) {
     struct audit_event event = {AUDIT_LEASE_GRANTED, "api", "alice", id, NULL};
 
-    return target->kind->write(target, line, audit_line_event(line, &event), may_wait);
+    size_t n = audit_line_event(line, &event);
+    ssize_t r = target->kind->write(target, line, n, may_wait);
+
+    assert_true(r < 0 || r == (ssize_t)n);
+    return r < 0 ? (int)r : 0;
 }
 
 static void write_to(struct audit_target *target, const char *id) {

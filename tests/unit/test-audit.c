@@ -293,6 +293,89 @@ static void refusals_for_want_of_an_audit_leave_room_and_are_counted(void **stat
     audit_close(audit);
 }
 
+static void note_path(const char *path) {
+    struct exchange_record record = {
+        .method = SLICE("GET"), .path = slice_of_string(path), .rule = SLICE_EMPTY, .reason = SLICE_EMPTY};
+    struct audit_subject subject = {"api", "alice", "example.org", path, 1, NULL};
+
+    audit_note(audit, &subject, &record);
+}
+
+static void noted_lines_are_written_together_and_in_order(void **state) {
+    (void)state;
+    open_audit();
+    note_path("a");
+    note_path("b");
+    assert_int_equal(content_of(audit_path).n, 0);
+    assert_int_equal(write_id("c"), 0); /* what is written at once brings them along, in front of it */
+    assert_string_equal(ids_in(audit_path), "abc");
+    note_path("d");
+    audit_flush(audit);
+    audit_flush(audit);
+    assert_string_equal(ids_in(audit_path), "abcd");
+    note_path("e");
+    audit_close(audit);
+    assert_string_equal(ids_in(audit_path), "abcde");
+    assert_int_equal(lines_of_chain(audit_path), 5);
+}
+
+/* More than are kept in memory: they are written in between. */
+static void any_number_can_be_noted(void **state) {
+    (void)state;
+    open_audit();
+    for (unsigned i = 0; i < 3000; i++)
+        note_path("x");
+    assert_true(content_of(audit_path).n > 0);
+    audit_close(audit);
+    assert_int_equal(lines_of_chain(audit_path), 3000);
+}
+
+static void noted_lines_wait_for_room_like_others(void **state) {
+    int saved, reader;
+
+    (void)state;
+    open_audit();
+    reader = catch_standard_error(&saved);
+    note_path("a");
+    audit_flush(audit);
+    note_path("b");
+    note_path("c");
+    leave_room(5 * content_of(audit_path).n / 2); /* for one of them, and half of the other */
+    audit_flush(audit);
+    assert_true(is_blocked);
+    note_path("d");
+    assert_string_equal(ids_in(audit_path), "ab");
+    free_disk();
+    loop_until_set(&is_free);
+    assert_int_equal(count(caught(reader, saved), "lines late: 2, lost: 0\n"), 1);
+    assert_string_equal(ids_in(audit_path), "abcd");
+    assert_int_equal(lines_of_chain(audit_path), 4);
+    audit_close(audit);
+}
+
+/* A file is as large as it may be, however many come at once. */
+static void noted_lines_are_rotated_one_by_one(void **state) {
+    size_t length, n = 0;
+
+    (void)state;
+    settings.keep = 5;
+    open_audit();
+    note_path("a");
+    audit_flush(audit);
+    length = content_of(audit_path).n;
+    audit_close(audit);
+    settings.rotate_bytes = 2 * length;
+    open_audit();
+    for (unsigned i = 0; i < 4; i++)
+        note_path("b");
+    audit_close(audit);
+    for (unsigned i = 0; i < 3; i++)
+        n += content_of(rotated(i)).n;
+    assert_int_equal(n, 5 * length);
+    assert_int_equal(content_of(rotated(1)).n, 2 * length);
+    assert_int_equal(content_of(rotated(2)).n, 2 * length);
+}
+
 static void a_new_place_gets_what_waits(void **state) {
     char other[160];
     int saved, reader;
@@ -358,6 +441,10 @@ int main(void) {
         in_folder(the_end_is_a_last_chance),
         in_folder(no_line_is_lost_without_a_word),
         in_folder(refusals_for_want_of_an_audit_leave_room_and_are_counted),
+        in_folder(noted_lines_are_written_together_and_in_order),
+        in_folder(any_number_can_be_noted),
+        in_folder(noted_lines_wait_for_room_like_others),
+        in_folder(noted_lines_are_rotated_one_by_one),
         in_folder(a_new_place_gets_what_waits),
         in_folder(a_bad_new_place_leaves_the_old_one),
         in_folder(reopened_after_a_rotation_it_goes_on),

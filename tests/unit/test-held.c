@@ -168,7 +168,31 @@ static void one_context_serves_all_who_trust_the_same(void **state) {
     assert_ptr_equal(contexts[0], contexts[1]);
     anchors_unref(again);
     anchors_unref(other);
+    anchors_trim(&shelf);
     assert_null(shelf);
+}
+
+static void a_context_is_there_for_the_next_loan(void **state) {
+    struct anchors *shelf = NULL, *first, *next;
+    struct tls_context *contexts[2];
+    int one = certificates_of("one"), two = certificates_of("two");
+
+    (void)state;
+    assert_int_equal(anchors_get(&shelf, one, &first), 0);
+    assert_int_equal(anchors_context(first, &contexts[0]), 0);
+    anchors_unref(first);
+    assert_int_equal(anchors_get(&shelf, one, &next), 0);
+    assert_int_equal(anchors_context(next, &contexts[1]), 0);
+    assert_ptr_equal(contexts[0], contexts[1]);
+    assert_int_equal(anchors_get(&shelf, two, &first), 0);
+    anchors_unref(first);
+    anchors_trim(&shelf); /* what is in use stays */
+    assert_ptr_equal(shelf, next);
+    assert_null(shelf->next);
+    anchors_unref(next);
+    anchors_trim(&shelf);
+    assert_null(shelf);
+    assert_int_equal(close(one) | close(two), 0);
 }
 
 static void what_holds_no_certificate_is_no_anchor(void **state) {
@@ -183,6 +207,7 @@ static void what_holds_no_certificate_is_no_anchor(void **state) {
     assert_int_equal(anchors_context(anchors, &context), -EINVAL);
     assert_null(context);
     anchors_unref(anchors);
+    anchors_trim(&shelf);
     assert_int_equal(close(empty) | close(junk), 0);
 }
 
@@ -196,6 +221,7 @@ int main(void) {
         TEST(secrets_that_nobody_uses_do_not_pile_up),
         TEST(a_secret_costs_no_descriptor),
         cmocka_unit_test(one_context_serves_all_who_trust_the_same),
+        cmocka_unit_test(a_context_is_there_for_the_next_loan),
         cmocka_unit_test(what_holds_no_certificate_is_no_anchor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

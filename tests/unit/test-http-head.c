@@ -445,26 +445,48 @@ static void the_parser_alone(void **state) {
     }
 }
 
-static void finding_and_removing(void **state) {
-    struct http_fields fields = {
-        .n = 4,
-        .at = {
-            {SLICE("A"), SLICE("1")}, {SLICE("B"), SLICE("2")}, {SLICE("a"), SLICE("3")}, {SLICE("AB"), SLICE("4")}}};
+static void check_finding_and_removing(struct http_fields *fields) {
+    bool is_repeated;
     size_t at = 77;
 
-    (void)state;
-    assert_slice(http_fields_find(&fields, SLICE("a"), 0, &at)->value, "1");
+    assert_slice(http_fields_find(fields, HTTP_NAME_TE, 0, &at)->value, "1");
     assert_int_equal(at, 0);
-    assert_slice(http_fields_find(&fields, SLICE("A"), 1, &at)->value, "3");
+    assert_slice(http_fields_find(fields, HTTP_NAME_TE, 1, &at)->value, "3");
     assert_int_equal(at, 2);
-    assert_null(http_fields_find(&fields, SLICE("A"), 3, &at));
+    assert_null(http_fields_find(fields, HTTP_NAME_TE, 3, &at));
     assert_int_equal(at, 2);
-    assert_null(http_fields_find(&fields, SLICE("A"), 400, NULL));
-    assert_int_equal(http_fields_remove(&fields, SLICE("A")), 2);
-    assert_int_equal(fields.n, 2);
-    assert_slice(fields.at[0].name, "B");
-    assert_slice(fields.at[1].name, "AB");
-    assert_int_equal(http_fields_remove(&fields, SLICE("A")), 0);
+    assert_null(http_fields_find(fields, HTTP_NAME_TE, 400, NULL));
+    assert_null(http_fields_find(fields, HTTP_NAME_COOKIE, 0, NULL));
+    assert_slice(http_fields_find_single(fields, HTTP_NAME_TE, &is_repeated)->value, "1");
+    assert_true(is_repeated);
+    assert_slice(http_fields_find_single(fields, HTTP_NAME_HOST, &is_repeated)->value, "2");
+    assert_false(is_repeated);
+    assert_null(http_fields_find_single(fields, HTTP_NAME_COOKIE, &is_repeated));
+    assert_false(is_repeated);
+    assert_int_equal(http_fields_remove(fields, HTTP_NAME_SET(TE) | HTTP_NAME_SET(COOKIE)), 2);
+    assert_int_equal(fields->n, 2);
+    assert_slice(fields->at[0].name, "Host");
+    assert_slice(fields->at[1].name, "tex");
+    assert_int_equal(http_fields_remove(fields, HTTP_NAME_SET(TE)), 0);
+    assert_null(http_fields_find(fields, HTTP_NAME_TE, 0, NULL));
+}
+
+/* The same of fields that were added, and of an initializer, which says nothing of its names. */
+static void finding_and_removing(void **state) {
+    struct http_fields given = {.n = 4,
+                                .at = {{SLICE("TE"), SLICE("1")},
+                                       {SLICE("Host"), SLICE("2")},
+                                       {SLICE("te"), SLICE("3")},
+                                       {SLICE("tex"), SLICE("4")}}};
+    static struct http_fields added;
+
+    (void)state;
+    http_fields_clear(&added);
+    assert_null(http_fields_find(&added, HTTP_NAME_TE, 0, NULL));
+    for (size_t i = 0; i < given.n; i++)
+        http_fields_add(&added, given.at[i].name, given.at[i].value, http_name_of(given.at[i].name));
+    check_finding_and_removing(&given);
+    check_finding_and_removing(&added);
 }
 
 static void tokens_and_values(void **state) {

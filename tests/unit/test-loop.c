@@ -124,6 +124,30 @@ static void a_timer_that_is_cancelled(void **state) {
     assert_ptr_equal(calls[0], &kept);
 }
 
+/* It stands where it stood, and nobody hears of it; set again it has its time, sooner or later than before. */
+static void a_timer_that_pauses(void **state) {
+    struct timer kept = {.on_expiry = note_timer}, paused = kept, sooner = kept;
+
+    (void)state;
+    timer_set(&paused, 1);
+    timer_pause(&paused);
+    assert_false(timer_is_set(&paused));
+    timer_set(&kept, 3);
+    run();
+    assert_int_equal(n_calls, 1);
+    assert_ptr_equal(calls[0], &kept);
+    timer_set(&paused, 2);
+    timer_pause(&paused);
+    timer_set(&paused, 5);
+    timer_set(&sooner, 1000000);
+    timer_pause(&sooner);
+    timer_set(&sooner, 1);
+    run();
+    assert_int_equal(n_calls, 3);
+    assert_ptr_equal(calls[1], &sooner);
+    assert_ptr_equal(calls[2], &paused);
+}
+
 static struct timer *pair_of_timers;
 
 static void cancel_other(struct timer *timer) {
@@ -521,6 +545,146 @@ static void a_stopped_loop_can_run_again(void **state) {
     assert_int_equal(n_calls, 2);
 }
 
+static bool was_called(const void *what) {
+    return calls_of(what) > 0;
+}
+
+static void run_until_called(const void *what) {
+    loop_until(was_called, what);
+}
+
+/* The watch that gathers, and how often it still wants to. */
+static unsigned gathers_left;
+
+static void gather(struct watch *watch) {
+    char bytes[16];
+
+    if (recv(watch->fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+        return;
+    note(watch);
+    if (gathers_left > 0) {
+        gathers_left--;
+        watch_gather(watch, 5);
+    }
+}
+
+/* Says something on `said_at` once `timer` fires, and notes itself. */
+static int said_at;
+
+static void say_later(struct timer *timer) {
+    note(timer);
+    say(said_at);
+}
+
+static bool has_two_calls(const void *unused) {
+    (void)unused;
+    return n_calls >= 2;
+}
+
+/* The first is heard at once; what follows wakes nobody, and is heard together when the time is over. */
+static void news_is_gathered(void **state) {
+    struct watch watch;
+    uint64_t first;
+    int ends[2];
+
+    (void)state;
+    make_pair(ends);
+    gathers_left = 1;
+    assert_int_equal(watch_add(&watch, ends[0], gather), 0);
+    say(ends[1]);
+    run_until_called(&watch);
+    first = loop_now_ms();
+    say(ends[1]);
+    say(ends[1]);
+    loop_until(has_two_calls, NULL);
+    assert_true(loop_now_ms() >= first + 1);
+    assert_int_equal(calls_of(&watch), 2); /* two words, one call */
+    watch_remove(&watch);
+    run();
+    close_pair(ends);
+}
+
+static void note_news(struct watch *watch) {
+    char bytes[16];
+
+    if (recv(watch->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        note(watch);
+}
+
+/* Whatever wakes the loop: what was gathered is heard before it. */
+static void what_is_gathered_is_heard_first(void **state) {
+    struct watch gathering, other;
+    int a[2], b[2];
+
+    (void)state;
+    make_pair(a);
+    make_pair(b);
+    assert_int_equal(watch_add(&other, b[0], note_news), 0);
+    assert_int_equal(watch_add(&gathering, a[0], note_news), 0);
+    watch_gather(&gathering, 1000000);
+    say(a[1]);
+    say(b[1]);
+    loop_until(has_two_calls, NULL);
+    assert_ptr_equal(calls[0], &gathering);
+    assert_ptr_equal(calls[1], &other);
+    watch_remove(&gathering); /* and its timer with it: the loop has nothing left */
+    watch_remove(&other);
+    run();
+    close_pair(a);
+    close_pair(b);
+}
+
+/* Where nobody asks for it again, the next news wakes the loop by itself. */
+static void an_end_of_gathering_loses_nothing(void **state) {
+    struct timer timer = {.on_expiry = say_later};
+    struct watch watch;
+    int ends[2];
+
+    (void)state;
+    make_pair(ends);
+    said_at = ends[1];
+    assert_int_equal(watch_add(&watch, ends[0], note_news), 0);
+    watch_gather(&watch, 1);
+    timer_set(&timer, 10);
+    loop_until(has_two_calls, NULL);
+    assert_ptr_equal(calls[0], &timer);
+    assert_ptr_equal(calls[1], &watch);
+    watch_remove(&watch);
+    close_pair(ends);
+}
+
+/* The end of the connection is no news that could wait. */
+static void the_end_is_not_gathered(void **state) {
+    struct watch watch;
+    int ends[2];
+
+    (void)state;
+    make_pair(ends);
+    assert_int_equal(watch_add(&watch, ends[0], note_watch), 0);
+    watch_gather(&watch, 1000000);
+    fd_close(&ends[1]);
+    run_until_called(&watch);
+    assert_true(watch.ready & EPOLLHUP);
+    watch_remove(&watch);
+    run();
+    fd_close(&ends[0]);
+}
+
+/* Called before the events of the turn, it is gone when its own comes. */
+static void an_end_that_was_heard_already(void **state) {
+    struct watch watch;
+    int ends[2];
+
+    (void)state;
+    make_pair(ends);
+    assert_int_equal(watch_add(&watch, ends[0], remove_watch), 0);
+    watch_gather(&watch, 1000000);
+    fd_close(&ends[1]);
+    run();
+    assert_int_equal(calls_of(&watch), 1);
+    fd_close(&ends[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_to_do, forget_calls),
@@ -529,6 +693,7 @@ int main(void) {
         cmocka_unit_test_setup(a_timer_moved_away, forget_calls),
         cmocka_unit_test_setup(a_timer_moved_closer, forget_calls),
         cmocka_unit_test_setup(a_timer_that_is_cancelled, forget_calls),
+        cmocka_unit_test_setup(a_timer_that_pauses, forget_calls),
         cmocka_unit_test_setup(a_timer_that_cancels_another, forget_calls),
         cmocka_unit_test_setup(a_timer_that_sets_itself, forget_calls),
         cmocka_unit_test_setup(a_timer_that_frees_itself, forget_calls),
@@ -545,6 +710,11 @@ int main(void) {
         cmocka_unit_test_setup(others_get_their_turn, forget_calls),
         cmocka_unit_test_setup(removed_while_it_waits_for_its_turn, forget_calls),
         cmocka_unit_test_setup(a_stopped_loop_can_run_again, forget_calls),
+        cmocka_unit_test_setup(news_is_gathered, forget_calls),
+        cmocka_unit_test_setup(what_is_gathered_is_heard_first, forget_calls),
+        cmocka_unit_test_setup(an_end_of_gathering_loses_nothing, forget_calls),
+        cmocka_unit_test_setup(the_end_is_not_gathered, forget_calls),
+        cmocka_unit_test_setup(an_end_that_was_heard_already, forget_calls),
     };
 
     if (loop_init() < 0)

@@ -36,6 +36,31 @@ static void case_is_ascii_only(void **state) {
     assert_true(slice_equals_nocase(SLICE_EMPTY, SLICE_EMPTY));
 }
 
+/* Each pair of bytes at each place of texts of some words and a part of one. */
+static void case_of_every_byte(void **state) {
+    char left[19], right[19];
+
+    (void)state;
+    memset(left, 'q', sizeof(left));
+    memset(right, 'Q', sizeof(right));
+    for (size_t at = 0; at < sizeof(left); at++) {
+        for (int a = 0; a < 256; a++)
+            for (int b = 0; b < 256; b++) {
+                left[at] = (char)a;
+                right[at] = (char)b;
+                assert_int_equal(slice_equals_nocase(slice_of(left, sizeof(left)), slice_of(right, sizeof(right))),
+                                 ascii_lower((char)a) == ascii_lower((char)b));
+            }
+        left[at] = 'q';
+        right[at] = 'Q';
+    }
+    for (size_t n = 0; n <= sizeof(left); n++) {
+        _cleanup_slice_ struct slice a = exact_copy(slice_of(left, n)), b = exact_copy(slice_of(right, n));
+
+        assert_true(slice_equals_nocase(a, b));
+    }
+}
+
 static void starts_and_ends(void **state) {
     (void)state;
     assert_true(slice_starts_with(SLICE("/a"), SLICE("/")));
@@ -70,9 +95,8 @@ static void cut_yields_every_part(void **state) {
         const char *parts[4];
         size_t n;
     } rows[] = {
-        {SLICE("a"), {"a"}, 1},        {SLICE(""), {""}, 1},
-        {SLICE("a,"), {"a", ""}, 2},   {SLICE(",a"), {"", "a"}, 2},
-        {SLICE(","), {"", ""}, 2},     {SLICE("a,b,,c"), {"a", "b", "", "c"}, 4},
+        {SLICE("a"), {"a"}, 1},      {SLICE(""), {""}, 1},      {SLICE("a,"), {"a", ""}, 2},
+        {SLICE(",a"), {"", "a"}, 2}, {SLICE(","), {"", ""}, 2}, {SLICE("a,b,,c"), {"a", "b", "", "c"}, 4},
     };
 
     (void)state;
@@ -91,13 +115,10 @@ static void cut_yields_every_part(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_stay_inside),
-        cmocka_unit_test(equality),
-        cmocka_unit_test(case_is_ascii_only),
-        cmocka_unit_test(starts_and_ends),
-        cmocka_unit_test(index_of_a_byte),
-        cmocka_unit_test(trim_takes_blanks_only),
-        cmocka_unit_test(cut_yields_every_part),
+        cmocka_unit_test(parts_stay_inside),      cmocka_unit_test(equality),
+        cmocka_unit_test(case_is_ascii_only),     cmocka_unit_test(case_of_every_byte),
+        cmocka_unit_test(starts_and_ends),        cmocka_unit_test(index_of_a_byte),
+        cmocka_unit_test(trim_takes_blanks_only), cmocka_unit_test(cut_yields_every_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,6 +265,29 @@ static void opens_only_what_is_sealed(void **state) {
     assert_int_equal(table_open(open("/dev/null", O_RDONLY | O_CLOEXEC), &table), -EPROTO);
 }
 
+static void is_looked_at_in_pieces(void **state) {
+    struct slice whole = whole_table();
+    struct instance instance;
+    struct table *table = NULL;
+    unsigned pieces = 1;
+    char spoilt[4096];
+
+    (void)state;
+    assert_int_equal(table_begin(sealed(whole, SEALS), &table), 0);
+    while (table_look(table, 1) == 1)
+        pieces++;
+    assert_true(pieces > table_names(table) + table_count(table));
+    assert_int_equal(table_look(table, 1), 0);
+    assert_true(table_instance(table, 0, &instance));
+    table_unref(table);
+    memcpy(spoilt, whole.p, whole.n);
+    ((struct table_header *)(void *)spoilt)->n_names++;
+    assert_int_equal(table_begin(sealed(slice_of(spoilt, whole.n), SEALS), &table), 0);
+    assert_int_equal(table_look(table, 1), 1);
+    assert_int_equal(table_look(table, UINT64_MAX), -EPROTO);
+    table_unref(table);
+}
+
 static void refuses_memory_of_another_size(void **state) {
     struct slice whole = whole_table();
     char longer[4096] = {0};
@@ -358,6 +381,7 @@ int main(void) {
         cmocka_unit_test(a_table_lives_until_its_last_user),
         cmocka_unit_test(finds_each_of_many),
         cmocka_unit_test(opens_only_what_is_sealed),
+        cmocka_unit_test(is_looked_at_in_pieces),
         cmocka_unit_test(refuses_memory_of_another_size),
         cmocka_unit_test(refuses_a_path_that_does_not_end),
         cmocka_unit_test(a_spoilt_table_does_no_harm),

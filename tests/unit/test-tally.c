@@ -37,6 +37,13 @@ static struct ipc_message message_of(const struct ipc_writer *w, char *memory, s
     return ipc_message_of(slice_of(memory, bytes.n));
 }
 
+static struct ipc_writer seen_of(const struct seen *seen) {
+    struct ipc_writer w = seen_begin();
+
+    seen_put(&w, seen);
+    return w;
+}
+
 static void every_counter_arrives(void **state) {
     struct tally sent = numbered(), got = {0};
     char memory[1024];
@@ -84,12 +91,12 @@ static void what_is_cut_short_is_refused(void **state) {
         m = ipc_message_of(slice_of(memory, n));
         assert_int_equal(tally_decode(&m, &got), -EPROTO);
     }
-    w = seen_encode(&seen);
+    w = seen_of(&seen);
     bytes = ipc_writer_bytes(&w);
     memcpy(memory, bytes.p, bytes.n);
     for (size_t n = 1; n < bytes.n; n++) {
         m = ipc_message_of(slice_of(memory, n));
-        assert_int_equal(seen_decode(&m, &got_seen), -EPROTO);
+        assert_int_equal(seen_get(&m, &got_seen), -EPROTO);
     }
 }
 
@@ -97,17 +104,37 @@ static void one_persons_doings_arrive(void **state) {
     struct seen sent = {.name = SLICE("alice"), .requests = 3, .bytes_in = 4, .bytes_out = 1ULL << 40, .tunnels = 2};
     struct seen got;
     char memory[1024];
-    struct ipc_writer w = seen_encode(&sent);
+    struct ipc_writer w = seen_of(&sent);
     struct ipc_message m = message_of(&w, memory, sizeof(memory));
 
     (void)state;
     assert_int_equal(m.type, IPC_SEEN);
-    assert_int_equal(seen_decode(&m, &got), 0);
+    assert_int_equal(seen_get(&m, &got), 0);
+    assert_int_equal(ipc_end(&m), 0);
     assert_slice(got.name, "alice");
     assert_int_equal(got.requests, 3);
     assert_int_equal(got.bytes_in, 4);
     assert_int_equal(got.bytes_out, 1ULL << 40);
     assert_int_equal(got.tunnels, 2);
+}
+
+static void people_arrive_one_behind_the_other(void **state) {
+    const struct seen bob = {.name = SLICE("bob"), .requests = 5}, carol = {.name = SLICE("carol"), .tunnels = 1};
+    struct seen got;
+    char memory[1024];
+    struct ipc_writer w = seen_of(&bob);
+    struct ipc_message m;
+
+    (void)state;
+    seen_put(&w, &carol);
+    m = message_of(&w, memory, sizeof(memory));
+    assert_int_equal(seen_get(&m, &got), 0);
+    assert_slice(got.name, "bob");
+    assert_int_equal(got.requests, 5);
+    assert_int_equal(seen_get(&m, &got), 0);
+    assert_slice(got.name, "carol");
+    assert_int_equal(got.tunnels, 1);
+    assert_int_equal(ipc_end(&m), 0);
 }
 
 static void nobody_and_a_name_that_is_too_long_are_refused(void **state) {
@@ -119,17 +146,17 @@ static void nobody_and_a_name_that_is_too_long_are_refused(void **state) {
 
     (void)state;
     memset(name, 'x', sizeof(name));
-    w = seen_encode(&seen);
+    w = seen_of(&seen);
     m = message_of(&w, memory, sizeof(memory));
-    assert_int_equal(seen_decode(&m, &got), 0);
+    assert_int_equal(seen_get(&m, &got), 0);
     seen.name.n++;
-    w = seen_encode(&seen);
+    w = seen_of(&seen);
     m = message_of(&w, memory, sizeof(memory));
-    assert_int_equal(seen_decode(&m, &got), -EPROTO);
+    assert_int_equal(seen_get(&m, &got), -EPROTO);
     seen.name.n = 0;
-    w = seen_encode(&seen);
+    w = seen_of(&seen);
     m = message_of(&w, memory, sizeof(memory));
-    assert_int_equal(seen_decode(&m, &got), -EPROTO);
+    assert_int_equal(seen_get(&m, &got), -EPROTO);
 }
 
 static void a_request_counts_in_its_class_and_in_its_bucket(void **state) {
@@ -182,6 +209,7 @@ int main(void) {
         cmocka_unit_test(a_gauge_is_never_negative),
         cmocka_unit_test(what_is_cut_short_is_refused),
         cmocka_unit_test(one_persons_doings_arrive),
+        cmocka_unit_test(people_arrive_one_behind_the_other),
         cmocka_unit_test(nobody_and_a_name_that_is_too_long_are_refused),
         cmocka_unit_test(a_request_counts_in_its_class_and_in_its_bucket),
         cmocka_unit_test(counters_add_up_and_gauges_do_not),

@@ -105,6 +105,129 @@ static void ends_tls_for_its_host(void **state) {
     }
 }
 
+/* What came behind the handshake, and how the stream ended: 1 while it has not. */
+static struct {
+    char bytes[256];
+    size_t n;
+    ssize_t end;
+} heard;
+
+/* As every reader of a stream does: for as long as it is said to be ready. */
+static void listen_on(struct watch *watch) {
+    (void)watch;
+    while (heard.end == 1 && stream_is_ready(&stream, EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+        ssize_t n = stream_read(&stream, heard.bytes + heard.n, 5); /* less than a record has */
+
+        if (n == -EAGAIN)
+            return;
+        if (n > 0)
+            heard.n += (size_t)n;
+        else
+            heard.end = n;
+    }
+}
+
+static void listen_again(const char *text) {
+    assert_int_equal(heard.n, strlen(text));
+    assert_memory_equal(heard.bytes, text, heard.n);
+    heard.n = 0;
+}
+
+/* Shakes hands, and has what the client says from then on in memory: the test passes it on in pieces of its own. */
+static BIO *begin_listening(bool is_old) {
+    struct stream shaken;
+    BIO *said = BIO_new(BIO_s_mem());
+
+    begin(of_name, "api.example.com", is_old, true);
+    loop_until(is_over, NULL);
+    assert_int_equal(verdict, 0);
+    assert_true(tls_client_shakes(&client) && client.is_done);
+    memset(&heard, 0, sizeof(heard));
+    heard.end = 1;
+    assert_int_equal(stream_move(&stream, &shaken, listen_on), 0);
+    assert_int_equal(stream_move(&shaken, &stream, listen_on), 0);
+    SSL_set0_wbio(client.ssl, said);
+    return said;
+}
+
+static void pass_on(BIO *said, size_t n) {
+    char bytes[512];
+
+    assert_int_equal(BIO_read(said, bytes, (int)n), n);
+    assert_int_equal(write(client.fd, bytes, n), n);
+    loop_settle();
+}
+
+static void say_two_records(void) {
+    size_t n;
+
+    assert_int_equal(SSL_write_ex(client.ssl, "first record", 12, &n), 1);
+    assert_int_equal(SSL_write_ex(client.ssl, ", second", 8, &n), 1);
+}
+
+/* Neither of two records is left lying, wherever the stream of bytes is cut. */
+static void records_may_be_cut_anywhere(void **state) {
+    (void)state;
+    for (int is_old = 0; is_old < 2; is_old++) {
+        BIO *said = begin_listening(is_old);
+
+        say_two_records();
+        for (size_t cut = 0, n = BIO_ctrl_pending(said); cut <= n; cut++) {
+            if (cut > 0)
+                say_two_records();
+            assert_int_equal(BIO_ctrl_pending(said), n);
+            if (cut > 0)
+                pass_on(said, cut);
+            if (cut < n)
+                pass_on(said, n - cut);
+            listen_again("first record, second");
+        }
+        end();
+    }
+}
+
+static void records_may_come_byte_by_byte(void **state) {
+    BIO *said = begin_listening(false);
+
+    (void)state;
+    say_two_records();
+    while (BIO_ctrl_pending(said) > 0)
+        pass_on(said, 1);
+    listen_again("first record, second");
+    end();
+}
+
+/* The words before it are heard, and it too, with no edge of its own. */
+static void a_close_may_come_with_the_last_record(void **state) {
+    (void)state;
+    for (int is_old = 0; is_old < 2; is_old++) {
+        BIO *said = begin_listening(is_old);
+
+        say_two_records();
+        assert_int_equal(SSL_shutdown(client.ssl), 0);
+        pass_on(said, BIO_ctrl_pending(said));
+        listen_again("first record, second");
+        assert_int_equal(heard.end, 0);
+        end();
+    }
+}
+
+static void a_break_may_come_with_the_last_record(void **state) {
+    BIO *said = begin_listening(false);
+    char bytes[512];
+    int n;
+
+    (void)state;
+    say_two_records();
+    n = BIO_read(said, bytes, sizeof(bytes));
+    assert_int_equal(write(client.fd, bytes, (size_t)n), n);
+    fd_close(&client.fd);
+    loop_settle();
+    listen_again("first record, second");
+    assert_int_equal(heard.end, -ECONNRESET);
+    end();
+}
+
 static void refuses_another_name(void **state) {
     static const struct {
         bool is_address;
@@ -178,9 +301,16 @@ static void takes_no_foreign_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends_tls_for_its_host),     cmocka_unit_test(refuses_another_name),
-        cmocka_unit_test(speaks_nothing_but_http_1), cmocka_unit_test(tells_who_does_not_trust_it),
-        cmocka_unit_test(tells_who_speaks_no_tls),   cmocka_unit_test(takes_no_foreign_key),
+        cmocka_unit_test(ends_tls_for_its_host),
+        cmocka_unit_test(records_may_be_cut_anywhere),
+        cmocka_unit_test(records_may_come_byte_by_byte),
+        cmocka_unit_test(a_close_may_come_with_the_last_record),
+        cmocka_unit_test(a_break_may_come_with_the_last_record),
+        cmocka_unit_test(refuses_another_name),
+        cmocka_unit_test(speaks_nothing_but_http_1),
+        cmocka_unit_test(tells_who_does_not_trust_it),
+        cmocka_unit_test(tells_who_speaks_no_tls),
+        cmocka_unit_test(takes_no_foreign_key),
     };
 
     return cmocka_run_group_tests(tests, make_all, free_all);

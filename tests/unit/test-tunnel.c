@@ -1,5 +1,6 @@
 #include "relay/tunnel.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -156,6 +157,53 @@ static void a_slow_reader(void **state) {
     tunnel_end(tunnel, 0);
     assert_int_equal(report.bytes_up, SIZE);
     assert_int_equal(report.bytes_down, SIZE);
+}
+
+/* Frames of more than is read at once. */
+enum { FRAME = 150000, FRAMES = 5 };
+
+static void fill_frames(bool is_from_client, char *to) {
+    static const char head[] = "\x82\x7f\0\0\0\0\0\x02\x49\xf0";
+    size_t n_head = sizeof(head) - 1;
+
+    for (size_t i = 0; i < FRAME * FRAMES; i++)
+        to[i] = (char)(i * 13 + i / 257);
+    for (size_t i = 0; i < FRAMES; i++) {
+        char *at = to + i * FRAME;
+        uint64_t left = htobe64(FRAME - n_head - (is_from_client ? 4 : 0));
+
+        memcpy(at, head, n_head);
+        memcpy(at + 2, &left, sizeof(left));
+        if (is_from_client)
+            at[1] = (char)0xff;
+    }
+}
+
+static void large_frames_pass_whole(void **state) {
+    static char bytes[FRAME * FRAMES];
+    const int ends[] = {client, upstream};
+
+    (void)state;
+    for (unsigned from = 0; from < 2; from++) {
+        size_t sent = 0;
+
+        fill_frames(from == 0, bytes);
+        while (n_heard[!from] < sizeof(bytes)) {
+            ssize_t n = send(ends[from], bytes + sent, sizeof(bytes) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+            sent += n > 0 ? (size_t)n : 0;
+            loop_settle();
+            n_heard[!from] = hear(ends[!from], heard[!from], n_heard[!from], sizeof(bytes) + 1);
+        }
+        assert_int_equal(n_heard[!from], sizeof(bytes));
+        assert_memory_equal(heard[!from], bytes, sizeof(bytes));
+    }
+    /* the frames were followed: a goodbye may stand behind them */
+    tunnel_end(tunnel, 1001);
+    settle();
+    assert_int_equal(n_heard[0], sizeof(bytes) + 4);
+    assert_memory_equal(heard[0] + sizeof(bytes), "\x88\x02\x03\xe9", 4);
+    assert_int_equal(report.bytes_up, 0); /* it has not ended */
 }
 
 /* While one direction waits, the other does not; and a bounded part of what was sent is held. */
@@ -496,6 +544,7 @@ int main(void) {
         cmocka_unit_test(a_tunnel_at_rest_has_a_time),
         tunnel_test(bytes_pass_both_ways),
         cmocka_unit_test(early_bytes_come_first),
+        tunnel_test(large_frames_pass_whole),
         tunnel_test(what_is_no_websocket_passes_untouched),
         tunnel_test(a_slow_reader),
         tunnel_test(directions_do_not_wait_for_each_other),

@@ -341,13 +341,24 @@ static void tells_what_was_done(void **state) {
     assert_true(told.tally.requests[2] == 0 && told.tally.open_connections == 1);
     assert_int_equal(told.seens, 1);
 
+    told.is_busy = true; /* then it is told later, and nothing is lost */
+    browser_say(&b, HEAD("/") "\r\n");
+    browser_expect(&b, "hello");
+    assert_true(visitors_tell());
+    assert_int_equal(told.seens, 1);
+    told.is_busy = false;
+    assert_false(visitors_tell());
+    assert_int_equal(told.seens, 2);
+    assert_true(told.seen.requests == 1 && told.seen.bytes_out == 5);
+    world_tell();
+
     for (unsigned i = 0; i < 2; i++) {
         places_tell();
         loop_until(has_come, &steward);
         assert_int_equal(steward.message.type, IPC_ACTIVITY);
         assert_true(ipc_get_u64(&steward.message) == last_table);
         assert_int_equal(ipc_get_u32(&steward.message), 0);
-        assert_int_equal(ipc_get_u32(&steward.message), i == 0);
+        assert_int_equal(ipc_get_u32(&steward.message), i == 0 ? 2 : 0);
         assert_int_equal(ipc_get_u32(&steward.message), 0);
     }
     places_tell();

@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "egress/door/socket_stream.h"
 #include "egress/keeper_link.h"
+#include "proc/rest.h"
 #include "proc/role.h"
 
 struct lease_stream {
@@ -36,6 +37,7 @@ void lease_stream_end(struct lease_stream *s) {
     socket_stream_done(&s->socket);
     buf_release(&s->early);
     free(s);
+    rest_soon();
 }
 
 static void end_and_tell(struct lease_stream *s) {

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/weaken.h"
 #include "egress/door/farewell.h"
 #include "egress/door/house.h"
 #include "egress/door/lease_stream.h"
@@ -47,6 +48,7 @@ struct proxy_client {
     struct slice left; /* of the 200, not yet taken */
     struct http_head_scan scan;
     struct client_hello hello;
+    size_t counted; /* of `in`: in long_hellos */
     struct timer deadline;
     struct caller caller;
     struct proxy_ask ask;
@@ -77,6 +79,16 @@ static const struct {
                           "no ClientHello came in time: only https goes by CONNECT"},
 };
 
+/* Beyond the first READ_FIRST bytes of each, of all ClientHellos that are not whole: an honest one hardly has any. */
+static size_t long_hellos;
+
+static void count_hello(struct proxy_client *c, size_t length) {
+    size_t beyond = length > READ_FIRST ? length - READ_FIRST : 0;
+
+    long_hellos = long_hellos - c->counted + beyond;
+    c->counted = beyond;
+}
+
 static void set_state(struct proxy_client *c, enum proxy_state state, uint64_t ms) {
     log_debug("proxy client %d: %s -> %s", c->stream.fd, states[c->state].name, states[state].name);
     c->state = state;
@@ -104,6 +116,7 @@ static void give_back(struct proxy_client *c, enum proxy_outcome outcome, unsign
 /* Its stream is somebody else's, or closed. */
 static void client_free(struct proxy_client *c) {
     timer_cancel(&c->deadline);
+    count_hello(c, 0);
     call_cancel(c->call);
     fd_close(&c->caller.pidfd);
     stream_done(&c->stream);
@@ -478,6 +491,11 @@ static bool wait_hello(struct proxy_client *c) {
             return true;
         if (n <= 0) {
             client_gone(c);
+            return false;
+        }
+        count_hello(c, buf_length(&c->in));
+        if (long_hellos > LIMIT_CLIENT_HELLOS && !WEAKENED(HELLOS)) {
+            client_end(c, "too many ClientHellos that are longer than usual wait for their rest");
             return false;
         }
         verdict = proxy_hello_judge(&c->hello, buf_slice(&c->in), &c->ask.target, &reason);

@@ -56,7 +56,7 @@ static enum proxy_head_verdict refuse_fault(struct slice in, enum http_fault fau
 
 /* RFC 9110 §11.7.2: of the hop, so nobody behind the proxy sees it. */
 static struct slice find_credentials(const struct http_request *request) {
-    const struct http_field *field = http_fields_find(&request->fields, SLICE("Proxy-Authorization"), 0, NULL);
+    const struct http_field *field = http_fields_find(&request->fields, HTTP_NAME_PROXY_AUTHORIZATION, 0, NULL);
 
     return field ? field->value : SLICE_EMPTY;
 }
@@ -115,13 +115,10 @@ enum proxy_head_verdict proxy_head_read(struct http_head_scan *scan, struct slic
 
     if (stranger)
         return refuse(ret_why, 400, stranger->reason, SLICE("let the client use it as http://, by HTTP_PROXY"));
-    n = http_head_scan(scan, HTTP_REQUEST, in, &fault);
+    n = http_request_read(scan, in, &request, &fault);
     if (n == 0)
         return PROXY_HEAD_MORE;
     if (n < 0)
-        return refuse_fault(in, fault, ret_why);
-    fault = http_request_parse(slice_first(in, (size_t)n), &request);
-    if (fault != HTTP_OK)
         return refuse_fault(in, fault, ret_why);
     *ret_length = (size_t)n;
     ret->credentials = find_credentials(&request);

@@ -4,11 +4,12 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
+#include "base/pages.h"
 
 /* A turn is bounded, so that one busy socket does not keep the others waiting. */
 #define SOCKET_TURN 32
 
-static char scratch[LIMIT_READ];
+static char scratch[LIMIT_READ] ON_ITS_OWN_PAGES;
 
 static struct upstream *upstream_of(struct socket_stream *s) {
     return &s->link->upstream;

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "base/shortage.h"
 #include "base/text.h"
 #include "fleet/desk/runner_state.h"
 #include "fleet/task_plan.h"
@@ -189,6 +190,7 @@ static int judge_key(struct task *task, struct buf *ret_error) {
 
 int task_start_parts(struct task *task, const struct task_hearing *hearing, struct buf *ret_error) {
     struct text error = {.to = ret_error};
+    char shortage[SHORTAGE_TEXT];
     int r = judge_key(task, ret_error);
 
     if (r < 0)
@@ -197,6 +199,6 @@ int task_start_parts(struct task *task, const struct task_hearing *hearing, stru
     if (r == 0 && task->operation == OPERATION_BASH)
         r = start_bash(task, hearing);
     if (r < 0)
-        text_add(&error, "task failed: it cannot be started: %s", strerror(-r));
+        text_add(&error, "task failed: it cannot be started: %s", shortage_explain(r, shortage));
     return r;
 }

@@ -119,8 +119,14 @@ static void lease_ready(void *owner) {
 static void lease_lost(void *owner) {
     struct task *task = owner;
 
-    if (task->stage == TASK_WAITS_LEASE)
-        fail(task, TASK_FAILED, "task failed: its lease could not be made");
+    const char *fault = holder_fault(task->holder);
+    char error[64 + LIMIT_REASON];
+
+    if (task->stage != TASK_WAITS_LEASE)
+        return;
+    (void)snprintf(error, sizeof(error), "task failed: its lease could not be made%s%s", fault ? ": " : "",
+                   fault ? fault : "");
+    fail(task, TASK_FAILED, error);
 }
 
 /* Then another may begin in its place. */

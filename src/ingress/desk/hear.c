@@ -32,12 +32,15 @@ static int on_tally(void *owner, struct ipc_message *m) {
 
 static int on_seen(void *owner, struct ipc_message *m) {
     struct seat *seat = seat_of(owner);
+    uint64_t now_ms = dispatch_wall_ms();
     struct seen seen;
 
-    if (seen_decode(m, &seen) < 0)
-        return -EPROTO;
-    people_seen(seat->dispatch->people, seat->number, &seen, dispatch_wall_ms());
-    return 0;
+    do {
+        if (seen_get(m, &seen) < 0)
+            return -EPROTO;
+        people_seen(seat->dispatch->people, seat->number, &seen, now_ms);
+    } while (m->rest.n > 0);
+    return ipc_end(m);
 }
 
 static int send_part(struct seat *seat, uint32_t question, bool is_end, struct slice part) {

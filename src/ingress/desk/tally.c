@@ -1,5 +1,7 @@
 #include "ingress/desk/tally.h"
 
+#include <errno.h>
+
 #include "base/macros.h"
 
 const uint32_t tally_bounds[TALLY_BUCKETS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000};
@@ -101,30 +103,28 @@ int tally_decode(struct ipc_message *m, struct tally *ret) {
     return r;
 }
 
-struct ipc_writer seen_encode(const struct seen *seen) {
-    struct ipc_writer w = ipc_begin(IPC_SEEN);
-
-    ipc_put_bytes(&w, seen->name);
-    ipc_put_u64(&w, seen->requests);
-    ipc_put_u64(&w, seen->bytes_in);
-    ipc_put_u64(&w, seen->bytes_out);
-    ipc_put_u32(&w, seen->tunnels);
-    return w;
+struct ipc_writer seen_begin(void) {
+    return ipc_begin(IPC_SEEN);
 }
 
-int seen_decode(struct ipc_message *m, struct seen *ret) {
+void seen_put(struct ipc_writer *w, const struct seen *seen) {
+    ipc_put_bytes(w, seen->name);
+    ipc_put_u64(w, seen->requests);
+    ipc_put_u64(w, seen->bytes_in);
+    ipc_put_u64(w, seen->bytes_out);
+    ipc_put_u32(w, seen->tunnels);
+}
+
+int seen_get(struct ipc_message *m, struct seen *ret) {
     struct seen seen;
-    int r;
 
     seen.name = ipc_get_bytes(m, LIMIT_PERSON);
     seen.requests = ipc_get_u64(m);
     seen.bytes_in = ipc_get_u64(m);
     seen.bytes_out = ipc_get_u64(m);
     seen.tunnels = ipc_get_u32(m);
-    if (seen.name.n == 0)
-        ipc_fail(m);
-    r = ipc_end(m);
-    if (r == 0)
-        *ret = seen;
-    return r;
+    if (m->is_failed || seen.name.n == 0)
+        return -EPROTO;
+    *ret = seen;
+    return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * What dispatchers count and tell the supervisor from time to time: IPC_TALLY, the process's totals since its last
- * tally, and IPC_SEEN, one person's. Counters, never anything that a stranger has written but the name of a person that
+ * tally, and IPC_SEEN, people's. Counters, never anything that a stranger has written but the name of a person that
  * is in the table. The doorman tells whom it has refused in the same way.
  */
 #pragma once
@@ -46,8 +46,15 @@ struct seen {
 
 struct ipc_writer tally_encode(const struct tally *tally);
 int tally_decode(struct ipc_message *m, struct tally *ret); /* 0 or -EPROTO */
-struct ipc_writer seen_encode(const struct seen *seen);
-int seen_decode(struct ipc_message *m, struct seen *ret); /* 0 or -EPROTO */
+
+/* A message tells of so many people at most, one behind the other. */
+#define SEEN_AT_ONCE 256
+
+struct ipc_writer seen_begin(void);
+void seen_put(struct ipc_writer *w, const struct seen *seen);
+
+/* The next one: there is one at least, and more for as long as there are bytes. 0 or -EPROTO. ipc_end ends it. */
+int seen_get(struct ipc_message *m, struct seen *ret);
 
 /* Upper bounds of the buckets, inclusive, in ms. */
 extern const uint32_t tally_bounds[TALLY_BUCKETS];

@@ -84,7 +84,14 @@ static enum fate find_row(const struct row *rows, size_t n, struct slice name) {
     return TRAVELS;
 }
 
-static enum fate fate_of(struct slice name) {
+/* What nearly every request is made of, and none of the rows is about. */
+#define TRAVELLERS                                                                                                     \
+    (HTTP_NAME_SET(ACCEPT) | HTTP_NAME_SET(ACCEPT_ENCODING) | HTTP_NAME_SET(AUTHORIZATION) |                           \
+     HTTP_NAME_SET(CACHE_CONTROL) | HTTP_NAME_SET(CONTENT_TYPE) | HTTP_NAME_SET(COOKIE) | HTTP_NAME_SET(IF_RANGE) |    \
+     HTTP_NAME_SET(ORIGIN) | HTTP_NAME_SET(PURPOSE) | HTTP_NAME_SET(RANGE) | HTTP_NAME_SET(SEC_FETCH_DEST) |           \
+     HTTP_NAME_SET(SEC_FETCH_MODE) | HTTP_NAME_SET(SEC_FETCH_SITE) | HTTP_NAME_SET(USER_AGENT))
+
+static enum fate fate_by_row(struct slice name) {
     switch (name.n > 0 ? ascii_lower(name.p[0]) : '\0') {
     case 'c':
         return find_row(c_rows, ARRAY_LEN(c_rows), name);
@@ -103,17 +110,41 @@ static enum fate fate_of(struct slice name) {
     }
 }
 
+static enum fate fate_of(const struct http_field *field) {
+    enum http_name name = http_field_name(field);
+
+    if (name == HTTP_NAME_X_FORWARDED_FOR)
+        return SAYS_FOR;
+    if (name == HTTP_NAME_X_FORWARDED_PROTO)
+        return SAYS_PROTO;
+    return http_name_is_in(name, TRAVELLERS) ? TRAVELS : fate_by_row(field->name);
+}
+
 /* The names that the settings and the recipe give to what is not passed on as it came. */
 struct own_names {
     struct slice at[4];
+    uint64_t lengths; /* bit i: one has i bytes, counted modulo 64 */
 };
 
+static struct own_names own_names_of(const struct front *front, struct slice identity) {
+    struct own_names own = {.at = {slice_of_string(front->identity_header), slice_of_string(front->secret_header),
+                                   slice_of_string(front->assertion_header), identity}};
+
+    for (size_t i = 0; i < ARRAY_LEN(own.at); i++)
+        own.lengths |= UINT64_C(1) << (own.at[i].n & 63);
+    return own;
+}
+
 static bool is_own(const struct own_names *own, struct slice name) {
+    if (!(own->lengths >> (name.n & 63) & 1))
+        return false;
     for (size_t i = 0; i < ARRAY_LEN(own->at); i++) {
         size_t k = 0;
 
         if (own->at[i].n != name.n)
             continue;
+        if (slice_equals(own->at[i], name))
+            return true;
         while (k < name.n && fold(own->at[i].p[k]) == fold(name.p[k]))
             k++;
         if (k == name.n)
@@ -134,8 +165,11 @@ static void sort_fields(const struct own_names *own, const struct request_head *
 
     for (size_t i = 0; i < request->n_fields; i++) {
         const struct http_field *field = &request->fields[i];
-        enum fate fate = fate_of(field->name);
+        enum fate fate;
 
+        if (is_own(own, field->name) && !WEAKENED(FORWARDED))
+            continue;
+        fate = fate_of(field);
         if (fate == SAYS_FOR) {
             ret->from = field->value;
             ret->n_from++;
@@ -143,7 +177,7 @@ static void sort_fields(const struct own_names *own, const struct request_head *
             ret->proto = field->value;
             ret->n_proto++;
         }
-        if ((fate == TRAVELS && !is_own(own, field->name)) || WEAKENED(FORWARDED))
+        if (fate == TRAVELS || WEAKENED(FORWARDED))
             ret_kept[n++] = *field;
     }
     *ret_n = n;
@@ -177,7 +211,8 @@ struct pen {
     size_t start, n;
 };
 
-static void put(struct pen *pen, struct slice text) {
+/* Inline, for most texts are constants. */
+static inline void put(struct pen *pen, struct slice text) {
     if (text.n <= FORWARDED_TEXT - pen->n) {
         memcpy(pen->to->text + pen->n, text.p, text.n);
         pen->n += text.n;
@@ -262,8 +297,7 @@ void front_forward(const struct front *front, const struct peer *peer, const str
                    const char *identity_header, const char *name, struct http_field *ret_kept, size_t *ret_n_kept,
                    struct forwarded *ret) {
     struct slice identity = identity_header ? slice_of_string(identity_header) : SLICE_EMPTY;
-    struct own_names own = {{slice_of_string(front->identity_header), slice_of_string(front->secret_header),
-                             slice_of_string(front->assertion_header), identity}};
+    const struct own_names own = own_names_of(front, identity);
     struct said said = {.n_from = 0};
     char address[ADDRESS_TEXT_MAX];
     struct way way = {.n = 0};
@@ -277,7 +311,7 @@ void front_forward(const struct front *front, const struct peer *peer, const str
     if (peer->is_trusted && said.n_from == 1 && read_way(said.from, &way))
         ret->client = way.at[way.n - 1];
     if (peer->kind != PEER_UNIX)
-        way.at[way.n++] = slice_of(address, peer_format(peer, address));
+        way.at[way.n++] = peer->text.n > 0 ? peer->text : slice_of(address, peer_format(peer, address));
     make_fields(ret, &way, peer->kind == PEER_UNIX, request->host);
     if (identity.n > 0)
         add_field(ret, identity, slice_of_string(name));

@@ -35,6 +35,7 @@ struct peer {
     uint32_t uid;              /* of PEER_UNIX */
     char name[LIMIT_HOST + 1]; /* of PEER_CERTIFICATE */
     bool is_trusted;           /* front_trusts */
+    struct slice text;         /* what peer_format makes of it, where somebody keeps that; else empty */
 };
 
 /*

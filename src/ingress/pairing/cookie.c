@@ -21,7 +21,7 @@ bool cookie_is_named(struct slice name, struct slice patterns) {
     while (patterns.p) {
         struct slice pattern = slice_trim(slice_cut(&patterns, ';'));
 
-        if (pattern.n > 0 && glob_matches(pattern, name))
+        if (pattern.n > 0 && (slice_equals(pattern, name) || glob_matches(pattern, name)))
             return true;
     }
     return false;

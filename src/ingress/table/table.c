@@ -21,6 +21,8 @@ struct table {
     const struct table_route *routes;
     const struct table_instance *instances;
     const char *texts;
+    uint64_t n_looked; /* buckets, then routes, then instances */
+    uint32_t n_names;  /* among them */
 };
 
 static bool is_text(const struct table *table, struct table_text text, size_t max) {
@@ -53,33 +55,18 @@ static bool lay_out(struct table *table) {
     return true;
 }
 
-static bool are_buckets_sound(const struct table *table) {
-    uint32_t n_names = 0;
-
-    for (uint32_t i = 0; i < table->header->n_buckets; i++) {
-        const struct table_bucket *bucket = &table->buckets[i];
-
-        if (bucket->n_routes == 0)
-            continue;
-        n_names++;
-        if (bucket->name_length == 0 ||
-            !is_text(table, (struct table_text){bucket->name, bucket->name_length}, LIMIT_PERSON))
-            return false;
-        if (bucket->route > table->header->n_routes || bucket->n_routes > table->header->n_routes - bucket->route)
-            return false;
-    }
-    return n_names == table->header->n_names;
+static bool is_bucket_sound(struct table *table, const struct table_bucket *bucket) {
+    if (bucket->n_routes == 0)
+        return true;
+    table->n_names++;
+    return bucket->name_length > 0 &&
+           is_text(table, (struct table_text){bucket->name, bucket->name_length}, LIMIT_PERSON) &&
+           bucket->route <= table->header->n_routes && bucket->n_routes <= table->header->n_routes - bucket->route;
 }
 
-static bool are_routes_sound(const struct table *table) {
-    for (uint32_t i = 0; i < table->header->n_routes; i++) {
-        const struct table_route *route = &table->routes[i];
-
-        if (route->instance >= table->header->n_instances || !is_text(table, route->host, LIMIT_HOST) ||
-            !is_text(table, route->prefix, LIMIT_BASE_PATH))
-            return false;
-    }
-    return true;
+static bool is_route_sound(const struct table *table, const struct table_route *route) {
+    return route->instance < table->header->n_instances && is_text(table, route->host, LIMIT_HOST) &&
+           is_text(table, route->prefix, LIMIT_BASE_PATH);
 }
 
 /* A path goes into a struct sockaddr_un with the NUL that stands behind it, which is one of the texts too. */
@@ -106,21 +93,26 @@ static bool is_place(const struct table *table, const struct table_instance *ins
     }
 }
 
-static bool are_instances_sound(const struct table *table) {
-    for (uint32_t i = 0; i < table->header->n_instances; i++) {
-        const struct table_instance *instance = &table->instances[i];
-
-        if (!is_text(table, instance->key, LIMIT_INSTANCE_KEY) || !is_text(table, instance->name, LIMIT_PERSON) ||
-            !is_text(table, instance->os_user, LIMIT_OS_USER) || !is_text(table, instance->unit, 2 * LIMIT_NAME) ||
-            !is_text(table, instance->prefix, LIMIT_BASE_PATH) || !is_place(table, instance))
-            return false;
-    }
-    return true;
+static bool is_instance_sound(const struct table *table, const struct table_instance *instance) {
+    return is_text(table, instance->key, LIMIT_INSTANCE_KEY) && is_text(table, instance->name, LIMIT_PERSON) &&
+           is_text(table, instance->os_user, LIMIT_OS_USER) && is_text(table, instance->unit, 2 * LIMIT_NAME) &&
+           is_text(table, instance->prefix, LIMIT_BASE_PATH) && is_place(table, instance);
 }
 
-static bool is_sound(struct table *table) {
-    return table->size >= sizeof(*table->header) && lay_out(table) && are_buckets_sound(table) &&
-           are_routes_sound(table) && are_instances_sound(table);
+/* The n-th of all rows, one kind behind the other. */
+static bool is_row_sound(struct table *table, uint64_t n) {
+    const struct table_header *header = table->header;
+
+    if (n < header->n_buckets)
+        return is_bucket_sound(table, &table->buckets[n]);
+    n -= header->n_buckets;
+    if (n < header->n_routes)
+        return is_route_sound(table, &table->routes[n]);
+    return is_instance_sound(table, &table->instances[n - header->n_routes]);
+}
+
+static uint64_t count_rows(const struct table *table) {
+    return (uint64_t)table->header->n_buckets + table->header->n_routes + table->header->n_instances;
 }
 
 /* Sealed, so that what was looked at once cannot be changed afterwards, nor the file be cut under the mapping. */
@@ -153,7 +145,7 @@ static void unmap(const struct table *table) {
         (void)munmap(memory.to, table->size);
 }
 
-int table_open(int fd, struct table **ret) {
+int table_begin(int fd, struct table **ret) {
     _cleanup_close_ int owned = fd;
     struct table *table = calloc(1, sizeof(*table));
     int r;
@@ -162,8 +154,33 @@ int table_open(int fd, struct table **ret) {
         return -ENOMEM;
     table->refs = 1;
     r = map(owned, table);
-    if (r == 0 && !is_sound(table))
+    if (r == 0 && !lay_out(table))
         r = -EPROTO;
+    if (r < 0)
+        table_unref(table);
+    else
+        *ret = table;
+    return r;
+}
+
+int table_look(struct table *table, uint64_t rows) {
+    uint64_t n_rows = count_rows(table), end = rows < n_rows - table->n_looked ? table->n_looked + rows : n_rows;
+
+    for (; table->n_looked < end; table->n_looked++)
+        if (!is_row_sound(table, table->n_looked))
+            return -EPROTO;
+    if (end < n_rows)
+        return 1;
+    return table->n_names == table->header->n_names ? 0 : -EPROTO;
+}
+
+int table_open(int fd, struct table **ret) {
+    struct table *table;
+    int r = table_begin(fd, &table);
+
+    if (r < 0)
+        return r;
+    r = table_look(table, UINT64_MAX);
     if (r < 0)
         table_unref(table);
     else

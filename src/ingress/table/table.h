@@ -37,6 +37,14 @@ struct instance {
 
 /* Takes `fd`, sealed memory, over. 0; -EPROTO when it is not what table_build makes; -errno. */
 int table_open(int fd, struct table **ret);
+
+/*
+ * The same in pieces, for who has others waiting: table_begin, then table_look, which looks at `rows` more, until it
+ * says 0. 1 when there are more, -EPROTO when something is wrong. Before its 0 nothing else may be asked of the table,
+ * which table_unref gives back.
+ */
+int table_begin(int fd, struct table **ret);
+int table_look(struct table *table, uint64_t rows);
 struct table *table_ref(struct table *table);
 void table_unref(struct table *table); /* NULL is fine */
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -12,6 +13,8 @@
 #include "base/num.h"
 #include "ingress/table/table_format.h"
 #include "ingress/table/table_map.h"
+
+#define NAMES_AT_ONCE 256
 
 #define NONE TABLE_MAP_NONE
 #define FIRST_ROOM 64 /* of every list, which then doubles */
@@ -351,6 +354,8 @@ static void write_table(const struct draft *draft, const struct table_header *he
         write_name(buckets, header->n_buckets - 1, &draft->names[i], n_routes);
         for (uint32_t k = draft->names[i].first_route; k != NONE; k = draft->routes[k].next)
             routes[n_routes++] = draft->routes[k].route;
+        if (i % NAMES_AT_ONCE == 0)
+            (void)sched_yield(); /* as table_read */
     }
     for (size_t i = 0; i < draft->n_instances; i++)
         instances[i] = draft->instances[i].instance;

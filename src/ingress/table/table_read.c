@@ -2,12 +2,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
 #include "ingress/table/table_entry.h"
+
+#define MEMBERS_AT_ONCE 64
 
 #define EXAMPLE "write NAME: { os_user: USER, port: PORT }"
 #define NO_ITEM SIZE_MAX
@@ -348,6 +351,8 @@ static int read_root(struct reader *reader) {
         if (r < 0 || event.type == EVENT_CLOSE)
             break;
         r = read_member(reader, &event);
+        if (reader->owner % MEMBERS_AT_ONCE == 0)
+            (void)sched_yield(); /* dispatchers on this processor have requests, and a large table takes a while */
     }
     reader->name[0] = '\0';
     return r == 0 ? next(reader, &event) : r; /* the end, and nothing but it */

@@ -27,6 +27,8 @@
 static struct channel doorman;
 static struct timer looking, telling, ending;
 
+#define TABLE_ROWS 16384 /* of a new table, looked at in one turn of the loop */
+
 static void use_front(const struct front *front) {
     world_set_front(front);
     verifier_clear();
@@ -75,24 +77,57 @@ static int on_recipe(void *owner, struct ipc_message *m) {
 }
 
 /* From the next request on; whoever it leads elsewhere loses what is open. */
-static int on_table(void *owner, struct ipc_message *m) {
-    _cleanup_close_ int fd = ipc_get_fd(m);
-    struct table *table;
-    int r;
-
-    (void)owner;
-    if (ipc_end(m) < 0)
-        return -EPROTO;
-    r = table_open(fd_steal(&fd), &table);
-    if (r < 0)
-        return r;
+static void use_table(struct table *table) {
     world_set_table(table);
     if (!WEAKENED(REMOVED)) {
         passages_table(table);
         guests_table();
     }
     places_table(table);
-    return 0;
+}
+
+/*
+ * A large table is looked at in pieces, while requests go by the one that there is: its pages come to this process one by
+ * one, and nobody is to wait for them all.
+ */
+static struct table *coming;
+
+static int look_at_table(uint64_t rows) {
+    int r = table_look(coming, rows);
+
+    if (r == 0)
+        use_table(steal_pointer(&coming));
+    return r;
+}
+
+static void look_on(struct timer *timer) {
+    int r = look_at_table(TABLE_ROWS);
+
+    if (r > 0) {
+        timer_set(timer, 1);
+    } else if (r < 0) {
+        log_error("the table that the supervisor has sent is none: %s", strerror(-r));
+        loop_stop(); /* it starts another, which gets it whole */
+    }
+}
+
+static int on_table(void *owner, struct ipc_message *m) {
+    static struct timer looking_on = {.on_expiry = look_on};
+    _cleanup_close_ int fd = ipc_get_fd(m);
+    int r;
+
+    (void)owner;
+    if (ipc_end(m) < 0)
+        return -EPROTO;
+    table_unref(steal_pointer(&coming));
+    timer_cancel(&looking_on);
+    r = table_begin(fd_steal(&fd), &coming);
+    if (r < 0)
+        return r;
+    r = look_at_table(world.table ? TABLE_ROWS : UINT64_MAX);
+    if (r > 0)
+        timer_set(&looking_on, 1);
+    return MIN_OF(r, 0);
 }
 
 /* The doorman says who it is: it has seen the certificate, and nobody else can write on its channel. */

@@ -142,7 +142,6 @@ void guests_admit(int fd, const struct peer *peer) {
     static const struct connection_owner owner = {
         .rules = &world.rules, .timeouts = &world.timeouts, .explain = explain, .closed = closed, .switched = switched};
     struct guest *g = make_room() ? malloc(sizeof(*g)) : NULL;
-    size_t n;
 
     if (!g) {
         fd_close(&fd);
@@ -150,8 +149,8 @@ void guests_admit(int fd, const struct peer *peer) {
     }
     g->peer = *peer;
     g->peer.is_trusted = front_trusts(&world.front, peer);
-    n = peer_format(peer, g->peer_text);
-    visit_init(&g->visit, &g->peer, slice_of(g->peer_text, n), &g->connection.exchange);
+    g->peer.text = slice_of(g->peer_text, peer_format(peer, g->peer_text));
+    visit_init(&g->visit, &g->peer, g->peer.text, &g->connection.exchange);
     put_last(g);
     guests.n++;
     world_count()->open_connections++;

@@ -23,8 +23,9 @@ static size_t fields_size(const struct http_field *fields, size_t n) {
 
 static void put_fields(char **at, const struct http_field *fields, size_t n, struct http_field *to) {
     for (size_t i = 0; i < n; i++) {
-        to[i].name = put(at, fields[i].name);
-        to[i].value = put(at, fields[i].value);
+        struct slice name = put(at, fields[i].name), value = put(at, fields[i].value);
+
+        to[i] = (struct http_field){name, value, fields[i].known};
     }
 }
 

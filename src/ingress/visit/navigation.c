@@ -22,21 +22,31 @@ struct purpose {
 };
 
 static void look_at(const struct http_field *field, struct purpose *to) {
-    struct slice name = field->name, value = field->value;
+    struct slice value = field->value;
 
-    if (slice_equals_nocase(name, SLICE("Sec-Fetch-Dest"))) {
+    switch ((int)http_field_name(field)) {
+    case HTTP_NAME_SEC_FETCH_DEST:
         to->is_document = (!to->has_dest || to->is_document) && slice_equals(value, SLICE("document"));
         to->has_dest = true;
-    } else if (slice_equals_nocase(name, SLICE("Sec-Fetch-Mode"))) {
+        break;
+    case HTTP_NAME_SEC_FETCH_MODE:
         to->is_navigate = (!to->has_mode || to->is_navigate) && slice_equals(value, SLICE("navigate"));
         to->has_mode = true;
-    } else if (slice_equals_nocase(name, SLICE("Sec-Fetch-Site"))) {
+        break;
+    case HTTP_NAME_SEC_FETCH_SITE:
         to->is_cross_site = to->is_cross_site || slice_equals(value, SLICE("cross-site"));
-    } else if (slice_equals_nocase(name, SLICE("Sec-Purpose")) || slice_equals_nocase(name, SLICE("Purpose")) ||
-               slice_equals_nocase(name, SLICE("X-Purpose")) || slice_equals_nocase(name, SLICE("X-Moz"))) {
+        break;
+    case HTTP_NAME_SEC_PURPOSE:
+    case HTTP_NAME_PURPOSE:
+    case HTTP_NAME_X_PURPOSE:
+    case HTTP_NAME_X_MOZ:
         to->is_ahead = true; /* "prefetch", "preview", "prerender": nobody looks at it yet */
-    } else if (slice_equals_nocase(name, SLICE("Accept"))) {
+        break;
+    case HTTP_NAME_ACCEPT:
         to->accepts_html = to->accepts_html || accepts_html(value);
+        break;
+    default:
+        break;
     }
 }
 
@@ -80,9 +90,9 @@ bool navigation_is_foreign(const struct request_head *request) {
     for (size_t i = 0; i < request->n_fields; i++) {
         const struct http_field *field = &request->fields[i];
 
-        if (slice_equals_nocase(field->name, SLICE("Origin")) && !is_own_origin(field->value, request->host))
+        if (http_field_name(field) == HTTP_NAME_ORIGIN && !is_own_origin(field->value, request->host))
             return true;
-        if (slice_equals_nocase(field->name, SLICE("Sec-Fetch-Site")) &&
+        if (http_field_name(field) == HTTP_NAME_SEC_FETCH_SITE &&
             (slice_equals(field->value, SLICE("cross-site")) || slice_equals(field->value, SLICE("same-site"))))
             return true;
     }
@@ -120,7 +130,7 @@ struct slice navigation_back(const struct request_head *request, char to[static 
 }
 
 static bool is_cookie(const struct http_field *field) {
-    return slice_equals_nocase(field->name, SLICE("Cookie"));
+    return http_field_name(field) == HTTP_NAME_COOKIE;
 }
 
 bool navigation_has_cookie(const struct http_field *fields, size_t n, struct slice patterns) {

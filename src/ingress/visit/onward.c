@@ -37,32 +37,36 @@ static int write_own(const struct request_head *request, struct buf *to) {
     return r == 0 ? http_write_head_end(to) : r;
 }
 
-static int write_kept(const struct http_field *fields, size_t n, bool drops_encodings, struct buf *to) {
-    int r = 0;
+/* Host first, then what travels on, then what is made here. Returns how many; the kept ones stand from `all[1]` on. */
+static size_t gather(const struct onward *how, const struct request_head *request, const struct forwarded *forwarded,
+                     size_t n_kept, struct http_field *all) {
+    /* an HTTP/1.0 client may name none; to the instance it is a request like any other */
+    struct slice host = request->host.n > 0 ? request->host : SLICE("localhost");
+    size_t n = 1;
 
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (!drops_encodings || !slice_equals_nocase(fields[i].name, SLICE("Accept-Encoding")))
-            r = http_write_field(to, fields[i].name, fields[i].value);
-    return r;
+    all[0] = (struct http_field){SLICE("Host"), host, HTTP_NAME_HOST};
+    for (size_t i = 1; i <= n_kept && how->drops_encodings; i++)
+        if (http_field_name(&all[i]) != HTTP_NAME_ACCEPT_ENCODING)
+            all[n++] = all[i];
+    if (!how->drops_encodings)
+        n += n_kept;
+    memcpy(all + n, forwarded->fields, forwarded->n * sizeof(*all));
+    return n + forwarded->n;
 }
 
 int onward_write(const struct onward *how, const struct request_head *request, struct slice data, bool is_end,
                  struct buf *to) {
-    _uninitialised_ struct http_field kept[LIMIT_FIELDS];
+    _uninitialised_ struct http_field all[1 + LIMIT_FIELDS + FRONT_FIELDS];
     _uninitialised_ struct forwarded forwarded;
     struct slice parts[HTTP_CHUNK_PARTS] = {data};
     size_t n_kept, n_parts = 1;
     char line[20];
     int r;
 
-    front_forward(how->front, how->peer, request, how->identity_header, how->name, kept, &n_kept, &forwarded);
+    front_forward(how->front, how->peer, request, how->identity_header, how->name, all + 1, &n_kept, &forwarded);
     r = write_target(request, to);
-    if (r == 0) /* an HTTP/1.0 client may name none; to the instance it is a request like any other */
-        r = http_write_field(to, SLICE("Host"), request->host.n > 0 ? request->host : SLICE("localhost"));
     if (r == 0)
-        r = write_kept(kept, n_kept, how->drops_encodings, to);
-    if (r == 0)
-        r = http_write_fields(to, forwarded.fields, forwarded.n);
+        r = http_write_fields(to, all, gather(how, request, &forwarded, n_kept, all));
     if (r == 0)
         r = write_own(request, to);
     if (request->body.kind == HTTP_BODY_CHUNKED)

@@ -118,9 +118,9 @@ struct page page_for(unsigned status, const char *reason) {
     return (struct page){.status = status, .title = kind->title, .reason = reason, .advice = kind->advice};
 }
 
-static struct slice find(const struct http_field *fields, size_t n, struct slice name) {
+static struct slice find(const struct http_field *fields, size_t n, enum http_name name) {
     for (size_t i = 0; i < n; i++)
-        if (slice_equals_nocase(fields[i].name, name))
+        if (http_field_name(&fields[i]) == name)
             return fields[i].value;
     return SLICE_EMPTY;
 }
@@ -130,7 +130,7 @@ static bool accepts(const struct http_field *fields, size_t n, struct slice type
     for (size_t i = 0; i < n; i++) {
         struct slice rest = fields[i].value;
 
-        if (!slice_equals_nocase(fields[i].name, SLICE("Accept")))
+        if (http_field_name(&fields[i]) != HTTP_NAME_ACCEPT || rest.n < type.n)
             continue;
         while (rest.p) {
             struct slice weight = slice_cut(&rest, ',');
@@ -144,7 +144,7 @@ static bool accepts(const struct http_field *fields, size_t n, struct slice type
 }
 
 enum page_form page_form_for(const struct http_field *fields, size_t n) {
-    struct slice dest = find(fields, n, SLICE("Sec-Fetch-Dest"));
+    struct slice dest = find(fields, n, HTTP_NAME_SEC_FETCH_DEST);
     bool is_document = slice_equals(dest, SLICE("document")) || slice_equals(dest, SLICE("iframe")) ||
                        slice_equals(dest, SLICE("frame"));
 

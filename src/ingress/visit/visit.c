@@ -37,7 +37,7 @@ static void reset(struct visit *v) {
                         .peer = v->peer,
                         .peer_text = v->peer_text,
                         .exchange = v->exchange,
-                        .deadline = {.on_expiry = v->deadline.on_expiry},
+                        .deadline = v->deadline,
                         .active_ms = loop_now_ms()};
 }
 
@@ -45,7 +45,7 @@ static void drop_client(struct visit *v) {
     if (v->client && v->place)
         pool_give_back(v->place, v->client);
     v->client = NULL;
-    timer_cancel(&v->deadline);
+    timer_pause(&v->deadline);
 }
 
 void visit_settle(struct visit *v, const char *event) {
@@ -56,7 +56,7 @@ void visit_settle(struct visit *v, const char *event) {
     reply_free(v->reply);
     addition_free(v->addition);
     way_release(v);
-    free(v->line);
+    visit_line_free(v->line);
     reset(v);
 }
 
@@ -289,7 +289,7 @@ void visit_switch(struct visit *v, struct connection *c) {
     pool_drop(client);
     v->client = NULL;
     way_release(v);
-    free(v->line);
+    visit_line_free(v->line);
     addition_free(v->addition);
     buf_release(&v->again);
     reset(v);
@@ -338,9 +338,10 @@ void visit_init(struct visit *v, const struct peer *peer, struct slice peer_text
 }
 
 void visit_done(struct visit *v) {
-    if (visit_is_idle(v))
-        return;
-    if (v->client)
-        v->client->must_close = true;
-    visit_settle(v, "request");
+    if (!visit_is_idle(v)) {
+        if (v->client)
+            v->client->must_close = true;
+        visit_settle(v, "request");
+    }
+    timer_cancel(&v->deadline);
 }

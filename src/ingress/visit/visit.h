@@ -32,6 +32,8 @@ enum visit_state {
 
 /* What is known of a request for as long as it is under way; one piece of memory. */
 struct visit_line {
+    struct visit_line *next_spare;
+    size_t size;
     struct slice method, host, path, client;
 };
 
@@ -86,6 +88,7 @@ struct visit {
     const char *reason;
     struct slice field; /* the name of the one that a refusal is for */
     uint64_t bytes_in, bytes_out, began_us, sent_us, upstream_us;
+    uint64_t ended_us; /* the response, where that is known already */
 };
 
 /* `peer`, `peer_text` and `exchange` live as long as it does. */

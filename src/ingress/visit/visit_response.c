@@ -14,7 +14,7 @@ void visit_set_deadline(struct visit *v) {
     else if (v->is_ended || v->is_upload_off)
         timer_set(&v->deadline, world.front.response_ms);
     else
-        timer_cancel(&v->deadline);
+        timer_pause(&v->deadline);
 }
 
 /* A head is about to go out to the client. */
@@ -53,7 +53,7 @@ static void retry(struct visit *v) {
     pool_drop(v->client);
     v->client = NULL;
     v->is_upload_off = false;
-    timer_cancel(&v->deadline);
+    timer_pause(&v->deadline);
     way_connect(v);
 }
 
@@ -81,7 +81,7 @@ static int deliver(struct visit *v, const struct upstream_event *event) {
     if (!v->is_head)
         v->bytes_out += event->data.n;
     if (event->is_end) {
-        timer_cancel(&v->deadline);
+        timer_pause(&v->deadline);
         visit_set_state(v, WAIT_END);
     }
     return 1;
@@ -92,11 +92,16 @@ static void begin_response(struct visit *v, struct upstream_event *event) {
 
     v->has_response = true;
     buf_release(&v->again);
-    if (v->sent_us > 0)
-        v->upstream_us = world_now_us() - v->sent_us;
-    visit_set_deadline(v);
+    if (v->sent_us > 0) {
+        uint64_t now_us = world_now_us();
+
+        v->upstream_us = now_us - v->sent_us;
+        v->ended_us = event->is_end ? now_us : 0;
+    }
+    if (!event->is_end)
+        visit_set_deadline(v);
     if (head && v->is_idempotent)
-        v->addition = addition_new(head, v->is_head, &event->response, v->client->response.fields.at);
+        v->addition = addition_new(head, v->is_head, &event->response, v->client->response->fields.at);
 }
 
 int response_receive(struct visit *v, struct upstream_event *ret) {
@@ -120,7 +125,7 @@ int response_receive(struct visit *v, struct upstream_event *ret) {
             return fail(v, ret);
         if (ret->type == UPSTREAM_SWITCH) {
             before_head(v, 101);
-            timer_cancel(&v->deadline);
+            timer_pause(&v->deadline);
             return 1;
         }
         if (ret->type == UPSTREAM_RESPONSE)

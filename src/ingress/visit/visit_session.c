@@ -212,7 +212,7 @@ void way_pair(struct visit *v) {
 void way_session(struct visit *v) {
     const struct recipe *recipe = &v->kind->recipe;
     struct slice names;
-    bool is_fresh, has_any;
+    bool is_fresh;
 
     if (!recipe->pairs) {
         if (navigation_is_foreign(v->request))
@@ -222,19 +222,13 @@ void way_session(struct visit *v) {
         return;
     }
     v->is_navigation = navigation_is_document(v->request);
-    has_any = navigation_has_cookie(v->request->fields, v->request->n_fields, SLICE("*"));
-    if (!has_any) {
+    names = names_of(v, &is_fresh);
+    cookies_judged(v, is_fresh ? names : SLICE("*")); /* any may be one, for all that is known here */
+    if (!v->has_cookie) {
         no_session(v);
         return;
     }
-    names = names_of(v, &is_fresh);
-    if (is_fresh)
-        cookies_judged(v, names);
-    else
-        v->has_cookie = true; /* for all that is known here */
-    if (is_fresh && !v->has_cookie)
-        no_session(v);
-    else if (!is_fresh || (v->is_navigation && recipe->session_path))
+    if (!is_fresh || (v->is_navigation && recipe->session_path))
         ask(v, SESSION_LOOK);
     else
         forward(v);

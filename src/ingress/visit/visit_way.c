@@ -30,7 +30,7 @@ void way_stop(struct visit *v) {
         status_forget(&v->question);
     pool_cancel(v->attempt);
     v->attempt = NULL;
-    timer_cancel(&v->deadline);
+    timer_pause(&v->deadline);
     held_request_free(v->held);
     v->held = NULL;
     v->request = NULL;

@@ -61,8 +61,9 @@ void visit_set_deadline(struct visit *v);
 
 /* visit_log.c: */
 
-/* What is remembered of a request for the log; NULL without memory. free */
+/* What is remembered of a request for the log; NULL without memory. */
 struct visit_line *visit_line_new(const struct visit *v, const struct request_head *request);
+void visit_line_free(struct visit_line *line); /* NULL is fine */
 
 /* One request is over, or has become a tunnel: into the log, and counted. */
 void visit_account(struct visit *v, const char *event);

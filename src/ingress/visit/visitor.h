@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/slice.h"
+#include "base/name_index.h"
 
 struct visitor {
-    struct visitor *next;      /* in its bucket */
+    struct name_place place;
     struct visitor *next_seen; /* of whom the supervisor is to be told */
     bool is_seen;
     unsigned refs;
@@ -31,5 +31,8 @@ static inline struct slice visitor_name(const struct visitor *visitor) {
 /* Something changed that the supervisor is to be told. */
 void visitor_seen(struct visitor *visitor);
 
-/* Tells it, of everybody. */
-void visitors_tell(void);
+/* Tells it, of so many that nobody waits for long meanwhile, and of none while it is busy. Whether there are more. */
+bool visitors_tell(void);
+
+/* Tells it of everybody, and waits for it: before the end. */
+void visitors_tell_all(void);

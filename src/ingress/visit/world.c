@@ -52,20 +52,37 @@ void kind_unref(struct kind *kind) {
     free(kind);
 }
 
-void world_tell(void) {
-    struct ipc_writer w;
-
-    timer_cancel(&telling);
-    w = tally_encode(&world.tally);
-    role_send(&w, -EBADF);
+static void begin_anew(void) {
     world.tally =
         (struct tally){.open_connections = world.tally.open_connections, .open_tunnels = world.tally.open_tunnels};
-    visitors_tell();
 }
 
+void world_tell(void) {
+    struct ipc_writer w = tally_encode(&world.tally);
+
+    timer_cancel(&telling);
+    role_send(&w, -EBADF);
+    begin_anew();
+    visitors_tell_all();
+}
+
+/* There may be thousands of people: requests get their turn in between. */
+static void tell_people(struct timer *timer) {
+    if (visitors_tell())
+        timer_set(timer, TALLY_EVERY / 100);
+}
+
+/* A supervisor that reads a large table hears nothing for a while: nobody's request waits for that. */
 static void tell_now(struct timer *timer) {
-    (void)timer;
-    world_tell();
+    static struct timer people = {.on_expiry = tell_people};
+    struct ipc_writer w = tally_encode(&world.tally);
+
+    if (role_offer(&w) < 0) {
+        timer_set(timer, TALLY_EVERY / 10);
+        return;
+    }
+    begin_anew();
+    tell_people(&people);
 }
 
 struct tally *world_count(void) {
