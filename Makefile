@@ -30,15 +30,15 @@ demo-dispatch: all
 demo-runner: all
 	@tools/demo/runner
 
-## everything that is tested: some twenty-four minutes
+## everything that is tested: some fifteen minutes
 test: setup
 	@tests/run
 
-## 5,000 tasks with the link cut at random: nothing is lost, nothing grows
+## 5,000 tasks with the link cut at random: nothing is lost, nothing grows; 10,000 scripts that bash and our reader read
 soak: all
 	@tests/runner/soak
 
-## of that, the static checks alone: gcc -fanalyzer, clang-tidy, cppcheck
+## the static checks: of that gcc -fanalyzer, clang-tidy and cppcheck, and beside it clang's analyzer
 lint: setup
 	@tests/run lint
 
@@ -46,7 +46,7 @@ lint: setup
 fuzz: setup
 	@tools/fuzz $(SECONDS)
 
-## every row of the benchmark, nine rounds: some half an hour, on a machine that is left alone (bench/README.md)
+## every row of the benchmark: some twelve minutes, as root on a machine that is left alone (bench/README.md)
 bench: build-bench
 	@bench/run
 	@bench/instructions

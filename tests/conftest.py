@@ -20,6 +20,8 @@ import upstream as servers  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--defence", help="only the cases of this defence (see tests/redteam/show-teeth)")
+    parser.addoption("--users", choices=["all", "one"], default="all",
+                     help="one: what is there for root and for a plain user runs as one of them, root where it can")
 
 
 def pytest_configure(config):
@@ -27,11 +29,24 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    wanted = config.getoption("--defence")
+    wanted, users = config.getoption("--defence"), config.getoption("--users")
     if wanted:
-        kept = [item for item in items if any(wanted in mark.args for mark in item.iter_markers("defence"))]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        keep(config, items, lambda item: any(wanted in mark.args for mark in item.iter_markers("defence")))
+    if users == "one" and program.is_root():
+        names = {item.nodeid for item in items}
+        keep(config, items, lambda item: not is_again(item, names))
+
+
+def keep(config, items, is_kept):
+    kept = [item for item in items if is_kept(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not is_kept(item)])
+    items[:] = kept
+
+
+def is_again(item, names):
+    """Whether it is the second of two that differ in the user alone."""
+    return (hasattr(item, "callspec") and item.callspec.params.get("user") == "plain user"
+            and item.nodeid.replace("plain user", "root") in names)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Headless Chromium, driven through chromedriver by plain HTTP and JSON (W3C WebDriver).
 
-Driver    one chromedriver; opens browsers, each with an empty profile
-Browser   one of them: go somewhere, wait for what a script says, click, type, keep a screenshot
+Driver    one chromedriver, and one browser, which takes seconds to start
+Browser   a window of it, that knows nobody: go somewhere, wait for what a script says, click, type, keep a screenshot
 """
 import base64
 import http.client
@@ -30,6 +30,7 @@ TELEPHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True
 NAME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Test/{}"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 PATIENCE = 60.0  # a browser on a busy machine
+PAUSE = 0.05  # between two questions to a page that is still at work
 
 
 def why_not():
@@ -66,7 +67,7 @@ class Driver:
         found = wait_until(lambda: re.search(r"started successfully on port (\d+)", self.log.read_text()),
                            lambda: f"chromedriver serves: {self.log.read_text()}", PATIENCE)
         self.connection = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=PATIENCE)
-        self.count = 0
+        self.path, self.first, self.count = None, None, 0
 
     def call(self, method, path, body=None):
         self.connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
@@ -75,15 +76,29 @@ class Driver:
             raise Refused(answer["error"], answer["message"])
         return answer
 
-    def open(self):
-        self.count += 1
-        profile = self.folder / f"profile-{self.count}"
-        options = {"binary": str(self.chromium), "args": [
-            *FLAGS, f"--user-agent={NAME.format(self.count)}", f"--user-data-dir={profile}"]}
+    def start(self):
+        """The browser, at its first window."""
+        options = {"binary": str(self.chromium), "args": [*FLAGS, f"--user-data-dir={self.folder / 'profile'}"]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "pageLoadStrategy": "eager", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"}}}})
-        return Browser(self, f"/session/{made['sessionId']}")
+        self.path = f"/session/{made['sessionId']}"
+        self.first = self.call("GET", f"{self.path}/window")
+
+    def open(self):
+        """A window. Who was here before is forgotten, and the browser has another name now."""
+        if not self.path:
+            self.start()
+        self.count += 1
+        browser = Browser(self, self.call("POST", f"{self.path}/window/new", {"type": "tab"})["handle"])
+        browser.tell("Page.bringToFront")
+        browser.tell("Network.clearBrowserCookies")
+        browser.tell("Emulation.setUserAgentOverride", userAgent=NAME.format(self.count))
+        browser.complaints()
+        return browser
+
+    def turn_to(self, window):
+        self.call("POST", f"{self.path}/window", {"handle": window})
 
     def stop(self):
         below = procs.descendants(self.process.pid)
@@ -95,14 +110,16 @@ class Driver:
 
 
 class Browser:
-    def __init__(self, driver, path):
-        self.driver, self.path = driver, path
+    def __init__(self, driver, window):
+        self.driver = driver
+        driver.turn_to(window)
 
     def call(self, method, path, body=None):
-        return self.driver.call(method, self.path + path, body)
+        return self.driver.call(method, self.driver.path + path, body)
 
     def close(self):
-        self.call("DELETE", "")
+        self.call("DELETE", "/window")
+        self.driver.turn_to(self.driver.first)
 
     # Where it is, and what it sees.
 
@@ -130,7 +147,8 @@ class Browser:
                 return self.run(script)
             except Refused:
                 return None
-        return wait_until(ask, lambda: f"{what}; the page {self.url} says: {self.text[:500]!r}", PATIENCE)
+        return wait_until(ask, lambda: f"{what}; the page {self.url} says: {self.text[:500]!r}", PATIENCE,
+                          PAUSE)
 
     def see(self, text):
         self.wait(f"return document.body && document.body.innerText.includes({json.dumps(text)})", f"it shows {text!r}")

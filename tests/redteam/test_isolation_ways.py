@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from program import as_user
+from program import as_user, is_root
 
 MODES = ("network", "full")
 each_mode = pytest.mark.parametrize("mode", MODES)
@@ -808,21 +808,25 @@ for path in [*glob.glob("/dev/**", recursive=True), "disk", "made"]:
 
 # Sockets that lead nowhere.
 
-@pytest.mark.parametrize("mode", ["network", "network,best"])
-def test_sockets_that_others_have_left_behind_do_not_matter(credfd, user, mode):
-    """Anybody can make as many as he likes."""
+@pytest.fixture(scope="module")
+def dead_sockets():
+    """Where everybody finds them."""
     folder = Path(tempfile.mkdtemp(prefix="credfd-dead-", dir="/tmp"))
     folder.chmod(0o755)
-    try:
-        with socket.socket(socket.AF_UNIX) as left:
-            left.bind(str(folder / "0"))
-        for number in range(1, 4300):
-            os.mknod(folder / str(number), 0o140777)
-        run = credfd.start(["sh", "-c", "cat /proc/net/dev | wc -l"], options=["--isolate", mode], user=user)
-        assert run.wait() == 0, run.stderr
-        assert run.stdout == b"3\n", "isolated"
-    finally:
-        shutil.rmtree(folder)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "0"))
+    for number in range(1, 4300):
+        os.mknod(folder / str(number), 0o140777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("mode", ["network", "network,best"])
+def test_sockets_that_others_have_left_behind_do_not_matter(credfd, dead_sockets, user, mode):
+    """Anybody can make as many as he likes."""
+    run = credfd.start(["sh", "-c", "cat /proc/net/dev | wc -l"], options=["--isolate", mode], user=user)
+    assert run.wait() == 0, run.stderr
+    assert run.stdout == b"3\n", "isolated"
 
 
 @pytest.fixture
@@ -836,16 +840,33 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def sockets_out_of_sight(number):
+    """In a network of their own: who does not look where they lie does not see them. (A thread can go there alone.)"""
+    made = []
+
+    def make():
+        ctypes.CDLL(None).unshare(0x40000000)  # CLONE_NEWNET; who is not root stays
+        made.extend(socket.socket(socket.AF_UNIX) for _ in range(number))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return made
+
+
 def test_best_is_not_less_for_what_others_have_done(credfd, user, many_files):
-    """More listeners than can be covered: nothing is started, rather than without isolation."""
-    folder = Path(tempfile.mkdtemp(prefix="credfd-many-", dir="/tmp"))
+    """More listeners than can be covered: nothing is started, rather than without isolation. They lie at home, where no
+    test that runs beside this one looks."""
+    folder = Path(tempfile.mkdtemp(prefix="credfd-many-", dir="/var/lib" if is_root() else "/tmp"))
     folder.chmod(0o755)
-    listeners = [socket.socket(socket.AF_UNIX) for _ in range(4300)]
+    listeners = sockets_out_of_sight(4300)
     try:
         for number, listener in enumerate(listeners):
             listener.bind(str(folder / str(number)))
+            (folder / str(number)).chmod(0o777)
             listener.listen()
-        run = credfd.start(["echo", "ran"], options=["--isolate", "network,best"], user=user)
+        run = credfd.start(["echo", "ran"], options=["--isolate", "network,best"], user=user,
+                           env={"HOME": str(folder)})
         assert run.wait() == 125
         assert run.stdout == b""
         assert "more sockets than can be covered" in run.stderr

@@ -84,7 +84,7 @@ def test_a_task_that_breaks_the_rules_is_ended_and_the_others_go_on(usurped):
     attacks = as_attacks([*each_of(never(*TASK_SAYS), DONE), *map(message, TASK_SAYS), (DONE, 0, 2),
                           message("TASK_DONE", "BIQQ", 99, 0, 1, 1), message("TASK_OUTPUT", "Bs", 7, b"x"),
                           message("TASK_OUTPUT", "Bs", 0, b"x" * 70_000), message("LOG", "Bs", 250, b"x"),
-                          (message("TASK_OUTPUT", "Bs", 0, b"x"), 1, 1)], hears=0.1)
+                          (message("TASK_OUTPUT", "Bs", 0, b"x"), 1, 1)], hears=0.1, patience=5)
     runner = usurped("task", attacks)
     hub = runner.hub
     hub.wait_connected()

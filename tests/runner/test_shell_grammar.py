@@ -187,7 +187,7 @@ def test_what_has_fooled_others_is_found_or_not_understood(reader, shell):
 
 def test_whatever_bash_runs_of_a_random_script_was_found(reader, shell):
     maker = shell_scripts.Maker(random.Random(int(os.environ.get("SHELL_SEED", "1"))))
-    scripts = int(os.environ.get("SHELL_SCRIPTS", "1500"))
+    scripts = int(os.environ.get("SHELL_SCRIPTS", "500"))
     tally = Tally(reader, shell)
     for _ in range(scripts):
         tally.look(maker.script())

@@ -178,11 +178,11 @@ def test_a_command_of_a_mebibyte(fleet):
     assert result["result"]["stdout"].strip() == str(1 << 20)
 
 
-def test_gigabytes_of_output_take_no_memory_and_no_disk(fleet):
+def test_output_without_end_takes_no_memory_and_no_disk(fleet):
     runner, hub = fleet.start(tasks={"output": "1MiB", "timeout": "60s"})
-    task = hub.bash("head -c 2G /dev/zero | tr '\\0' x")
+    task = hub.bash("head -c 400M /dev/zero | tr '\\0' x")
     result = hub.result(task, 60)["result"]
-    assert result["truncated"] is True and result["total_size"] == 2 << 30
+    assert result["truncated"] is True and result["total_size"] == 400 << 20
     assert (runner.workspace / result["file_path"]).stat().st_size < 2 << 20
 
 
