@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"
-#include "egress/mask.h"
+#include "egress/mask/mask.h"
 
 #define KEY "sk-proj-Zr2Lw8zK3x9Qm7bN0c5VtYhD4eGjU1pA"
 #define TEXT (1024 * 1024)

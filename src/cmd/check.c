@@ -17,8 +17,8 @@
 #include "cmd/usage.h"
 #include "egress/credential.h"
 #include "egress/gate/gate_rule.h"
-#include "egress/rule_lint.h"
-#include "egress/settings.h"
+#include "egress/rules/rule_lint.h"
+#include "egress/settings/settings.h"
 #include "wire/glob.h"
 
 static const char usage[] =

@@ -1,12 +1,12 @@
 /*
- * Asks supervisors over their control sockets, each for a bounded time: the far side of egress/control.h. What comes back
+ * Asks supervisors over their control sockets, each for a bounded time: the far side of egress/desk/control.h. What comes back
  * is data of the credfd that answered, which may be another version than this. Used by `credfd lease` and `credfd runner
  * status`.
  */
 #pragma once
 
 #include "egress/control_codec.h"
-#include "egress/control_place.h"
+#include "egress/desk/control_place.h"
 
 /* One supervisor that is being asked. */
 struct control_asked {

@@ -15,7 +15,7 @@
 #include "base/macros.h"
 #include "cmd/service.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "ingress/desk/dispatch.h"
 
 static const char usage[] =

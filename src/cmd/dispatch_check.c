@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "cmd/dispatch_walk.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "ingress/desk/recipes.h"
 #include "ingress/table/person.h"
 #include "ingress/table/table_build.h"

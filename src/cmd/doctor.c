@@ -9,7 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 static const char usage[] = "usage: credfd doctor [-c FILE]\n"
                             "\n"

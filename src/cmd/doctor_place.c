@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "cmd/kernel.h"
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 #include "proc/child.h"
 #include "sandbox/harden.h"
 

@@ -21,7 +21,7 @@
 #include "cmd/log_verify.h"
 #include "cmd/log_view.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "wire/timestamp.h"
 
 #define TERMINAL_WIDTH 80 /* of one that does not say */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "egress/audit_rotate.h"
+#include "egress/audit/audit_rotate.h"
 
 const char *log_file_name(const char *path, uint64_t number, char name[static LOG_NAME_MAX]) {
     if (number == 0)

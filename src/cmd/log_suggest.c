@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 #include "cmd/log_lines.h"
-#include "egress/suggest.h"
+#include "egress/rules/suggest.h"
 
 /* REFUSAL_NONE for a word that is none of ours. */
 static enum refusal refusal_of(struct slice name) {

@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 #define UNLIMITED 160 /* the columns stand as on a terminal of that width, but nothing is cut off */
 #define YEAR 5        /* columns, of a time that has one: where there is room for everything */

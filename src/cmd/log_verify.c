@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "cmd/log_entry.h"
 #include "cmd/log_lines.h"
-#include "egress/audit_verify.h"
+#include "egress/audit/audit_verify.h"
 
 static void print_finding(void *owner, enum audit_finding finding, struct audit_place place) {
     static const char *const texts[] = {

@@ -16,7 +16,7 @@
 #include "base/macros.h"
 #include "cmd/profile_explain.h"
 #include "cmd/usage.h"
-#include "egress/profile.h"
+#include "egress/settings/profile.h"
 
 static const char usage[] =
     "usage: credfd profile list\n"

@@ -7,9 +7,9 @@
 
 #include "base/log.h"
 #include "base/macros.h"
-#include "egress/environment.h"
 #include "egress/gate/gate_rule.h"
-#include "egress/profile.h"
+#include "egress/settings/environment.h"
+#include "egress/settings/profile.h"
 
 #define COLUMN "  %-12s "
 

@@ -10,7 +10,7 @@
 #include "base/macros.h"
 #include "cmd/run_kept.h"
 #include "egress/credential.h"
-#include "egress/door_files.h"
+#include "egress/desk/door_files.h"
 
 static int check_apart(const struct credential *const *credentials, size_t n) {
     size_t first, second;

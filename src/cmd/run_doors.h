@@ -1,11 +1,11 @@
 /*
  * The doors of `credfd run`'s command: which it gets, and how they come to be where it lives, which may be a network of
- * its own. Between the options and settings on one side, egress/doors.h and cmd/workload.h on the other.
+ * its own. Between the options and settings on one side, egress/desk/doors.h and cmd/workload.h on the other.
  */
 #pragma once
 
 #include "cmd/run_options.h"
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 
 /*
  * Fills in what is wanted, for the leases of `names`. 0, -EINVAL after a word in the log: two of them have one authority,

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 #include "proc/child.h"
 
 static const char *find_earlier(const struct settings *earlier, const char *word) {

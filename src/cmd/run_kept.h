@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 /*
  * Which program prints each key, with those of an `earlier` reading, NULL for none, taken again

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
-#include "egress/suggest.h"
+#include "egress/rules/suggest.h"
 
 struct learning {
     const char *path; /* borrowed */

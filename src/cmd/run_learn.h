@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "egress/audit_codec.h"
-#include "egress/settings.h"
+#include "egress/audit/audit_codec.h"
+#include "egress/settings/settings.h"
 
 struct learning;
 

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "cmd/workload.h"
-#include "egress/profile.h"
+#include "egress/settings/profile.h"
 
 struct run_options {
     const char *config, *identity, *audit;

@@ -15,7 +15,7 @@
 #include "cmd/kernel.h"
 #include "cmd/service.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "fleet/desk/runner.h"
 
 static const char usage[] =

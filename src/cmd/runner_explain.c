@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "cmd/usage.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "fleet/shell/permission.h"
 
 static const char usage[] =

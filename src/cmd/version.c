@@ -12,7 +12,7 @@
 #include "cmd/build_commit.h"
 #include "cmd/kernel.h"
 #include "cmd/usage.h"
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 #include "proc/child.h"
 
 static const char usage[] = "usage: credfd version [--json]\n"

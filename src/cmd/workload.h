@@ -58,7 +58,7 @@ struct workload_place {
     enum isolation isolation;        /* in force */
     int listeners[LIMIT_LEASES + 1]; /* on 127.0.0.1 there */
     uint16_t ports[LIMIT_LEASES + 1];
-    int diag; /* egress/caller.h; -EBADF where there are no listeners */
+    int diag; /* egress/desk/caller.h; -EBADF where there are no listeners */
 };
 
 /*

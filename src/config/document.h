@@ -1,7 +1,7 @@
 /*
  * One YAML file as a tree of nodes (config/node.h) that know where they stand, so that whoever finds a fault in a
  * value, even long after the syntax was read, can name the line and the key. Knows no key's meaning: config/schema.h
- * walks the keys, config/value.h reads the values, egress/settings.h says what they are.
+ * walks the keys, config/value.h reads the values, egress/settings/settings.h says what they are.
  *
  * Takes less than YAML: one document, a mapping at its root, no anchor, alias or tag, no key twice, bounded depth and
  * number of values. So it is a tree, every node has one path, and nothing that is written twice can be read two ways.

@@ -1,6 +1,6 @@
 /*
  * The files that a configuration names: whether one is there, may be read, and has a sensible size. Its bytes are
- * looked at only where they are no secret. Part of egress/settings.c. No complaint shows a path: it may be the key
+ * looked at only where they are no secret. Part of egress/settings/settings.c. No complaint shows a path: it may be the key
  * itself, put in the wrong place.
  */
 #pragma once

@@ -1,5 +1,5 @@
 /*
- * What several keys of the configuration ask of their text, and how they complain. Part of egress/settings.c; pure.
+ * What several keys of the configuration ask of their text, and how they complain. Part of egress/settings/settings.c; pure.
  */
 #pragma once
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 /*
  * Whether a server may take one field's name for the other: case does not count, and behind CGI `-` and whatever else is

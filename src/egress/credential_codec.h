@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/limits.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "ipc/message.h"
 
 struct ipc_writer credential_encode(uint32_t id, const struct credential *credential);

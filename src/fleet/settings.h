@@ -1,7 +1,7 @@
 /*
  * The configuration of the runner, `runner:` of the one file, as it stands after every check that needs no network:
  * parsed, validated and owned in one object. `runner` and `check` read it; roles get what concerns them in messages.
- * What the runner has in common with the other commands (audit, metrics, timeouts) is egress/settings.h's, of the same
+ * What the runner has in common with the other commands (audit, metrics, timeouts) is egress/settings/settings.h's, of the same
  * file.
  */
 #pragma once

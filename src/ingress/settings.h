@@ -106,7 +106,7 @@ struct dispatch_settings {
     enum log_level log_level;
 };
 
-/* As egress/settings.h's settings_load. -ENOENT with a complaint, too, when the file has no `dispatch:`. */
+/* As egress/settings/settings.h's settings_load. -ENOENT with a complaint, too, when the file has no `dispatch:`. */
 int dispatch_settings_load(const char *path, struct dispatch_settings **ret, char **ret_error);
 int dispatch_settings_parse(const char *path, struct slice bytes, struct dispatch_settings **ret, char **ret_error);
 void dispatch_settings_free(struct dispatch_settings *settings);

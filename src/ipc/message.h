@@ -23,9 +23,9 @@ enum ipc_type {
     IPC_LOG,   /* u8 level, bytes text */
 
     /* S <-> C */
-    IPC_SOURCE,        /* S>C u8 enum source_form, u8 its digest is enough, fd: read the secret there */
-    IPC_SOURCE_WHOLE,  /* S>C nothing more will be written there: what there is, is all */
-    IPC_SECRET,        /* C>S u64 expires in ms (0: never), fd: sealed, it or its digest. S>K u32 credential, u64 expires in ms (0: never), fd */
+    IPC_SOURCE,       /* S>C u8 enum source_form, u8 its digest is enough, fd: read the secret there */
+    IPC_SOURCE_WHOLE, /* S>C nothing more will be written there: what there is, is all */
+    IPC_SECRET, /* C>S u64 expires in ms (0: never), fd: sealed, it or its digest. S>K u32 credential, u64 expires in ms (0: never), fd */
     IPC_SOURCE_FAILED, /* C>S u8 enum source_fault */
 
     /* S -> K */
@@ -43,7 +43,7 @@ enum ipc_type {
                        S>R u32 door, u32 dial, u64 stream, fd */
 
     /* K -> S */
-    IPC_EXCHANGE,     /* egress/audit_codec.h */
+    IPC_EXCHANGE,     /* egress/audit/audit_codec.h */
     IPC_SPENT,        /* u32 credential, u32 identity, u8 enum refusal: that lease has ended by itself */
     IPC_CLAIMED,      /* u32 credential, u32 identity, u64 bytes in all that are about to be spent */
     IPC_STREAM_ENDED, /* u64 stream: no more will be said of it. R>S too */
@@ -143,42 +143,42 @@ enum ipc_type {
                          has waited for that long enough; again when the word comes later */
     IPC_LINK_DOWN,    /* L>S u64 ms to the next attempt, bytes reason */
     IPC_TASK_KEY,     /* L>S bytes task_id, bytes base_url, fd: the key, sealed; right before its IPC_TASK */
-    IPC_TASK,         /* L>S u8 enum operation, bytes task_id, bytes trace_id, bytes source_id, bytes fault, fd?: the order,
+    IPC_TASK, /* L>S u8 enum operation, bytes task_id, bytes trace_id, bytes source_id, bytes fault, fd?: the order,
                          sealed (fleet/order.h). With a fault (a whole sentence) there is no order: it is refused so */
-    IPC_TASK_CANCEL,  /* L>S bytes task_id. S>T S>X u8 enum cancel_reason */
-    IPC_TASK_OUTPUT,  /* T>S u8 enum task_stream, bytes text: whole characters. S>L bytes task_id, u8, bytes text */
-    IPC_RESULT,       /* S>L u64 number, bytes task_id, fd: its record (fleet/spool/record.h), to be sent */
+    IPC_TASK_CANCEL,    /* L>S bytes task_id. S>T S>X u8 enum cancel_reason */
+    IPC_TASK_OUTPUT,    /* T>S u8 enum task_stream, bytes text: whole characters. S>L bytes task_id, u8, bytes text */
+    IPC_RESULT,         /* S>L u64 number, bytes task_id, fd: its record (fleet/spool/record.h), to be sent */
     IPC_RESULT_SETTLED, /* L>S u64 number, u8 acknowledged by word: the hub has it */
-    IPC_TASK_PLAN,    /* S>T S>X fleet/task_plan.h */
-    IPC_TASK_RULES,   /* S>T likewise: what bash may run */
-    IPC_TASK_SPOOL,   /* S>T fd: the spool's directory */
-    IPC_TASK_ORDER,   /* S>T fd: the order; the last of what it must know: it begins */
-    IPC_TASK_SECRET,  /* S>T fd: a key for the command's environment, where there is no lease of it */
-    IPC_TASK_LEASE,   /* S>X fd: the workload's end of a lease channel. S>T bytes env: what goes with it, `NAME=VALUE` each
+    IPC_TASK_PLAN,      /* S>T S>X fleet/task_plan.h */
+    IPC_TASK_RULES,     /* S>T likewise: what bash may run */
+    IPC_TASK_SPOOL,     /* S>T fd: the spool's directory */
+    IPC_TASK_ORDER,     /* S>T fd: the order; the last of what it must know: it begins */
+    IPC_TASK_SECRET,    /* S>T fd: a key for the command's environment, where there is no lease of it */
+    IPC_TASK_LEASE, /* S>X fd: the workload's end of a lease channel. S>T bytes env: what goes with it, `NAME=VALUE` each
                          ended by a NUL */
-    IPC_TASK_CGROUP,  /* S>X fd: the directory of a cgroup made for it */
-    IPC_TASK_DONE,    /* T>S u8 enum task_outcome, u32 exit status, u64 ms it ran, u64 bytes it printed: ID.result is on the disk.
+    IPC_TASK_CGROUP, /* S>X fd: the directory of a cgroup made for it */
+    IPC_TASK_DONE, /* T>S u8 enum task_outcome, u32 exit status, u64 ms it ran, u64 bytes it printed: ID.result is on the disk.
                          fd?: it could not be written, and is here */
-    IPC_EXEC,         /* T>X fleet/task/exec_codec.h: run that */
-    IPC_EXEC_PIPE,    /* X>T u8 enum task_stream, fd: read there what it prints */
-    IPC_EXEC_BEGUN,   /* X>T X>S u32 pid */
-    IPC_EXEC_FAILED,  /* X>T u32 errno, bytes what: it could not be run */
-    IPC_EXEC_ENDED,   /* X>T u32 wait status, u8 enum exec_end, u8 it was told to end before it was over: it is now, and
+    IPC_EXEC,        /* T>X fleet/task/exec_codec.h: run that */
+    IPC_EXEC_PIPE,   /* X>T u8 enum task_stream, fd: read there what it prints */
+    IPC_EXEC_BEGUN,  /* X>T X>S u32 pid */
+    IPC_EXEC_FAILED, /* X>T u32 errno, bytes what: it could not be run */
+    IPC_EXEC_ENDED,  /* X>T u32 wait status, u8 enum exec_end, u8 it was told to end before it was over: it is now, and
                          nothing of it is left */
-    IPC_EXEC_STOP,    /* T>X its time is over: as IPC_TASK_CANCEL */
-    IPC_PROBE,        /* S>Q fd: read there what a CLI prints; again without: nothing more will be written there */
-    IPC_PROBED,       /* Q>S u8 it knows the lease channel, bytes why not */
-    IPC_RUNNER_ASK,   /* on the control socket, L>S: how is the runner? */
+    IPC_EXEC_STOP,   /* T>X its time is over: as IPC_TASK_CANCEL */
+    IPC_PROBE,       /* S>Q fd: read there what a CLI prints; again without: nothing more will be written there */
+    IPC_PROBED,      /* Q>S u8 it knows the lease channel, bytes why not */
+    IPC_RUNNER_ASK,  /* on the control socket, L>S: how is the runner? */
     IPC_RUNNER_STATUS, /* likewise, S>L u8 end, bytes text: an object of JSON, in parts */
     IPC_TASK_ENVIRONMENT, /* S>T bytes env: `NAME=VALUE` each ended by a NUL, what every command gets; bytes names, each ended
                              by a NUL: variables of an order that hold a key */
     IPC_FORGET, /* S>K u32 credential: nobody has a lease of it any more: its secret is wiped, and it is unknown from now on */
 
     /* doors where a relay listens, and the gate G, which opens ways to hosts that no credential is bound to */
-    IPC_DOOR_LISTEN,  /* S>R u8 enum door_kind, u32 door (of the lease; 0 for the proxy), bytes path prefix (empty: none is
+    IPC_DOOR_LISTEN, /* S>R u8 enum door_kind, u32 door (of the lease; 0 for the proxy), bytes path prefix (empty: none is
                          asked for), fd: accept there */
-    IPC_DOOR_PLACE,   /* S>R egress/door/place_codec.h: where a lease's upstream is, for the doors that must know */
-    IPC_PROXY,        /* S>R u64 ms that the authority is good for, fd?: PEM that a trust store for Java is to hold too; without,
+    IPC_DOOR_PLACE, /* S>R egress/door/place_codec.h: where a lease's upstream is, for the doors that must know */
+    IPC_PROXY, /* S>R u64 ms that the authority is good for, fd?: PEM that a trust store for Java is to hold too; without,
                          none is wanted: make the authority. After every IPC_DOOR_PLACE */
     IPC_AUTHORITY,    /* R>S u8 enum authority_part, fd: made memory. Each part that was wanted, once; only then may the
                          command run */
@@ -186,24 +186,24 @@ enum ipc_type {
                          caller's pidfd: somebody has connected, a stream for him, please */
     IPC_CALL_STREAM,  /* S>R u32 call, u64 stream, fd?: as IPC_STREAM; without: as IPC_NO_KEEPER */
     IPC_CALL_REFUSED, /* S>R u32 call, u16 status, bytes rule, bytes reason, bytes hint: no stream, no way */
-    IPC_WAY,          /* R>S u32 call, u16 port from, u16 port to, bytes host, u16 port, u8 plain: a way to that host, which
+    IPC_WAY,      /* R>S u32 call, u16 port from, u16 port to, bytes host, u16 port, u8 plain: a way to that host, which
                          no lease is for. S>G u64 way, bytes host, u16 port */
-    IPC_WAY_OPEN,     /* G>S u64 way, bytes rule that let it through, fd: connected. S>R u32 call, u64 way, fd */
-    IPC_WAY_REFUSED,  /* G>S u64 way, u8 enum refusal, bytes rule, bytes reason, bytes hint */
-    IPC_WAY_USED,     /* R>S u64 way, u8 enum refusal, u16 status, u64 bytes in, u64 bytes out, bytes method, path, reason:
+    IPC_WAY_OPEN, /* G>S u64 way, bytes rule that let it through, fd: connected. S>R u32 call, u64 way, fd */
+    IPC_WAY_REFUSED, /* G>S u64 way, u8 enum refusal, bytes rule, bytes reason, bytes hint */
+    IPC_WAY_USED, /* R>S u64 way, u8 enum refusal, u16 status, u64 bytes in, u64 bytes out, bytes method, path, reason:
                          an exchange, or all of a tunnel, is over */
-    IPC_WAY_CLOSED,   /* R>S u64 way: no more will be said of it. S>G u64 way: nobody waits for it any more */
-    IPC_GATE,         /* S>G egress/gate/gate_codec.h: the hosts that are let through */
-    IPC_PLACEHOLDER,  /* S>K u32 credential, u32 identity, bytes text: what stands for that lease's key where it is asked for.
+    IPC_WAY_CLOSED, /* R>S u64 way: no more will be said of it. S>G u64 way: nobody waits for it any more */
+    IPC_GATE,       /* S>G egress/gate/gate_codec.h: the hosts that are let through */
+    IPC_PLACEHOLDER, /* S>K u32 credential, u32 identity, bytes text: what stands for that lease's key where it is asked for.
                          S>R u32 door, bytes text */
     IPC_EXFILTRATION, /* K>S u64 stream, u32 credential whose placeholder it was, bytes where: it stood where it does not
                          belong; before the IPC_EXCHANGE that it ends */
-    IPC_TURNED_AWAY,  /* R>S u64 stream that he was granted (0: none), u32 door of the lease that he asked for (UINT32_MAX:
+    IPC_TURNED_AWAY, /* R>S u64 stream that he was granted (0: none), u32 door of the lease that he asked for (UINT32_MAX:
                          none), u16 port from, u16 port to, u32 pid, u8 enum refusal, u16 status, bytes method, authority,
                          path, reason, fd?: as for IPC_CALL: somebody was refused at a door, and nobody else tells of it */
-    IPC_VAULT,        /* K>S u32 region, fd: a region of secrets that was made, for the keeper after it; without: it is gone.
+    IPC_VAULT, /* K>S u32 region, fd: a region of secrets that was made, for the keeper after it; without: it is gone.
                          S>K u32 region, fd: of the keeper before; without: what of those nobody has claimed is wiped */
-    IPC_KEPT,         /* K>S u32 credential, u32 region, u16 slot, u16 bytes (0: in no region), u32 errno: its IPC_SECRET is
+    IPC_KEPT,  /* K>S u32 credential, u32 region, u16 slot, u16 bytes (0: in no region), u32 errno: its IPC_SECRET is
                          held; or (errno not 0) it is not */
     IPC_SECRET_PLACE, /* S>K u32 credential, u64 expires in ms (0: never), u32 region, u16 slot, u16 bytes: IPC_SECRET, of
                          the keeper before */

@@ -1,6 +1,6 @@
 /*
  * What a connection hands its exchanges to: the far half of the HTTP engine. In egress it is the keeper behind a
- * channel (egress/keeper_link.h); inside the keeper, and in ingress, it is an HTTP connection to a server
+ * channel (egress/door/keeper_link.h); inside the keeper, and in ingress, it is an HTTP connection to a server
  * (relay/client.h). Both halves are moved by their owner's step function: nothing here calls back but `wake`.
  *
  * One exchange at a time: begin, then send until the request's end, and meanwhile receive until the response's end.

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <sys/mman.h>
 
 #include "base/fd.h"
@@ -10,14 +10,14 @@
 int source_digest_seal(struct slice secret, int *ret_fd) {
     _cleanup_close_ int fd = memfd_create("digest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     uint8_t digest[SOURCE_DIGEST];
-    SHA2_CTX context;
+    struct sha256_ctx context;
     int r;
 
     if (fd < 0)
         return -errno;
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)secret.p, secret.n);
-    SHA256Final(digest, &context);
+    sha256_init(&context);
+    sha256_update(&context, secret.n, (const uint8_t *)secret.p);
+    sha256_digest(&context, SHA256_DIGEST_SIZE, digest);
     explicit_bzero(&context, sizeof(context));
     r = fd_write_all(fd, digest, sizeof(digest));
     if (r < 0)

@@ -1,6 +1,6 @@
 #include "wire/websocket.h"
 
-#include <sha1.h>
+#include <nettle/sha1.h>
 
 #include "base/macros.h"
 #include "wire/base64.h"
@@ -58,13 +58,13 @@ struct slice websocket_key(const struct http_field *fields, size_t n) {
 
 void websocket_accept(struct slice key, char to[static WEBSOCKET_ACCEPT_LENGTH]) {
     static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* §1.3 */
-    uint8_t digest[SHA1_DIGEST_LENGTH];
-    SHA1_CTX sha1;
+    uint8_t digest[SHA1_DIGEST_SIZE];
+    struct sha1_ctx sha1;
 
-    SHA1Init(&sha1);
-    SHA1Update(&sha1, (const uint8_t *)key.p, key.n);
-    SHA1Update(&sha1, (const uint8_t *)magic, sizeof(magic) - 1);
-    SHA1Final(digest, &sha1);
+    sha1_init(&sha1);
+    sha1_update(&sha1, key.n, (const uint8_t *)key.p);
+    sha1_update(&sha1, sizeof(magic) - 1, (const uint8_t *)magic);
+    sha1_digest(&sha1, SHA1_DIGEST_SIZE, digest);
     (void)base64_encode(slice_of(digest, sizeof(digest)), to);
 }
 

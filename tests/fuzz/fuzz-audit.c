@@ -1,7 +1,7 @@
 #include <jansson.h>
 
 #include "cmd/log_entry.h"
-#include "egress/audit_verify.h"
+#include "egress/audit/audit_verify.h"
 #include "fuzz.h"
 
 static char text[LIMIT_AUDIT_LINE];

@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "egress/credential.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "fuzz.h"
 #include "wire/glob.h"
 

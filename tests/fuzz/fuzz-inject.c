@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "egress/exchange_codec.h"
-#include "egress/inject.h"
+#include "egress/keeper/inject.h"
 #include "fuzz.h"
 
 #define MARK "Zq7Xv9Kp" /* ends every key, and stands in no request: wherever it turns up, the key was written */

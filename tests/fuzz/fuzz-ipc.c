@@ -1,5 +1,5 @@
 #include "base/limits.h"
-#include "egress/audit_codec.h"
+#include "egress/audit/audit_codec.h"
 #include "egress/credential_codec.h"
 #include "egress/exchange_codec.h"
 #include "fuzz.h"

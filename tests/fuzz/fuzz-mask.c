@@ -5,7 +5,7 @@
 #include <ctype.h>
 
 #include "base/macros.h"
-#include "egress/mask.h"
+#include "egress/mask/mask.h"
 #include "fuzz.h"
 
 #define LIMIT_FUZZED_SECRET 12

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "egress/frame_mask.h"
+#include "egress/mask/frame_mask.h"
 #include "fuzz.h"
 
 /*

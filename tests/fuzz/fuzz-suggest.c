@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
-#include "egress/suggest.h"
+#include "egress/rules/suggest.h"
 #include "fuzz.h"
 
 /* An input is records, cut by 0x1E: a refusal's number, then lease, method, path and authority, cut by 0x1F. */

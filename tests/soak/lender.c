@@ -29,7 +29,7 @@
 #include "base/num.h"
 #include "base/secret.h"
 #include "base/shortage.h"
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 #include "net/loop.h"
 #include "proc/child.h"
 

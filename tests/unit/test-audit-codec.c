@@ -1,4 +1,4 @@
-#include "egress/audit_codec.h"
+#include "egress/audit/audit_codec.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "egress/audit_target.h"
+#include "egress/audit/audit_target.h"
 
 #include <errno.h>
 #include <signal.h>

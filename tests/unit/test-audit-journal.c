@@ -1,7 +1,7 @@
 /*
  * The journal here is a socket of the test's own, at the journal's place in a mount namespace of the test's own.
  */
-#include "egress/audit_target.h"
+#include "egress/audit/audit_target.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "egress/audit_chain.h"
+#include "egress/audit/audit_chain.h"
 #include "unit_fd.h"
 
 #define PLACE "/run/systemd/journal/socket"

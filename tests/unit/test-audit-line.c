@@ -1,11 +1,11 @@
-#include "egress/audit_line.h"
+#include "egress/audit/audit_line.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <time.h>
 
-#include "egress/audit_chain.h"
+#include "egress/audit/audit_chain.h"
 #include "unit.h"
 
 static char line[LIMIT_AUDIT_LINE];

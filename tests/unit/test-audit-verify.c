@@ -1,4 +1,4 @@
-#include "egress/audit_verify.h"
+#include "egress/audit/audit_verify.h"
 
 #include <stdio.h>
 

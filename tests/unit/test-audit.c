@@ -1,4 +1,4 @@
-#include "egress/audit.h"
+#include "egress/audit/audit.h"
 
 #include <errno.h>
 #include <signal.h>

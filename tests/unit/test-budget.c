@@ -1,4 +1,4 @@
-#include "egress/budget.h"
+#include "egress/keeper/budget.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "egress/caller.h"
+#include "egress/desk/caller.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "egress/calls.h"
+#include "egress/desk/calls.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "egress/canary.h"
+#include "egress/placeholder/canary.h"
 
 #include <errno.h>
 #include <string.h>

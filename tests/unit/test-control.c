@@ -1,4 +1,4 @@
-#include "egress/control.h"
+#include "egress/desk/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "egress/control_place.h"
+#include "egress/desk/control_place.h"
 #include "unit_child.h"
 #include "unit_fd.h"
 #include "unit_loop.h"

@@ -1,16 +1,16 @@
-#include "egress/denial.h"
+#include "egress/rules/denial.h"
 
-#include "egress/rule.h"
+#include "egress/rules/rule.h"
 #include "unit.h"
 
 static char get[] = "GET", delete[] = "DELETE", any[] = "*";
-static char admin[] = "/admin/**", slash[] = "/closed/", escaped[] = "/caf%C3%A9/*",
-            odd[] = "/odd;v=1//x", capital[] = "/Public/private", key[] = "/keys/*", climbs[] = "/../up",
-            project[] = "/projects/*", kind[] = "/files/*.key", inner[] = "/p/*%2Fx", literal[] = "/lit%2541";
+static char admin[] = "/admin/**", slash[] = "/closed/", escaped[] = "/caf%C3%A9/*", odd[] = "/odd;v=1//x",
+            capital[] = "/Public/private", key[] = "/keys/*", climbs[] = "/../up", project[] = "/projects/*",
+            kind[] = "/files/*.key", inner[] = "/p/*%2Fx", literal[] = "/lit%2541";
 
 static struct rule denials[] = {
-    {any, admin}, {get, slash}, {get, escaped}, {get, odd}, {any, capital}, {delete, key}, {get, climbs},
-    {any, project}, {any, kind}, {any, inner}, {any, literal},
+    {any, admin},  {get, slash},   {get, escaped}, {get, odd},   {any, capital}, {delete, key},
+    {get, climbs}, {any, project}, {any, kind},    {any, inner}, {any, literal},
 };
 
 struct row {
@@ -60,14 +60,14 @@ static void deny_wins(void **state) {
 /* One reading as denied is enough, whichever it is. */
 static void no_spelling_slips_past_a_denial(void **state) {
     static const struct slice of_admin[] = {
-        SLICE("/admin;x=y"),         SLICE("/admin;/users"),       SLICE("/admin;x=y/users"), SLICE("//admin"),
-        SLICE("//admin//users"),     SLICE("/./admin"),            SLICE("/%2e/admin"),       SLICE("/x/../admin"),
-        SLICE("/x/%2e%2e/admin"),    SLICE("/x/..%2Fadmin"),       SLICE("/x/..%5cadmin"),    SLICE("/x\\..\\admin"),
-        SLICE("/admin/../x"),        SLICE("/%61dmin"),            SLICE("/adm%69n/users"),   SLICE("/%2561dmin"),
-        SLICE("/admin%2fusers"),     SLICE("/admin%5cusers"),      SLICE("/admin%3bx"),       SLICE("/Admin"),
-        SLICE("/ADMIN/users"),       SLICE("/%41dmin"),            SLICE("/admin."),          SLICE("/admin../users"),
-        SLICE("/admin%20"),          SLICE("/admin%20./users"),    SLICE("/admin%09/users"),  SLICE("/admin%2e"),
-        SLICE("/admin%3fx=y"),       SLICE("/admin%23x"),          SLICE("/admin/."),         SLICE("/%20/admin"),
+        SLICE("/admin;x=y"),      SLICE("/admin;/users"),    SLICE("/admin;x=y/users"), SLICE("//admin"),
+        SLICE("//admin//users"),  SLICE("/./admin"),         SLICE("/%2e/admin"),       SLICE("/x/../admin"),
+        SLICE("/x/%2e%2e/admin"), SLICE("/x/..%2Fadmin"),    SLICE("/x/..%5cadmin"),    SLICE("/x\\..\\admin"),
+        SLICE("/admin/../x"),     SLICE("/%61dmin"),         SLICE("/adm%69n/users"),   SLICE("/%2561dmin"),
+        SLICE("/admin%2fusers"),  SLICE("/admin%5cusers"),   SLICE("/admin%3bx"),       SLICE("/Admin"),
+        SLICE("/ADMIN/users"),    SLICE("/%41dmin"),         SLICE("/admin."),          SLICE("/admin../users"),
+        SLICE("/admin%20"),       SLICE("/admin%20./users"), SLICE("/admin%09/users"),  SLICE("/admin%2e"),
+        SLICE("/admin%3fx=y"),    SLICE("/admin%23x"),       SLICE("/admin/."),         SLICE("/%20/admin"),
         SLICE("/%25%36%31dmin"),
     };
     static const struct row rows[] = {
@@ -125,8 +125,8 @@ static void bytes_that_separate_for_some_servers_only(void **state) {
 /* With a deny rule, what nobody can read is refused even where all is allowed: it might be what is denied. */
 static void a_denial_wants_a_path_that_can_be_read(void **state) {
     static const struct slice paths[] = {
-        SLICE("/../x"), SLICE("/%252e%252e/x"), SLICE("/x%00"), SLICE("/a%253bb"), SLICE("x"), SLICE(""),
-        SLICE("/%25%2534%2531"),
+        SLICE("/../x"), SLICE("/%252e%252e/x"),  SLICE("/x%00"), SLICE("/a%253bb"), SLICE("x"),
+        SLICE(""),      SLICE("/%25%2534%2531"),
     };
 
     (void)state;

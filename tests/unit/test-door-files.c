@@ -1,4 +1,4 @@
-#include "egress/door_files.h"
+#include "egress/desk/door_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "egress/broker_state.h"
+#include "egress/desk/broker_state.h"
 #include "egress/door/door.h"
 #include "unit_fd.h"
 

@@ -1,11 +1,11 @@
-#include "egress/doors.h"
+#include "egress/desk/doors.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "egress/door_directory.h"
+#include "egress/desk/door_directory.h"
 #include "unit_fd.h"
 
 static char base[64];

@@ -1,4 +1,4 @@
-#include "egress/environment.h"
+#include "egress/settings/environment.h"
 
 #include <errno.h>
 

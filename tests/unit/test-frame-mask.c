@@ -1,4 +1,4 @@
-#include "egress/frame_mask.h"
+#include "egress/mask/frame_mask.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,16 +1,16 @@
 #include "ingress/front/front.h"
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 
 #include "unit_front.h"
 
 static void set_secret(struct front *front, const char *secret) {
-    SHA2_CTX context;
+    struct sha256_ctx context;
 
     (void)snprintf(front->secret_header, sizeof(front->secret_header), "X-Front-Secret");
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)secret, strlen(secret));
-    SHA256Final(front->secret_digest, &context);
+    sha256_init(&context);
+    sha256_update(&context, strlen(secret), (const uint8_t *)secret);
+    sha256_digest(&context, SHA256_DIGEST_SIZE, front->secret_digest);
     front->has_digest = true;
 }
 

@@ -1,4 +1,4 @@
-#include "egress/held.h"
+#include "egress/keeper/held.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "egress/inject_place.h"
+#include "egress/keeper/inject_place.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "egress/inject.h"
+#include "egress/keeper/inject.h"
 
 #include "unit_inject.h"
 

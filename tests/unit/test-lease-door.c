@@ -1,4 +1,4 @@
-#include "egress/lease_door.h"
+#include "egress/door/lease_door.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
-#include "egress/lease_table.h"
+#include "egress/keeper/lease_table.h"
 
-#include "egress/lease.h"
+#include "egress/keeper/lease.h"
 #include "unit.h"
 
 static struct lease_table table;

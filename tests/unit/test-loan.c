@@ -1,4 +1,4 @@
-#include "egress/loan.h"
+#include "egress/desk/loan.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "egress/mask.h"
+#include "egress/mask/mask.h"
 
 #include <stdio.h>
 

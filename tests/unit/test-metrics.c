@@ -1,4 +1,4 @@
-#include "egress/metrics.h"
+#include "egress/desk/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "egress/placeholder_use.h"
+#include "egress/placeholder/placeholder_use.h"
 
 #include <string.h>
 

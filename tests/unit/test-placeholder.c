@@ -1,4 +1,4 @@
-#include "egress/placeholder.h"
+#include "egress/placeholder/placeholder.h"
 
 #include <string.h>
 

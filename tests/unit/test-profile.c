@@ -1,4 +1,4 @@
-#include "egress/profile.h"
+#include "egress/settings/profile.h"
 
 #include <errno.h>
 #include <fcntl.h>

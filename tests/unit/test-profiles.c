@@ -1,11 +1,11 @@
 /* The profiles that are shipped: each is in order, lets through what it is for, and nothing that makes a key. */
-#include "egress/profile.h"
+#include "egress/settings/profile.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "egress/rule.h"
+#include "egress/rules/rule.h"
 #include "unit.h"
 
 /* A home whose profiles are the project's own. */

@@ -1,4 +1,4 @@
-#include "egress/rule_lint.h"
+#include "egress/rules/rule_lint.h"
 
 #include <stdio.h>
 

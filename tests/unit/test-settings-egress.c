@@ -1,4 +1,4 @@
-#include "egress/settings_egress.h"
+#include "egress/settings/settings_egress.h"
 
 #include "base/limits.h"
 #include "unit_settings.h"

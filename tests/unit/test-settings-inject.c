@@ -1,4 +1,4 @@
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 #include "base/limits.h"
 #include "unit_settings.h"

@@ -1,7 +1,7 @@
 #include "ingress/desk/status.h"
 
 #include <errno.h>
-#include <sha2.h>
+#include <nettle/sha2.h>
 
 #include "unit_people.h"
 #include "wire/base64.h"
@@ -82,18 +82,18 @@ static void an_empty_page_is_whole(void **state) {
 
 static void the_policy_is_that_of_its_style(void **state) {
     struct slice all = page(), style;
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digest[SHA256_DIGEST_SIZE];
     char wanted[128];
     char encoded[64];
-    SHA2_CTX sha;
+    struct sha256_ctx sha;
     size_t n;
 
     (void)state;
     style.p = find_in(all, "<style>") + strlen("<style>");
     style.n = (size_t)(find_in(all, "</style>") - style.p);
-    SHA256Init(&sha);
-    SHA256Update(&sha, (const uint8_t *)style.p, style.n);
-    SHA256Final(digest, &sha);
+    sha256_init(&sha);
+    sha256_update(&sha, style.n, (const uint8_t *)style.p);
+    sha256_digest(&sha, SHA256_DIGEST_SIZE, digest);
     n = base64_encode(slice_of(digest, sizeof(digest)), encoded);
     (void)snprintf(wanted, sizeof(wanted), "style-src 'sha256-%.*s';", (int)n, encoded);
     if (!strstr(STATUS_POLICY, wanted))

@@ -1,4 +1,4 @@
-#include "egress/stream_table.h"
+#include "egress/desk/stream_table.h"
 
 #include "unit.h"
 

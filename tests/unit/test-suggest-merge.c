@@ -1,4 +1,4 @@
-#include "egress/suggest_merge.h"
+#include "egress/rules/suggest_merge.h"
 
 #include <stdio.h>
 

@@ -1,10 +1,10 @@
-#include "egress/suggest.h"
+#include "egress/rules/suggest.h"
 
 #include <stdio.h>
 
 #include "base/limits.h"
-#include "egress/rule.h"
-#include "egress/settings.h"
+#include "egress/rules/rule.h"
+#include "egress/settings/settings.h"
 #include "unit.h"
 
 static char *written;

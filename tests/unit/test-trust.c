@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "egress/certificates.h"
+#include "egress/desk/certificates.h"
 #include "unit_fd.h"
 
 #define PATH_FORM "/tmp/credfd-trust-XXXXXX"

@@ -1,10 +1,10 @@
-#include "egress/turned_away.h"
+#include "egress/desk/turned_away.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "egress/calls.h"
-#include "egress/ways.h"
+#include "egress/desk/calls.h"
+#include "egress/desk/ways.h"
 #include "unit_fd.h"
 
 /* The rooms around it: who was named, and what was written. */

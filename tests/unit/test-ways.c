@@ -1,11 +1,11 @@
-#include "egress/ways.h"
+#include "egress/desk/ways.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "egress/calls.h"
 #include "egress/credential_codec.h"
+#include "egress/desk/calls.h"
 #include "egress/gate/gate_codec.h"
 #include "unit_fd.h"
 #include "unit_loop.h"

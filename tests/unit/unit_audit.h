@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "egress/audit_chain.h"
+#include "egress/audit/audit_chain.h"
 #include "unit_fd.h"
 
 static char folder[64];

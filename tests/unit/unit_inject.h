@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "egress/inject.h"
+#include "egress/keeper/inject.h"
 #include "unit.h"
 
 /* In every head: the keeper must be able to read what comes back. */

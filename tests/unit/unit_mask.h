@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "egress/mask.h"
+#include "egress/mask/mask.h"
 #include "unit.h"
 
 static inline struct mask *mask_of(struct slice secret) {

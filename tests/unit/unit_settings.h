@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "unit.h"
 
 /* What one credential says, a key a line from line 2; NULL: what is in order. `rest` starts on line 6. */

@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "egress/desk/doors.h"
 #include "egress/door/authority_certificate.h"
 #include "egress/door/authority_java.h"
-#include "egress/doors.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "net/tls_server.h"

@@ -1,6 +1,6 @@
 /*
  * The ways into a relay, as words that the supervisor and the relay share. The fd door is the lease channel
- * (egress/lease_door.h); at the others the relay listens, on sockets that it was given.
+ * (egress/door/lease_door.h); at the others the relay listens, on sockets that it was given.
  */
 #pragma once
 

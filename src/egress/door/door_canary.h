@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "egress/canary.h"
+#include "egress/placeholder/canary.h"
 #include "ipc/message.h"
 
 /* The relay's permit for IPC_PLACEHOLDER. 0, -EPROTO or -ENOMEM. */

@@ -11,8 +11,8 @@
 #include "egress/credential_codec.h"
 #include "egress/door/base_url.h"
 #include "egress/door/door.h"
+#include "egress/door/lease_door.h"
 #include "egress/door/lease_stream.h"
-#include "egress/lease_door.h"
 #include "proc/role.h"
 
 static struct lease_door *doors[LIMIT_LEASES];

@@ -1,6 +1,6 @@
 /*
  * What every relay has, with a proxy or without: its leases with their fd doors and base_url doors, and what the
- * supervisor says about them. Two programs have it: credfd-relay (egress/relay.c) and credfd-proxy (door/proxy.c).
+ * supervisor says about them. Two programs have it: credfd-relay (egress/door/relay.c) and credfd-proxy (door/proxy.c).
  */
 #pragma once
 

@@ -5,8 +5,8 @@
 
 #include "base/fd.h"
 #include "base/macros.h"
+#include "egress/door/keeper_link.h"
 #include "egress/door/socket_stream.h"
-#include "egress/keeper_link.h"
 #include "proc/rest.h"
 #include "proc/role.h"
 

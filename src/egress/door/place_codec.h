@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "ipc/message.h"
 
 struct door_place {

@@ -1,5 +1,5 @@
 /*
- * The relay of a workload with a proxy: what egress/relay.c is, and an HTTP proxy that ends TLS for the leases' hosts
+ * The relay of a workload with a proxy: what egress/door/relay.c is, and an HTTP proxy that ends TLS for the leases' hosts
  * with certificates of an authority made in here. A program of its own, so that a relay without a proxy maps no OpenSSL.
  * Started by the supervisor, one for each workload; when its channel ends, so does it.
  */

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "egress/keeper_link.h"
+#include "egress/door/keeper_link.h"
 #include "relay/connection.h"
 
 struct socket_stream {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "ipc/message.h"
 
 struct ipc_writer gate_encode(const struct gate_rule *rule, bool is_first, bool is_last);

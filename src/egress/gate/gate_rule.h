@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/limits.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 /*
  * One rule as it is written: "HOST:PORT", "*.DOMAIN:PORT", "ADDRESS:PORT", "[IPV6]:PORT". NULL with `*ret` (its host the

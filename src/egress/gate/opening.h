@@ -6,7 +6,7 @@
 #pragma once
 
 #include "egress/refusal.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 
 struct opening;
 

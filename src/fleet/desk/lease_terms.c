@@ -5,7 +5,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "base/weaken.h"
-#include "egress/profile.h"
+#include "egress/settings/profile.h"
 
 /* A profile says everything but where the secret is, and so do these terms: this source is never looked at. */
 #define NO_SECRET "env:CREDFD_NO_SECRET"

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "fleet/settings.h"
 
 struct lease_terms {

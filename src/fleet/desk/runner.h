@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "egress/settings.h"
+#include "egress/settings/settings.h"
 #include "fleet/settings.h"
 
 struct runner;

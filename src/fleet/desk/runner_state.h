@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "egress/broker.h"
+#include "egress/desk/broker.h"
 #include "fleet/desk/cgroups.h"
 #include "fleet/desk/gate.h"
 #include "fleet/desk/lease_terms.h"

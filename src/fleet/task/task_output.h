@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "egress/mask.h"
+#include "egress/mask/mask.h"
 #include "fleet/files/outputs.h"
 #include "fleet/task/cutter.h"
 

@@ -15,20 +15,20 @@
 #define ROWS_AT_ONCE 4096
 
 /* Of the file as it is; zeros where it cannot be read, which building it says in words. */
-static void take_digest(const char *path, uint8_t digest[static SHA256_DIGEST_LENGTH]) {
+static void take_digest(const char *path, uint8_t digest[static SHA256_DIGEST_SIZE]) {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     char bytes[LIMIT_READ];
-    SHA2_CTX context;
+    struct sha256_ctx context;
     ssize_t n;
 
-    memset(digest, 0, SHA256_DIGEST_LENGTH);
-    SHA256Init(&context);
+    memset(digest, 0, SHA256_DIGEST_SIZE);
+    sha256_init(&context);
     while (fd >= 0 && (n = fd_read_all(fd, bytes, sizeof(bytes))) > 0) {
-        SHA256Update(&context, (const uint8_t *)bytes, (size_t)n);
+        sha256_update(&context, (size_t)n, (const uint8_t *)bytes);
         (void)sched_yield(); /* as table_read */
     }
     if (fd >= 0 && n == 0)
-        SHA256Final(digest, &context);
+        sha256_digest(&context, SHA256_DIGEST_SIZE, digest);
 }
 
 static int build(const struct table_keeper *keeper, uint64_t number, int *ret_fd, char **ret_error) {
@@ -94,7 +94,7 @@ static void read_anew(struct table_keeper *keeper) {
 
 /* Nobody is told of a table, or of a fault, that is the same as before. */
 static void look(struct table_keeper *keeper) {
-    uint8_t before[SHA256_DIGEST_LENGTH];
+    uint8_t before[SHA256_DIGEST_SIZE];
 
     timer_set(&keeper->timer, keeper->look_ms);
     memcpy(before, keeper->digest, sizeof(before));

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 
 #include "ingress/table/table.h"
 #include "ingress/table/table_build.h"
@@ -17,7 +17,7 @@ struct table_keeper {
     uint64_t look_ms;
     struct file_watch file;
     struct timer timer;
-    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of the file as it was looked at last */
+    uint8_t digest[SHA256_DIGEST_SIZE]; /* of the file as it was looked at last */
     struct table *table;                  /* the one in force */
     int fd;                               /* of it, for the roles */
     char *error;                          /* what was said of the file as it is; NULL: nothing */

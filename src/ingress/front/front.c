@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,24 +78,24 @@ static size_t count_fields(const struct request_head *request, const char *name,
 }
 
 /* Takes as long wherever they differ. */
-static bool is_same_digest(const uint8_t a[static SHA256_DIGEST_LENGTH], const uint8_t b[static SHA256_DIGEST_LENGTH]) {
+static bool is_same_digest(const uint8_t a[static SHA256_DIGEST_SIZE], const uint8_t b[static SHA256_DIGEST_SIZE]) {
     volatile uint8_t difference = 0;
 
-    for (size_t i = 0; i < SHA256_DIGEST_LENGTH; i++)
+    for (size_t i = 0; i < SHA256_DIGEST_SIZE; i++)
         difference |= a[i] ^ b[i];
     return difference == 0;
 }
 
 /* The secret itself never comes here: what a front shows is compared as a digest, of which the time tells nothing. */
 static bool is_secret(const struct front *front, struct slice shown) {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    SHA2_CTX context;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx context;
 
     if (!front->has_digest || shown.n == 0)
         return false;
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)shown.p, shown.n);
-    SHA256Final(digest, &context);
+    sha256_init(&context);
+    sha256_update(&context, shown.n, (const uint8_t *)shown.p);
+    sha256_digest(&context, SHA256_DIGEST_SIZE, digest);
     explicit_bzero(&context, sizeof(context));
     return is_same_digest(digest, front->secret_digest);
 }

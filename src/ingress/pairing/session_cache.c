@@ -1,6 +1,6 @@
 #include "ingress/pairing/session_cache.h"
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,21 +35,21 @@ void session_cache_free(struct session_cache *cache) {
 }
 
 /* Each part with its length before it: no two questions are the same bytes. */
-static void update(SHA2_CTX *context, struct slice part) {
+static void update(struct sha256_ctx *context, struct slice part) {
     uint64_t n = part.n;
 
-    SHA256Update(context, (const uint8_t *)&n, sizeof(n));
-    SHA256Update(context, (const uint8_t *)part.p, part.n);
+    sha256_update(context, sizeof(n), (const uint8_t *)&n);
+    sha256_update(context, part.n, (const uint8_t *)part.p);
 }
 
 static struct session_digest digest_of(const struct slice *parts, size_t n) {
     struct session_digest digest;
-    SHA2_CTX context;
+    struct sha256_ctx context;
 
-    SHA256Init(&context);
+    sha256_init(&context);
     for (size_t i = 0; i < n; i++)
         update(&context, parts[i]);
-    SHA256Final(digest.bytes, &context);
+    sha256_digest(&context, SHA256_DIGEST_SIZE, digest.bytes);
     explicit_bzero(&context, sizeof(context));
     return digest;
 }
