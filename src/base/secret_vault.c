@@ -64,10 +64,12 @@ static int map_region(int fd, char **ret) {
     return 0;
 }
 
+/* Its number is taken, even on failure: whoever keeps the descriptor may know it by that. */
 static int add_region(uint32_t number, int fd, struct secret_region **ret) {
     struct secret_region *region = calloc(1, sizeof(*region));
     int r = region ? map_region(fd, &region->memory) : -ENOMEM;
 
+    vault.next = MAX_OF(vault.next, number + 1);
     if (r < 0) {
         free(region);
         return r;
@@ -75,7 +77,6 @@ static int add_region(uint32_t number, int fd, struct secret_region **ret) {
     region->number = number;
     region->next = vault.regions;
     vault.regions = region;
-    vault.next = MAX_OF(vault.next, number + 1);
     *ret = region;
     return 0;
 }
@@ -159,15 +160,21 @@ static int take_slots(struct secret_region *region, size_t slot, size_t n, struc
 
 static int put_in(struct slice bytes, struct secret **ret) {
     struct secret_region *region = NULL;
+    struct secret *s = NULL;
     size_t slot;
     int r = find_room(slots_of(bytes.n), &region, &slot);
 
+    if (r < 0)
+        return r;
+    r = take_slots(region, slot, bytes.n, &s);
+    if (r < 0 && region->n_used == 0)
+        drop_region(region);
     if (r == 0)
         r = write_slots(region, slot, slots_of(bytes.n), bytes);
-    if (r == 0)
-        r = take_slots(region, slot, bytes.n, ret);
-    if (r < 0 && region && region->n_used == 0)
-        drop_region(region);
+    if (r < 0)
+        secret_free(s); /* wiped, if it was written */
+    else
+        *ret = s;
     return r;
 }
 

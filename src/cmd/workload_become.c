@@ -51,8 +51,11 @@ static int exec_failure(const char *command, int error, bool is_full) {
 
 static bool set_variable(struct slice variable) {
     struct slice name = slice_cut(&variable, '=');
-    _cleanup_free_ char *text = strndup(name.p, name.n);
+    _cleanup_free_ char *text = NULL;
 
+    if (!variable.p) /* no variable: nobody could ask for it */
+        return true;
+    text = strndup(name.p, name.n);
     return text && setenv(text, variable.p, 1) == 0;
 }
 

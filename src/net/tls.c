@@ -171,9 +171,14 @@ static SSL *begin(struct stream *s) {
     return s->tls->ssl;
 }
 
-/* After what went well there may be more in the library's hands, of which the kernel will say nothing. */
+/*
+ * After what went well, and where an answer of the library's own has to go out first, there may be more in its hands, of
+ * which the kernel will say nothing.
+ */
 static void note_input(struct stream *s, int result) {
-    s->holds_input = result == 1 && (SSL_has_pending(s->tls->ssl) == 1 || SSL_pending(s->tls->ssl) > 0);
+    bool may_go_on = result == 1 || SSL_want_write(s->tls->ssl);
+
+    s->holds_input = may_go_on && (SSL_has_pending(s->tls->ssl) == 1 || SSL_pending(s->tls->ssl) > 0);
 }
 
 /* What the stream is to wait for, as OpenSSL told it; or what broke. */

@@ -132,7 +132,7 @@ static bool hear(struct channel *c) {
         c->on_heard(c->owner);
     if (r < 0 && r != -EAGAIN && channel_is_open(c))
         close_with(c, r == -EPIPE ? 0 : r);
-    return r == 0;
+    return r == 0 && channel_is_open(c);
 }
 
 static void channel_step(struct watch *watch) {

@@ -114,3 +114,19 @@ enum http_name http_name_of(struct slice name) {
         found = find(name, 2);
     return found != HTTP_NAME_UNREAD ? found : judge_unknown(name);
 }
+
+static bool is_letter_or_digit(char c) {
+    char lower = ascii_lower(c);
+
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+}
+
+enum http_name http_name_of_alias(struct slice name) {
+    char plain[LONGEST];
+
+    if (name.n > sizeof(plain))
+        return HTTP_NAME_ODD;
+    for (size_t i = 0; i < name.n; i++)
+        plain[i] = is_letter_or_digit(name.p[i]) ? name.p[i] : '-';
+    return http_name_of(slice_of(plain, name.n));
+}

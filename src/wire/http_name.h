@@ -81,6 +81,9 @@ enum http_name {
 /* Which one `name` is, in any case of letters. Never HTTP_NAME_UNREAD. */
 enum http_name http_name_of(struct slice name);
 
+/* Which one it is to a server that makes one byte of all that are no letters or digits, as CGI does. */
+enum http_name http_name_of_alias(struct slice name);
+
 /* A set is the sum of these. */
 #define HTTP_NAME_SET(name) (UINT64_C(1) << HTTP_NAME_##name)
 

@@ -142,7 +142,7 @@ def test_a_drain_waits_for_no_dispatcher_that_is_dead(alice):
     served.reload()
     wait_until(lambda: served.notified.count("READY=1") > 1, "it has taken that over")
     for _ in range(6):  # each time it comes back later
-        os.kill(served.role("dispatcher"), signal.SIGKILL)
+        procs.kill(served.role("dispatcher"))
     served.terminate()
     assert served.wait() == 0
 

@@ -50,9 +50,13 @@ def test_two_tasks_have_each_their_own(modern, fleet, session):
 
 def test_a_lease_ends_with_its_task(modern, fleet):
     runner, hub, api = modern
-    hub.result(hub.bash("true", credential=fleet.key(api)))
+    gate = runner.folder / "gate"
+    task = hub.bash(f"until [ -e {gate} ]; do sleep 0.02; done", credential=fleet.key(api))
+    relay = runner.role("relay")  # the oldest: it waited for the task, or was started for it
+    gate.touch()
+    hub.result(task)
     runner.audit(1, "lease_ended")
-    wait_until(lambda: not runner.roles("relay"), "no relay")
+    wait_until(lambda: relay not in runner.roles("relay"), "its end")
 
 
 @pytest.mark.parametrize("base_url", ["http://api.example.org", "ftp://x", "https://", "https://u:p@h/", "https://h/?q",

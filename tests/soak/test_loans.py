@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import secrets
+import signal
 import subprocess
 
 import pytest
@@ -184,6 +185,20 @@ def waiting(lender, *busy):
     """The relay that waits for the next loan, hardened, when those in use are `busy`."""
     ready = [pid for pid in lender.roles("credfd-relay") if procs.status(pid).get("Seccomp") == "2"]
     return next((pid for pid in ready if pid not in busy), None)
+
+
+def test_a_relay_that_died_while_it_waited_is_not_taken(lender, api):
+    keys = Keys(lender, api)
+    for number in range(4):
+        busy = lender.roles("credfd-relay") if number else []
+        spare = procs.wait_until(lambda busy=busy: waiting(lender, *busy), "a relay ahead of the loan")
+        os.kill(lender.pid, signal.SIGSTOP)  # it hears of the death and of the loan in one turn
+        os.kill(spare, 9)
+        procs.wait_until(lambda pid=spare: procs.status(pid).get("State", "Z")[0] == "Z", "the relay's death")
+        keys.ask(number)
+        os.kill(lender.pid, signal.SIGCONT)
+        keys.use(number)
+        procs.wait_until(lambda number=number: len(lender.roles("credfd-relay")) >= number + 1, "its relay")
 
 
 def test_a_relay_waits_for_the_next_loan_and_serves_no_other(lender, api):

@@ -58,10 +58,8 @@ static int on_trouble(void *who, struct ipc_message *m) {
 }
 
 static const struct ipc_permit permits[] = {
-    {IPC_HELLO, START, on_hello},
-    {IPC_STREAM_ENDED, START | WORK, on_number},
-    {IPC_REFUSAL, WORK, on_number},
-    {IPC_ABORT, START, on_end},
+    {IPC_HELLO, START, on_hello},    {IPC_STREAM_ENDED, START | WORK, on_number},
+    {IPC_REFUSAL, WORK, on_number},  {IPC_ABORT, START, on_end},
     {IPC_SECRET, START, on_trouble},
 };
 
@@ -199,6 +197,55 @@ static void a_handler_that_closes(void **state) {
     assert_int_equal(heard.n, 0);
     assert_int_equal(heard.closed, 0); /* it knows: it did it */
     assert_false(channel_is_open(&channel));
+}
+
+static struct {
+    unsigned times;
+    size_t n; /* heard by then */
+    bool was_open;
+} at_heard;
+
+static void note_heard(void *who) {
+    assert_ptr_equal(who, &owner);
+    at_heard.times++;
+    at_heard.n = heard.n;
+    at_heard.was_open = channel_is_open(&channel);
+}
+
+/* What is done once for many messages is done when they have all been handled, the last words too. */
+static void tells_when_all_is_heard(void **state) {
+    (void)state;
+    memset(&at_heard, 0, sizeof(at_heard));
+    channel.on_heard = note_heard;
+    for (uint32_t i = 0; i < 3; i++)
+        say_number(IPC_STREAM_ENDED, i);
+    loop_settle();
+    assert_int_equal(at_heard.times, 1);
+    assert_int_equal(at_heard.n, 3);
+
+    say_number(IPC_STREAM_ENDED, 3);
+    fd_close(&far_end);
+    loop_until_set(&heard.is_closed);
+    assert_int_equal(at_heard.n, 4);
+    assert_true(at_heard.was_open);
+}
+
+static void close_at_heard(void *who) {
+    note_heard(who);
+    channel_done(&channel);
+}
+
+/* There is more than it hears in one turn, and nobody to hear it any more. */
+static void may_be_closed_when_all_is_heard(void **state) {
+    (void)state;
+    memset(&at_heard, 0, sizeof(at_heard));
+    channel.on_heard = close_at_heard;
+    for (uint32_t i = 0; i < 100; i++)
+        say_number(IPC_STREAM_ENDED, i);
+    loop_settle();
+    assert_int_equal(at_heard.times, 1);
+    assert_true(at_heard.n < 100);
+    assert_int_equal(heard.closed, 0);
 }
 
 static void the_other_end_closes(void **state) {
@@ -430,6 +477,8 @@ int main(void) {
         channel_test(an_empty_datagram),
         channel_test(what_its_handler_cannot_do),
         channel_test(a_handler_that_closes),
+        channel_test(tells_when_all_is_heard),
+        channel_test(may_be_closed_when_all_is_heard),
         channel_test(the_other_end_closes),
         channel_test(the_other_end_closes_without_having_read),
         channel_test(the_other_end_is_gone_before_we_speak),

@@ -1,5 +1,7 @@
 #include "wire/http_name.h"
 
+#include <ctype.h>
+
 #include "unit.h"
 
 static const struct {
@@ -135,6 +137,23 @@ static void tells_odd_from_plain(void **state) {
     assert_int_equal(http_name_of(SLICE("Content Length")), HTTP_NAME_ODD);
 }
 
+/* Each name, its hyphens under every byte that is neither letter nor digit. */
+static void sees_through_aliases(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (int c = 0; c < 256; c++) {
+            char text[32];
+            for (size_t at = 0; at < rows[i].text.n; at++)
+                text[at] = rows[i].text.p[at] == '-' ? (char)c : (char)toupper(rows[i].text.p[at]);
+            if (!isalnum(c) || !slice_has(rows[i].text, '-'))
+                assert_row(rows[i].text, http_name_of_alias(slice_of(text, rows[i].text.n)) == rows[i].name);
+        }
+    }
+    assert_int_equal(http_name_of_alias(SLICE("X_Something")), HTTP_NAME_PLAIN);
+    assert_int_equal(http_name_of_alias(SLICE("Authorization_")), HTTP_NAME_PLAIN);
+    assert_int_equal(http_name_of_alias(SLICE("x_something_that_nobody_has_ever_asked_for")), HTTP_NAME_ODD);
+}
+
 static void sets_hold_what_they_name(void **state) {
     const uint64_t set = HTTP_NAME_SET(HOST) | HTTP_NAME_SET(X_VAULT_TOKEN);
 
@@ -149,9 +168,8 @@ static void sets_hold_what_they_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_each_in_any_case),
-        cmocka_unit_test(knows_nothing_that_is_near),
-        cmocka_unit_test(tells_odd_from_plain),
+        cmocka_unit_test(knows_each_in_any_case),   cmocka_unit_test(knows_nothing_that_is_near),
+        cmocka_unit_test(tells_odd_from_plain),     cmocka_unit_test(sees_through_aliases),
         cmocka_unit_test(sets_hold_what_they_name),
     };
 

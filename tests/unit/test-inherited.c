@@ -21,7 +21,8 @@ struct situation {
 static int find_itself_in(const void *of) {
     const struct situation *situation = of;
     struct inherited inherited;
-    char *error = NULL, text[16];
+    _cleanup_free_ char *error = NULL;
+    char text[16];
     int copies[4], r;
 
     for (int i = 0; i < situation->n; i++)

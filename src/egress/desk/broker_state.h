@@ -1,7 +1,8 @@
 /*
  * What the rooms of the broker share: broker.c (its life), broker_reload.c, answers.c (who asks it), possession.c (the
- * credentials that it has), custody.c (keeper and resolver, and what they are given), holder.c (workloads), dial.c
- * (their streams), calls.c (those who connect), grant.c (leases), report.c. Nobody else includes it.
+ * credentials that it has), custody.c (keeper and resolver, and what they are given), vault.c (where the keeper has the
+ * keys of loans), holder.c (workloads), spare.c (the relay of the next loan), dial.c (their streams), calls.c (those who
+ * connect), grant.c (leases), report.c. Nobody else includes it.
  */
 #pragma once
 

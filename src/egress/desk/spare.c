@@ -3,6 +3,7 @@
  * exec'd afresh as every relay is, and serves one holder; until then it was told nothing, and holds nothing but its
  * channel. One is kept: of loans that come at once, the others start relays of their own.
  */
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -28,10 +29,17 @@ void spare_want(struct broker *broker) {
         timer_set(&broker->spare_due, SPARE_AFTER);
 }
 
+/* It may have ended in this turn, and the loop has not told yet. */
+static bool is_there(const struct holder *holder) {
+    struct pollfd channel = {.fd = holder->relay.channel.watch.fd, .events = POLLRDHUP};
+
+    return child_is_running(&holder->relay) && poll(&channel, 1, 0) == 0;
+}
+
 struct holder *spare_take(struct broker *broker) {
     struct holder *holder = broker->spare;
 
-    if (!holder || !child_is_running(&holder->relay))
+    if (!holder || !is_there(holder))
         return NULL;
     broker->spare = NULL;
     return holder;

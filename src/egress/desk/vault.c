@@ -39,17 +39,18 @@ static int add_region(struct broker *broker, uint32_t number, int fd) {
     return r;
 }
 
+/* One that is made, or gone: of those, some may never have found room here. */
 int vault_take(struct broker *broker, struct ipc_message *m) {
     uint32_t number = ipc_get_u32(m);
     _cleanup_close_ int fd = ipc_has_fd(m) ? ipc_get_fd(m) : -EBADF;
     struct vault_region *region = number_table_find(&broker->regions, number);
     bool is_lost = m->is_fd_lost;
 
-    if (ipc_end(m) < 0 || (!region) != (fd >= 0 || is_lost))
+    if (ipc_end(m) < 0 || (region && (fd >= 0 || is_lost)))
         return -EPROTO;
     if (region)
         region_free(broker, region);
-    else if (is_lost || add_region(broker, number, fd_steal(&fd)) < 0)
+    else if (is_lost || (fd >= 0 && add_region(broker, number, fd_steal(&fd)) < 0))
         log_warning("no room for a descriptor of the keeper's keys: should it die, leases of these end");
     return 0;
 }

@@ -45,8 +45,7 @@ static uint64_t mask_fields(const struct filter *f, struct client *client) {
 
 /* A session that the upstream opens for the key would outlive the lease in the workload's hands. */
 static void strip_cookies(struct filter *f, struct client *client) {
-    (void)http_fields_remove(&client->response->fields, HTTP_NAME_SET(SET_COOKIE));
-    (void)http_fields_remove(&client->response->fields, HTTP_NAME_SET(SET_COOKIE2));
+    (void)http_fields_remove(&client->response->fields, HTTP_NAME_SET(SET_COOKIE) | HTTP_NAME_SET(SET_COOKIE2));
     f->event.response.n_fields = client->response->fields.n;
 }
 

@@ -7,27 +7,8 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/weaken.h"
+#include "egress/keeper/warm.h"
 #include "names/reach.h"
-#include "proc/rest.h"
-
-/* Whatever an idle connection may be ready for but writing. */
-#define ANYTHING (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-
-struct warm {
-    struct warm *next;          /* of the same origin: the one before it */
-    struct warm *older, *newer; /* of all that are idle */
-    struct client client;
-    struct origin *origin;
-    uint64_t since_ms; /* loop_now_ms() */
-    bool is_asleep;
-};
-
-/* All that are idle, whosever: by when they were given back. */
-static struct {
-    struct warm *oldest, *newest;
-    size_t n;
-    bool has_awake; /* the timer is about them */
-} idle;
 
 struct origin {
     const struct held *held;
@@ -71,35 +52,12 @@ static void warm_free(struct warm *warm) {
     free(warm);
 }
 
-static void unlink_idle(struct warm *warm) {
-    if (warm->older)
-        warm->older->newer = warm->newer;
-    else
-        idle.oldest = warm->newer;
-    if (warm->newer)
-        warm->newer->older = warm->older;
-    else
-        idle.newest = warm->older;
-    idle.n--;
-}
-
-static void link_idle(struct warm *warm) {
-    warm->older = idle.newest;
-    warm->newer = NULL;
-    if (idle.newest)
-        idle.newest->newer = warm;
-    else
-        idle.oldest = warm;
-    idle.newest = warm;
-    idle.n++;
-}
-
 static void forget(struct origin *origin, struct warm *warm) {
     for (struct warm **at = &origin->idle; *at; at = &(*at)->next)
         if (*at == warm) {
             *at = warm->next;
             origin->n_idle--;
-            unlink_idle(warm);
+            warm_take(warm);
             return;
         }
 }
@@ -109,50 +67,9 @@ static void give_up(struct warm *warm) {
     warm_free(warm);
 }
 
-/* Whoever has waited for REST_AFTER sleeps. False while some have not waited so long. */
-static bool put_to_sleep(void) {
-    struct warm *warm = idle.newest;
-
-    for (; warm && !warm->is_asleep; warm = warm->older)
-        if (loop_now_ms() - warm->since_ms >= REST_AFTER) {
-            client_sleep(&warm->client);
-            warm->is_asleep = true;
-        }
-    return !idle.newest || idle.newest->is_asleep;
-}
-
-static void look_after_idle(struct timer *timer) {
-    while (idle.oldest && loop_now_ms() - idle.oldest->since_ms >= TIMEOUT_WARM)
-        give_up(idle.oldest);
-    if (!put_to_sleep()) {
-        timer_set(timer, REST_AFTER);
-        return;
-    }
-    idle.has_awake = false;
-    rest_soon();
-    if (idle.oldest)
-        timer_set(timer, TIMEOUT_WARM - (loop_now_ms() - idle.oldest->since_ms));
-}
-
-static void watch_over_idle(void) {
-    static struct timer looking = {.on_expiry = look_after_idle};
-
-    if (!idle.has_awake)
-        timer_set(&looking, REST_AFTER);
-    idle.has_awake = true;
-}
-
-/* An idle connection said something: session tickets are fine, the end or any byte means that it must not be used. */
-static void idle_ready(struct watch *watch) {
-    struct warm *warm = container_of(watch, struct warm, client.stream.watch);
-
-    if (!(watch->ready & ANYTHING))
-        return;
-    if (client_is_stale(&warm->client))
-        give_up(warm);
-    else if (warm->is_asleep)
-        client_sleep(&warm->client);
-}
+/* Of all origins: connections cost memory, whosever they are. */
+static struct warm_shelf shelf = {
+    .sleep_ms = REST_AFTER, .close_ms = TIMEOUT_WARM, .max = LIMIT_WARM_UPSTREAMS, .give_up = give_up};
 
 void origin_free(struct origin *origin) {
     if (!origin)
@@ -168,7 +85,7 @@ struct client *origin_take(struct origin *origin) {
         struct warm *warm = origin->idle;
 
         forget(origin, warm);
-        if (!stream_is_ready(&warm->client.stream, ANYTHING) || !client_is_stale(&warm->client))
+        if (!warm_is_stale(warm))
             return &warm->client;
         warm_free(warm);
     }
@@ -182,17 +99,10 @@ void origin_give_back(struct origin *origin, struct client *client) {
         warm_free(warm);
         return;
     }
-    client_rest(client);
-    client_attach(client, NULL, idle_ready);
     warm->next = origin->idle;
     origin->idle = warm;
     origin->n_idle++;
-    warm->since_ms = loop_now_ms();
-    warm->is_asleep = false;
-    link_idle(warm);
-    if (idle.n > LIMIT_WARM_UPSTREAMS)
-        give_up(idle.oldest);
-    watch_over_idle();
+    warm_put(warm);
 }
 
 void origin_cancel(struct origin_attempt *attempt) {
@@ -209,9 +119,9 @@ static bool may_reach(void *owner, const struct address *address) {
 }
 
 static struct warm *warm_new(struct origin *origin, struct stream *stream) {
-    struct warm *warm = calloc(1, sizeof(*warm));
+    struct warm *warm = malloc(sizeof(*warm));
 
-    if (!warm || client_init(&warm->client, stream, idle_ready) < 0) {
+    if (!warm || warm_init(warm, &shelf, stream) < 0) {
         free(warm);
         return NULL;
     }

@@ -1,8 +1,12 @@
 #include "ingress/desk/tally.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/macros.h"
+
+static_assert(1 + SEEN_AT_ONCE * (4 + LIMIT_PERSON + 3 * sizeof(uint64_t) + 4) <= LIMIT_DATAGRAM,
+              "that many people fit into a message");
 
 const uint32_t tally_bounds[TALLY_BUCKETS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000};
 

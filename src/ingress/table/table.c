@@ -156,7 +156,7 @@ int table_begin(int fd, struct table **ret) {
     r = map(owned, table);
     if (r == 0 && !lay_out(table))
         r = -EPROTO;
-    if (r < 0)
+    if (r != 0)
         table_unref(table);
     else
         *ret = table;
@@ -178,7 +178,7 @@ int table_open(int fd, struct table **ret) {
     struct table *table;
     int r = table_begin(fd, &table);
 
-    if (r < 0)
+    if (r != 0)
         return r;
     r = table_look(table, UINT64_MAX);
     if (r < 0)

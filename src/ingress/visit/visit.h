@@ -32,8 +32,8 @@ enum visit_state {
 
 /* What is known of a request for as long as it is under way; one piece of memory. */
 struct visit_line {
-    struct visit_line *next_spare;
-    size_t size;
+    struct visit_line *next_spare; /* while it waits for the next request: visit_log.c */
+    size_t size;                   /* of all of it, the texts behind it included */
     struct slice method, host, path, client;
 };
 
