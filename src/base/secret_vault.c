@@ -218,16 +218,16 @@ static struct secret_region *find_region(uint32_t number) {
     return NULL;
 }
 
-int secret_vault_adopt(uint32_t number, int fd_given) {
-    _cleanup_close_ int fd = fd_given;
+int secret_vault_adopt(uint32_t number, int fd) {
+    _cleanup_close_ int owned = fd;
     struct secret_region *region;
     struct stat st;
 
-    if (fstat(fd, &st) < 0)
+    if (fstat(owned, &st) < 0)
         return -errno;
     if (st.st_size != (off_t)REGION || number == UINT32_MAX || find_region(number))
         return -EINVAL;
-    return add_region(number, fd, &region);
+    return add_region(number, owned, &region);
 }
 
 int secret_claim(struct secret_place place, struct secret **ret) {

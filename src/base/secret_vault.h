@@ -33,7 +33,7 @@ struct secret_place secret_place(const struct secret *s);
 void secret_vault_tell(void (*tell)(uint32_t region, int fd));
 
 /* Of a process before this one, and before anything is gathered: takes `fd` over. 0 or -errno. */
-int secret_vault_adopt(uint32_t region, int fd);
+int secret_vault_adopt(uint32_t number, int fd);
 
 /* What that process had at a place. 0, -EINVAL (there is none, or somebody has it), -ENOMEM. */
 int secret_claim(struct secret_place place, struct secret **ret);

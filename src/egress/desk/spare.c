@@ -29,11 +29,11 @@ void spare_want(struct broker *broker) {
         timer_set(&broker->spare_due, SPARE_AFTER);
 }
 
-/* It may have ended in this turn, and the loop has not told yet. */
+/* It may have ended in this turn, and the loop has not told yet; or it has told of the channel's end, and not of its. */
 static bool is_there(const struct holder *holder) {
-    struct pollfd channel = {.fd = holder->relay.channel.watch.fd, .events = POLLRDHUP};
+    struct pollfd channel = {.fd = holder->relay.channel.fd, .events = POLLRDHUP};
 
-    return child_is_running(&holder->relay) && poll(&channel, 1, 0) == 0;
+    return child_is_running(&holder->relay) && channel.fd >= 0 && poll(&channel, 1, 0) == 0;
 }
 
 struct holder *spare_take(struct broker *broker) {
