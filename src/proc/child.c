@@ -1,7 +1,10 @@
 #include "proc/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +22,27 @@
 #include "proc/place.h"
 #include "proc/role.h"
 
+#define START_STACK (16 * 1024) /* of which a few calls into libc use a tenth */
+
 static char program_directory[PATH_MAX];
+/* A low number, kept for the end of a channel that the next role gets; between two starts the other one fills it. */
+static int shelf = -EBADF, shelf_filler = -EBADF;
+
+static int reserve_shelf(void) {
+    if (shelf >= 0)
+        return 0;
+    shelf = open("/", O_PATH | O_CLOEXEC);
+    shelf_filler = shelf < 0 ? -EBADF : fcntl(shelf, F_DUPFD_CLOEXEC, 0);
+    if (shelf_filler >= 0)
+        return 0;
+    fd_close(&shelf);
+    return -errno;
+}
 
 int child_find_programs(void) {
-    return place_find(CREDFD_LIBEXECDIR, program_directory, sizeof(program_directory));
+    int r = reserve_shelf();
+
+    return r < 0 ? r : place_find(CREDFD_LIBEXECDIR, program_directory, sizeof(program_directory));
 }
 
 int child_program_path(const char *name, char *path, size_t size) {
@@ -31,39 +51,52 @@ int child_program_path(const char *name, char *path, size_t size) {
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+/* What a role is started from. */
+struct start {
+    const char *path, *name, *argument;
+};
+
 /*
- * Between vfork and exec: in memory that is still ours, so only async-signal-safe calls, and what is written stays in this
- * frame. Nothing of ours survives but the channel's end.
+ * Between clone and exec: in memory that is still ours, so only async-signal-safe calls, and what is written stays in
+ * this frame. The first of them leaves the table of descriptors, which is ours too until then: of what lies above the
+ * shelf nothing is copied, however much it is. Nothing of ours survives but the channel's end.
  */
-static _Noreturn void become_role(const char *path, const char *name, const char *argument, int channel) {
+__attribute__((no_sanitize_address)) static int become_role(void *of) {
+    const struct start *start = of;
     union {
         const char *given[3];
         char *taken[3]; /* execve leaves them alone */
-    } arguments = {.given = {name, argument, NULL}};
+    } arguments = {.given = {start->name, start->argument, NULL}};
     char *const environment[] = {NULL};
     sigset_t none;
 
+    if ((WEAKENED(CLOSE_RANGE) ? unshare(CLONE_FILES) : close_range((unsigned)shelf + 1, ~0U, CLOSE_RANGE_UNSHARE)) < 0)
+        _exit(127);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* job control is between the terminal and the command; and in a group of its own a copy can be found */
     (void)setsid();
-    if (channel == ROLE_CHANNEL ? fd_set_cloexec(channel, false) < 0 : dup2(channel, ROLE_CHANNEL) < 0)
+    if (shelf == ROLE_CHANNEL ? fd_set_cloexec(shelf, false) < 0 : dup2(shelf, ROLE_CHANNEL) < 0)
         _exit(127);
     if (!WEAKENED(CLOSE_RANGE))
         (void)close_range(ROLE_CHANNEL + 1, ~0U, 0);
-    (void)execve(path, arguments.taken, environment);
+    (void)execve(start->path, arguments.taken, environment);
     _exit(127);
 }
 
 /*
- * By vfork(2): no page table is copied, and no page of ours is faulted in once more afterwards. We wait until it is another
- * program, and it has nothing that could run in our memory meanwhile: signals come to us by a descriptor, not by handlers.
+ * As vfork(2): no page table is copied, and no page of ours is faulted in once more afterwards. We wait until it is
+ * another program, and it has nothing that could run in our memory meanwhile: signals come to us by a descriptor, not by
+ * handlers. Unlike there our descriptors are shared at first: there may be thousands, and a copy takes its time for each.
  */
-static pid_t start_process(const char *path, const char *name, const char *argument, int channel) {
-    pid_t pid = vfork();
+static pid_t start_process(struct start *start, int channel) {
+    _Alignas(16) char stack[START_STACK];
+    pid_t pid;
 
-    if (pid == 0)
-        become_role(path, name, argument, channel);
+    if (dup3(channel, shelf, O_CLOEXEC) < 0)
+        return -1;
+    pid = clone(become_role, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, start);
+    (void)dup3(shelf_filler, shelf, O_CLOEXEC); /* the role's end is the role's alone */
     return pid;
 }
 
@@ -170,7 +203,7 @@ int child_start(struct child *child, const char *name, const char *argument, con
     r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
     if (r < 0)
         return r;
-    child->pid = start_process(path, name, argument, ends[1]);
+    child->pid = start_process(&(struct start){path, name, argument}, ends[1]);
     child->group = child->pid;
     r = child->pid < 0 ? -errno : 0;
     fd_close(&ends[1]);

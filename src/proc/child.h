@@ -1,5 +1,5 @@
 /*
- * One of our own processes, from the outside: started afresh (vfork and exec, an empty environment, nothing inherited
+ * One of our own processes, from the outside: started afresh (clone and exec, an empty environment, nothing inherited
  * but its channel), watched, and ended. Knows no role's work.
  */
 #pragma once
@@ -41,7 +41,8 @@ struct child {
 
 /*
  * Where role programs lie, found once from this program's own place: its libexec directory when installed, its own
- * directory in a build tree. 0, -ENOENT or -errno.
+ * directory in a build tree. Takes two descriptors for good, by which a start costs the same however many there are: so
+ * it is called before there are many. 0, -ENOENT or -errno.
  */
 int child_find_programs(void);
 
