@@ -10,6 +10,7 @@
  *                 back; and starts `true`, to compare; each by itself, after a pause. Milliseconds of each
  *     hold N      borrows until N are held or no more can be had, or gives back
  *     ask N       N requests, each on a new stream of the next lease that is held
+ *     together N  a request on a new stream of each of the first N leases, all under way at once
  *     try         whether the lease that was borrowed last works
  *
  * For the benchmark only: what fails ends it.
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -164,16 +166,31 @@ static void hold(size_t n) {
                  all.n_held < n ? said : "");
 }
 
+static char answer[64 * 1024];
+
+static bool send_request(int stream) {
+    int n = snprintf(answer, sizeof(answer), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
+
+    return stream >= 0 && send(stream, answer, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static bool hear_answer(int stream) {
+    return recv(stream, answer, sizeof(answer), 0) >= 12 && memcmp(answer, "HTTP/1.1 200", 12) == 0;
+}
+
 static bool ask_once(int channel) {
-    static char text[64 * 1024];
-    int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
     int stream = credfd_connect_fd(channel);
-    bool is_good = stream >= 0 && send(stream, text, (size_t)n, MSG_NOSIGNAL) == n &&
-                   recv(stream, text, sizeof(text), 0) >= 12 && memcmp(text, "HTTP/1.1 200", 12) == 0;
+    bool is_good = send_request(stream) && hear_answer(stream);
 
     if (stream >= 0)
         (void)close(stream);
     return is_good;
+}
+
+static void print_asked(size_t n, uint64_t started) {
+    (void)printf("{\"requests\": %zu, \"seconds\": %.6f, ", n, ms_since(started) / 1e3);
+    latency_print();
+    (void)printf("}\n");
 }
 
 static void ask(size_t n) {
@@ -187,9 +204,39 @@ static void ask(size_t n) {
             client_fail("answer", -EPROTO);
         latency_add(client_now_ns() - began);
     }
-    (void)printf("{\"requests\": %zu, \"seconds\": %.6f, ", n, ms_since(started) / 1e3);
-    latency_print();
-    (void)printf("}\n");
+    print_asked(n, started);
+}
+
+/* Streams are opened before, one by one; then all ask, and each is heard as it answers. */
+static void together(size_t n) {
+    static int streams[LEASES_MAX];
+    static uint64_t began[LEASES_MAX];
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+    uint64_t started;
+
+    for (size_t i = 0; i < n; i++) {
+        streams[i] = credfd_connect_fd(all.channels[i]);
+        event.data.u64 = i;
+        if (streams[i] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, streams[i], &event) < 0)
+            client_fail("stream", streams[i] < 0 ? streams[i] : -errno);
+    }
+    latency_reset();
+    started = client_now_ns();
+    for (size_t i = 0; i < n; i++) {
+        began[i] = client_now_ns();
+        if (!send_request(streams[i]))
+            client_fail("request", -EPROTO);
+    }
+    for (size_t heard = 0; heard < n; heard++) {
+        if (epoll_wait(epoll, &event, 1, -1) != 1 || !hear_answer(streams[event.data.u64]))
+            client_fail("answer", -EPROTO);
+        latency_add(client_now_ns() - began[event.data.u64]);
+    }
+    print_asked(n, started);
+    for (size_t i = 0; i < n; i++)
+        (void)close(streams[i]);
+    (void)close(epoll);
 }
 
 static void obey(char *line) {
@@ -202,6 +249,8 @@ static void obey(char *line) {
         hold(client_number(rest, LEASES_MAX));
     else if (strcmp(word, "ask") == 0 && all.n_held > 0)
         ask(client_number(rest, UINT32_MAX));
+    else if (strcmp(word, "together") == 0)
+        together(client_number(rest, (uint32_t)all.n_held));
     else if (strcmp(word, "try") == 0 && all.n_held > 0)
         (void)printf("{\"works\": %s}\n", ask_once(all.channels[all.n_held - 1]) ? "true" : "false");
     else

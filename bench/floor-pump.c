@@ -31,7 +31,7 @@ struct side {
 };
 
 static int epoll;
-static char bytes[64 * 1024];
+static char bytes[256 * 1024]; /* more than a loopback's socket holds of large messages at a time */
 static struct sockaddr_in upstream = {.sin_family = AF_INET};
 
 static void need(int result, const char *what) {
@@ -51,12 +51,15 @@ static struct side *add_side(int fd) {
     return side;
 }
 
-static void accept_pair(int listener) {
-    int one = 1, client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+/* False when nobody else waits. */
+static bool accept_pair(int listener) {
+    int one = 1, server, client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct side *a, *b;
 
+    if (client < 0 && errno == EAGAIN)
+        return false;
     need(client, "accept");
+    server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* a unix socket has no such thing */
     need(connect(server, (const struct sockaddr *)&upstream, sizeof(upstream)), "connect");
     need(setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "setsockopt");
@@ -64,6 +67,7 @@ static void accept_pair(int listener) {
     b = add_side(server);
     a->peer = b;
     b->peer = a;
+    return true;
 }
 
 /* A unix socket becomes writable, and wakes us, whenever its peer has read: asked for only by who is waiting for it. */
@@ -146,7 +150,7 @@ static int listen_at(const char *place) {
     } address = {.un = {.sun_family = AF_UNIX}};
     bool is_path = place[0] == '/';
     uint64_t port = 0;
-    int one = 1, fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1, fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     need(fd, "socket");
     if (is_path ? strlen(place) >= sizeof(address.un.sun_path)
@@ -171,7 +175,8 @@ static void turn(const struct epoll_event *events, int n, int listener) {
         struct side *side = events[i].data.ptr;
 
         if (!side) {
-            accept_pair(listener);
+            while (accept_pair(listener))
+                ;
             continue;
         }
         if (side->is_ended && side->peer->is_ended)

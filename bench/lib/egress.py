@@ -158,6 +158,10 @@ class Bench:
         while not listens(self.pump_path) and self.pump.poll() is None:
             time.sleep(0.005)
 
+    def record(self, row, way, seen):
+        """One measurement, as it goes into the run's JSON."""
+        self.raw.append({"row": row, "way": way, "round": self.round + 1, **seen})
+
     def shared(self, kind):
         """The one of that kind that several rows share: made when the first asks for it."""
         if kind not in self.made:
@@ -193,10 +197,9 @@ class Bench:
         with Load(self, way, **how) as load:
             seen = load.run()
             peaks = {role: machine.peak_kib(pid) for role, pid in load.pids.items()}
-            seen |= {"row": row, "way": way, "peak_kib": peaks}
+            seen["peak_kib"] = peaks
         (self.folder / "audit.jsonl").unlink(missing_ok=True)
-        self.raw.append(seen)
-        return seen
+        self.record(row, way, seen)
 
     def of(self, row, way):
         return [seen for seen in self.raw if seen["row"] == row and seen["way"] == way]
@@ -262,6 +265,9 @@ class Requests:
         yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us",
                   [per_request(seen) for seen in ours], None,
                   f"the floor {median(seen['cpu_us']['floor'] for seen in floor):.1f}")
+        yield Row(f"Plain upstream, {shape.name}", "requests a CPU second, the floor against direct over TLS", "",
+                  by_cpu(floor, bench.of("tls " + shape.name, "direct")), None,
+                  "what one process more leaves at the most")
 
 
 class Body:
@@ -295,7 +301,7 @@ class Start:
     """`credfd run` from nothing, around a command that does nothing, and around one that makes a request."""
 
     def __init__(self, times):
-        self.times, self.extra, self.extra_cpu, self.first = times, [], [], {"credfd": [], "Go": []}
+        self.times = times
 
     def _took_ms(self, command):
         """By the clock, and of CPU by all who were waited for."""
@@ -312,16 +318,21 @@ class Start:
         for _ in range(self.times):
             alone, alone_cpu = self._took_ms(["true"])
             around, around_cpu = self._took_ms(bench.run_command("tls", ["true"]))
-            self.extra.append(around - alone)
-            self.extra_cpu.append(around_cpu - alone_cpu)
+            bench.record("start", "credfd", {"alone_ms": alone, "around_ms": around, "alone_cpu_ms": alone_cpu,
+                                             "around_cpu_ms": around_cpu})
             for way in bench.in_turn("credfd", *(["Go"] if bench.go_broker else [])):
                 command = bench.run_command("tls", once) if way == "credfd" else bench.go_command(once)
-                self.first[way].append(self._took_ms(command)[0])
+                took, cpu = self._took_ms(command)
+                bench.record("start, to the first answer", way, {"took_ms": took, "cpu_ms": cpu})
 
     def rows(self, bench):
-        yield Row("Start", "cold credfd run, more than `true` alone", "ms", self.extra, ("<=", 10),
-                  f"of {len(self.extra)}; {median(self.extra_cpu):.1f} of CPU" if self.extra else "")
-        for way, took in self.first.items():
+        seen = bench.of("start", "credfd")
+        cpu = [s["around_cpu_ms"] - s["alone_cpu_ms"] for s in seen]
+        yield Row("Start", "cold credfd run, more than `true` alone", "ms",
+                  [s["around_ms"] - s["alone_ms"] for s in seen], ("<=", 10),
+                  f"of {len(seen)}; {median(cpu):.1f} of CPU" if seen else "")
+        for way in ("credfd", "Go"):
+            took = [s["took_ms"] for s in bench.of("start, to the first answer", way)]
             yield Row("Start", f"cold, to the end of a program that made one request, {way}", "ms", took, None,
                       bench.missing.get(way, ""))
 
@@ -333,9 +344,6 @@ class Memory:
     MORE = 63
     RUNS = 8
     ORDER = ("relay", "keeper", "resolver", "supervisor")
-
-    def __init__(self):
-        self.idle, self.further, self.beside = {}, {}, {}
 
     def _sizes(self, bench, streams, warm_up):
         with Load(bench, "lease", streams=streams, warm_up=warm_up) as load:
@@ -355,22 +363,37 @@ class Memory:
         idle, one, many = (self._sizes(bench, *how) for how in ((1, 0), (1, 8), (1 + self.MORE, 8 * (1 + self.MORE))))
         if None in idle.values():
             return
-        together = self._side_by_side(bench)
-        for role in idle:
-            self.idle.setdefault(role, []).append(idle[role])
-            self.beside.setdefault(role, []).append((together[role] - idle[role]) / (self.RUNS - 1))
-        for role in BROKER:
-            self.further.setdefault(role, []).append((many[role] - one[role]) / self.MORE)
+        sizes = {"idle": idle, "one_used": one, "many_used": many, "side_by_side": self._side_by_side(bench)}
+        bench.record("memory", "lease", {**sizes, "many": 1 + self.MORE, "runs": self.RUNS})
 
-    def rows(self, _bench):
-        why = "" if self.idle else "only root may look"
+    def rows(self, bench):
+        rounds = bench.of("memory", "lease")
+        why = "" if rounds else "only root may look"
         for role in self.ORDER:
-            beside = self.beside.get(role)
-            yield Row("Memory, PSS", f"{role}, idle", "KiB", self.idle.get(role, []), None,
+            idle = [seen["idle"][role] for seen in rounds if role in seen["idle"]]
+            beside = [(seen["side_by_side"][role] - n) / (self.RUNS - 1) for seen, n in zip(rounds, idle)]
+            yield Row("Memory, PSS", f"{role}, idle", "KiB", idle, None,
                       f"of each further run beside it {median(beside):,.0f}" if beside else why)
         for role in BROKER:
-            yield Row("Memory, PSS", f"each further idle stream, {role}", "KiB", self.further.get(role, []), None,
+            yield Row("Memory, PSS", f"each further idle stream, {role}", "KiB",
+                      [(seen["many_used"][role] - seen["one_used"][role]) / self.MORE for seen in rounds], None,
                       why or ("its warm TLS connection included" if role == "keeper" else ""))
+
+
+def start_tracer(*words):
+    """strace. It is told when there is none, or one that cannot be started."""
+    try:
+        return subprocess.Popen(["strace", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise RuntimeError(f"strace cannot be started ({error.strerror}): tools/setup bench") from None
+
+
+def check_tracer(tracer):
+    """While it is not attached yet: that it has not given up."""
+    if tracer.poll() is not None:
+        said = tracer.stderr.read().decode(errors="replace").strip()
+        raise RuntimeError("strace could not attach" + (f": {said[-200:]}" if os.geteuid() == 0 else
+                                                        ": only root may trace"))
 
 
 class Calls:
@@ -379,7 +402,7 @@ class Calls:
     REQUESTS = 2000
 
     def __init__(self):
-        self.counts, self.why = {}, ""
+        self.why = ""
 
     def round(self, bench, _ms):
         if self.why:
@@ -394,25 +417,25 @@ class Calls:
         with Load(bench, "lease", streams=shape.streams, requests=self.REQUESTS, path=shape.path) as load:
             tracers = {role: self._attach(bench, role, load.pids[role]) for role in BROKER}
             load.run()
+            calls = {}
             for role, tracer in tracers.items():
                 tracer.send_signal(signal.SIGINT)
                 tracer.wait()
                 text = (bench.folder / f"strace-{role}").read_text()
                 total = int(re.search(r"^100\.00 +[\d.]+ +\d* +(\d+) .*total$", text, re.M).group(1))
-                self.counts.setdefault((shape.name, role), []).append(total / self.REQUESTS)
+                calls[role] = total / self.REQUESTS
+            bench.record(f"lease calls {shape.name}", "lease", {"calls": calls})
 
     def _attach(self, bench, role, pid):
-        tracer = subprocess.Popen(["strace", "-c", "-o", bench.folder / f"strace-{role}", "-p", str(pid)],
-                                  stderr=subprocess.DEVNULL)
+        tracer = start_tracer("-c", "-o", bench.folder / f"strace-{role}", "-p", pid)
         while machine.status(pid, "TracerPid") == 0:
-            if tracer.poll() is not None:
-                raise RuntimeError("strace could not attach" + ("" if os.geteuid() == 0 else ": only root may trace"))
+            check_tracer(tracer)
             time.sleep(0.01)
         return tracer
 
-    def rows(self, _bench):
+    def rows(self, bench):
         for shape in SMALL:
-            both = [self.counts.get((shape.name, role), []) for role in BROKER]
-            note = ", ".join(f"{role} {median(counts):.1f}" for role, counts in zip(BROKER, both) if counts)
-            yield Row("System calls a request", f"relay + keeper, {shape.name}", "", [sum(pair) for pair in zip(*both)],
-                      None, note or self.why)
+            calls = [seen["calls"] for seen in bench.of(f"lease calls {shape.name}", "lease")]
+            note = ", ".join(f"{role} {median(n[role] for n in calls):.1f}" for role in BROKER) if calls else self.why
+            yield Row("System calls a request", f"relay + keeper, {shape.name}", "",
+                      [sum(n.values()) for n in calls], None, note)

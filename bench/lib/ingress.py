@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import egress
 import machine
 import peers
 import plots
@@ -72,7 +73,7 @@ def measured(bench, subject, client, line="go", unit="requests"):
 
 
 def record(bench, row, subject, seen):
-    bench.raw.append({"row": row, "way": subject.name, **seen})
+    bench.record(row, subject.name, seen)
 
 
 class Steady:
@@ -230,11 +231,9 @@ class Calls:
 
 def attach(pids, out):
     """strace on all threads of these processes; waits until it has them."""
-    words = ["strace", "-f", "-c", "-o", str(out), *(word for pid in pids for word in ("-p", str(pid)))]
-    tracer = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    tracer = egress.start_tracer("-f", "-c", "-o", out, *(word for pid in pids for word in ("-p", pid)))
     tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
     while not all("\nTracerPid:\t0\n" not in (task / "status").read_text() for task in tasks):
-        if tracer.poll() is not None:
-            raise RuntimeError("strace could not attach" + ("" if os.geteuid() == 0 else ": only root may trace"))
+        egress.check_tracer(tracer)
         time.sleep(0.01)
     return tracer

@@ -12,7 +12,7 @@ from client import Client
 from report import Row, median
 
 OURS, GO = "credfd", "Go"
-REST = 0.5  # seconds, in which what is held for a next request may be given back
+REST = 0.5  # seconds before a look at memory, in which what is held for a next request may be given back
 MANY = 100  # fewer do not share out what the first of them bring
 MARK_MS, TRUE_MS = 1.8, 1.1  # the mark, and what `true` took where it was written
 
@@ -53,6 +53,16 @@ def lent_kib(client):
     return machine.all_pss_kib(machine.tree(client.process.pid)[1:])
 
 
+def rested_kib(client):
+    time.sleep(REST)
+    return lent_kib(client)
+
+
+def cpu_ns(client):
+    """What all processes of the lender have spent so far."""
+    return machine.all_cpu_ns(machine.tree(client.process.pid)[1:])
+
+
 class First:
     """From asking for a lease to the end of a program that made one request with it. The keeper lives already."""
 
@@ -60,7 +70,7 @@ class First:
         for name in bench.in_turn(*bench.shared(Lenders).words):
             with borrower(bench, name) as client:
                 client.ask("first 3")
-                bench.raw.append({"row": "first", "way": name, **client.ask(f"first {bench.form['starts']}")})
+                bench.record("first", name, client.ask(f"first {bench.form['starts']}"))
 
     def rows(self, bench):
         for name in (OURS, GO):
@@ -79,102 +89,139 @@ class First:
 
 
 class Further:
-    """Memory and latency with a growing number of leases: lent and never used, and after one request on each."""
+    """Memory, CPU and latency with a growing number of leases. Two lenders: the leases of one are lent and never used,
+    those of the other are used once each. Base of both is a lease that was used, which brings what all share. Each look
+    at memory comes after a rest."""
 
     def round(self, bench, _ms):
+        most = bench.form["idle_leases"] if bench.round == 0 else 0  # they take long, and hardly wobble
         for name in bench.in_turn(*bench.shared(Lenders).words):
             with borrower(bench, name) as client:
-                client.ask("hold 1")
-                base = lent_kib(client)
+                base = self._base(client)
                 if base is None:
                     return
+                for n in [n for n in bench.form["leases"] if n > 1] + ([most] if most else []):
+                    self._lend(bench, name, client, n, base)
+            with borrower(bench, name) as client:
+                base = self._base(client)
                 for n in bench.form["leases"]:
-                    self._look(bench, name, client, n, base)
-                if bench.form["idle_leases"]:
-                    self._idle(bench, name, client, bench.form["idle_leases"], base)
+                    self._use(bench, name, client, n, base)
 
-    def _look(self, bench, name, client, n, base):
-        before = machine.all_cpu_ns(machine.tree(client.process.pid)[1:])
-        took = client.ask(f"hold {n}")["ms"]
-        lent = machine.all_cpu_ns(machine.tree(client.process.pid)[1:]) - before
-        unused = lent_kib(client)
-        client.ask(f"ask {n}")
-        time.sleep(REST)
-        used = lent_kib(client)
-        pids = machine.tree(client.process.pid)[1:]
-        spent = machine.all_cpu_ns(pids)
-        seen = client.ask(f"ask {max(n, bench.form['asked'])}")
-        spent = machine.all_cpu_ns(pids) - spent
-        seen["cpu_us"] = spent / max(n, bench.form["asked"]) / 1000
-        bench.raw.append({"row": f"leases {n}", "way": name, "held": n, "hold_ms": took, "lent_ms": lent / 1e6,
-                          "base_kib": base, "unused_kib": unused, "used_kib": used, **seen})
+    def _base(self, client):
+        client.ask("hold 1")
+        client.ask("ask 1")
+        return rested_kib(client)
 
-    def _idle(self, bench, name, client, n, base):
+    def _lend(self, bench, name, client, n, base):
         """As many as can be had: descriptors and locked memory have their limits on every machine."""
+        before = cpu_ns(client)
         held = client.ask(f"hold {n}")
-        bench.raw.append({"row": "leases idle", "way": name, "asked": n, "held": held["held"], "hold_ms": held["ms"],
-                          "why": held["why"], "base_kib": base, "unused_kib": lent_kib(client), **client.ask("try")})
+        bench.record(f"lent {n}", name, {"asked": n, "held": held["held"], "hold_ms": held["ms"], "why": held["why"],
+                                         "lent_ms": (cpu_ns(client) - before) / 1e6, "base_kib": base,
+                                         "kib": rested_kib(client), **client.ask("try")})
+
+    def _use(self, bench, name, client, n, base):
+        client.ask(f"hold {n}")
+        client.ask(f"ask {n}")
+        used, requests, before = rested_kib(client), max(n, bench.form["asked"]), cpu_ns(client)
+        seen = client.ask(f"ask {requests}")
+        spent = cpu_ns(client) - before
+        together = client.ask(f"together {n}")
+        together["cpu_us"] = (cpu_ns(client) - before - spent) / n / 1000
+        bench.record(f"used {n}", name, {"held": n, "base_kib": base, "kib": used, "cpu_us": spent / requests / 1000,
+                                         **seen, "together": together})
 
     def rows(self, bench):
         for name in (OURS, GO):
             yield from self._rows_of(bench, name)
+        yield from self._growth(bench)
 
     def _rows_of(self, bench, name):
         group = f"Leases, of {name}"
-        one = bench.of("leases 1", name)
+        one = bench.of("used 1", name)
         if not one:
             yield Row(group, "each further one", "KiB", [], None, bench.missing.get(name, "only root may look"))
             return
-        for n in bench.form["leases"]:
-            rounds = bench.of(f"leases {n}", name)
-            if n == 1:
-                yield Row(group, "the first, with all that it needs", "KiB", [s["base_kib"] for s in rounds])
-                continue
-            yield Row(group, f"each further one of {n:,}, never used", "KiB",
-                      [(s["unused_kib"] - s["base_kib"]) / (n - 1) for s in rounds],
-                      ("<=", 100) if name == OURS and n >= MANY else None,
-                      f"lent in {median(s['hold_ms'] for s in rounds) / n:.2f} ms each")
-            yield Row(group, f"each further one of {n:,}, used once", "KiB",
-                      [(s["used_kib"] - first["used_kib"]) / (n - 1) for s, first in zip(rounds, one)], None,
-                      "its warm TLS connection included")
-            yield Row(group, f"p99 of a request on a new stream, {n:,} leases against one", "",
-                      [s["p99_us"] / first["p99_us"] for s, first in zip(rounds, one)],
-                      ("<=", 2) if name == OURS else None,
-                      f"{median(s['p99_us'] for s in rounds):,.0f} us; "
-                      f"p50 {median(s['p50_us'] for s in rounds):,.0f} us")
-        for seen in bench.of("leases idle", name)[:1]:
-            yield Row(group, f"each further one of {seen['held']:,}, never used", "KiB",
-                      [(s["unused_kib"] - s["base_kib"]) / (s["held"] - 1) for s in bench.of("leases idle", name)],
-                      ("<=", 100) if name == OURS else None,
-                      f"{seen['asked']:,} were asked for" + (f": {seen['why'].strip()}" if seen["why"] else "") +
-                      ("" if seen["works"] else "; the last one does not work"))
-        if name == OURS:
-            yield from self._growth(bench)
+        yield Row(group, "the first, used once, with all that it needs", "KiB", [s["base_kib"] for s in one])
+        for n in all_counts(bench):
+            yield from self._lent_rows(bench, group, name, bench.of(f"lent {n}", name))
+            yield from self._used_rows(group, name, one, bench.of(f"used {n}", name))
+
+    def _lent_rows(self, bench, group, name, rounds):
+        for held in sorted({s["held"] for s in rounds}):
+            seen = [s for s in rounds if s["held"] == held]
+            note = f"lent in {median(s['hold_ms'] for s in seen) / held:.2f} ms each"
+            if seen[0]["why"] or held < seen[0]["asked"]:
+                note += f"; {seen[0]['asked']:,} were asked for: {seen[0]['why'].strip()}"
+            if not all(s["works"] for s in seen):
+                note += "; the last one does not work"
+            yield Row(group, f"each further one of {held:,}, never used", "KiB", [further_kib(s) for s in seen],
+                      ("<=", 100) if name == OURS and held >= MANY else None, note)
+
+    def _used_rows(self, group, name, one, rounds):
+        if not rounds or rounds[0]["held"] == 1:
+            return
+        n = rounds[0]["held"]
+        yield Row(group, f"each further one of {n:,}, used once", "KiB", [further_kib(s) for s in rounds], None,
+                  "its warm TLS connection included")
+        yield Row(group, f"p99 of a request on a new stream, {n:,} leases against one", "",
+                  [s["p99_us"] / first["p99_us"] for s, first in zip(rounds, one)],
+                  ("<=", 2) if name == OURS else None,
+                  f"{median(s['p99_us'] for s in rounds):,.0f} us; p50 {median(s['p50_us'] for s in rounds):,.0f} us")
+        together = [s["together"] for s in rounds]
+        yield Row(group, f"all {n:,} ask at once: CPU a request, against in turn", "",
+                  [s["together"]["cpu_us"] / s["cpu_us"] for s in rounds], None,
+                  f"p99 {median(s['p99_us'] for s in together) / 1000:,.1f} ms, which is a queue for one CPU; all "
+                  f"answered in {median(s['seconds'] for s in together) * 1000:,.1f} ms")
 
     def _growth(self, bench):
         """Memory of those beyond the first, which brings what all share."""
-        units = {"memory, never used": "KiB", "memory, used once": "KiB", "CPU, lending each": "ms",
-                 "CPU, a request on each": "us"}
-        rounds = list(zip(*(bench.of(f"leases {n}", OURS) for n in bench.form["leases"])))
-        points = {
-            "memory, never used": [[(s["held"] - 1, s["unused_kib"] - s["base_kib"]) for s in seen[1:]]
-                                   for seen in rounds],
-            "memory, used once": [[(s["held"] - 1, s["used_kib"] - seen[0]["used_kib"]) for s in seen[1:]]
-                                  for seen in rounds],
-            "CPU, lending each": [[(s["held"] - seen[0]["held"], sum(t["lent_ms"] for t in seen[1:i]))
-                                   for i, s in enumerate(seen[1:], 2)] for seen in rounds],
-            "CPU, a request on each": [[(s["held"], s["held"] * s["cpu_us"]) for s in seen] for seen in rounds],
-        }
-        yield from growth.rows(f"Growth, from 1 to {bench.form['leases'][-1]:,} leases", points, units)
+        lent = by_round(bench, "lent", OURS)
+        if lent:
+            most = max(s["held"] for seen in lent for s in seen)
+            points = {
+                "memory, never used": [[(s["held"] - 1, s["kib"] - s["base_kib"]) for s in seen] for seen in lent],
+                "CPU, lending each": [[(s["held"] - 1, sum(t["lent_ms"] for t in seen[:i]))
+                                       for i, s in enumerate(seen, 1)] for seen in lent],
+            }
+            yield from growth.rows(f"Growth, from 1 to {most:,} leases", points,
+                                   {"memory, never used": "KiB", "CPU, lending each": "ms"})
+        used = by_round(bench, "used", OURS)
+        if used:
+            most = max(s["held"] for seen in used for s in seen)
+            points = {
+                "memory, used once": [[(s["held"] - 1, s["kib"] - s["base_kib"]) for s in seen[1:]] for seen in used],
+                "CPU, a request on each": [[(s["held"], s["held"] * s["cpu_us"]) for s in seen] for seen in used],
+            }
+            yield from growth.rows(f"Growth, from 1 to {most:,} leases that are used", points,
+                                   {"memory, used once": "KiB", "CPU, a request on each": "us"})
 
     def plots(self, bench):
-        cpu = {name: [(n, median(s["cpu_us"] for s in bench.of(f"leases {n}", name))) for n in bench.form["leases"]
-                      if bench.of(f"leases {n}", name)] for name in (OURS, GO)}
+        cpu, memory = {}, {}
+        for name in (OURS, GO):
+            rounds = [bench.of(f"used {n}", name) for n in bench.form["leases"]]
+            cpu[name] = [(seen[0]["held"], median(s["cpu_us"] for s in seen)) for seen in rounds if seen]
+            rounds = [bench.of(f"lent {n}", name) for n in all_counts(bench)]
+            memory[name] = [(1, median(s["base_kib"] for s in seen) / 1024) for seen in rounds[1:2] if seen] + [
+                (seen[0]["held"], median(s["kib"] for s in seen) / 1024) for seen in rounds if seen]
         yield plots.Lines("lease-cpu", "Leases: CPU of a request on a new stream, leases in turn", "leases",
                           "µs, of all roles", cpu, True, False)
-        lines = {}
-        for name in (OURS, GO):
-            rounds = [bench.of(f"leases {n}", name)[:1] for n in bench.form["leases"]]
-            seen = [first for some in (*rounds, bench.of("leases idle", name)[:1]) for first in some]
-            lines[name] = [(s["held"], s["unused_kib"] / 1024) for s in seen]
-        yield plots.Lines("leases", "Leases, never used: memory of all", "leases", "MiB", lines, True, True)
+        yield plots.Lines("leases", "Leases, never used: memory of all", "leases", "MiB", memory, True, True)
+
+
+def all_counts(bench):
+    """How many leases there are looks at."""
+    return sorted({*bench.form["leases"], *([bench.form["idle_leases"]] if bench.form["idle_leases"] else [])})
+
+
+def by_round(bench, row, name):
+    """For each round its looks, by their number of leases. A round may have fewer than another."""
+    rounds = {}
+    for n in all_counts(bench):
+        for seen in bench.of(f"{row} {n}", name):
+            rounds.setdefault(seen["round"], []).append(seen)
+    return list(rounds.values())
+
+
+def further_kib(seen):
+    return (seen["kib"] - seen["base_kib"]) / max(seen["held"] - 1, 1)

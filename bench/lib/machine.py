@@ -113,7 +113,10 @@ def busy_ns(cpu):
 
 def pin(cpu):
     """This process, and all that it starts from now on, to one CPU. Without a number: the last there is."""
-    cpu = max(os.sched_getaffinity(0)) if cpu is None else cpu
+    allowed = os.sched_getaffinity(0)
+    cpu = max(allowed) if cpu is None else cpu
+    if cpu not in allowed:
+        raise RuntimeError(f"there is no CPU {cpu} for this process; there are: {' '.join(map(str, sorted(allowed)))}")
     os.sched_setaffinity(0, {cpu})
     return cpu
 

@@ -17,7 +17,7 @@ class Mask:
         command = [bench.program("bench/mask"), str(max(50, ms // 5))]
         for line in subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines():
             seen = json.loads(line)
-            bench.raw.append({"row": "mask", **seen})
+            bench.record("mask", "credfd", seen)
             self.costs.setdefault(seen["text"], []).append(seen["ns_per_byte"])
 
     def rows(self, _bench):

@@ -1,5 +1,6 @@
 """What we are held against, as far as this machine has it. What is missing is told and left out, never guessed."""
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,17 +41,21 @@ def go_program(name, build):
 
 
 def version(find, *words):
-    """What a peer says of itself, in one line; None when it is not there."""
+    """What a peer or a tool says of itself, in one line; None when it is not there, or cannot be started."""
     try:
         done = subprocess.run([find(), *words], capture_output=True, text=True)
-    except Missing:
+    except (Missing, OSError):
         return None
     return ((done.stdout or done.stderr).splitlines() or [None])[0]
 
 
 def versions():
-    return {
-        "go": version(go, "version"),
-        "nginx": version(lambda: program("nginx"), "-v"),
-        "haproxy": version(lambda: program("haproxy"), "-v"),
-    }
+    words = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "strace": "-V"}
+    return {"go": version(go, "version"),
+            **{name: version(lambda name=name: program(name), word) for name, word in words.items()}}
+
+
+def short_versions(said):
+    """"nginx 1.22.1, ...", of what `versions` has found. Who says no number says its name."""
+    found = {name: re.search(r"[0-9]+(\.[0-9]+)+", line) for name, line in said.items() if line}
+    return ", ".join(f"{name} {number[0]}" if number else name for name, number in found.items())

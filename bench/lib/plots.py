@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 760, 430
 LEFT, RIGHT, TOP, BOTTOM = 76, 130, 74, 58
 NAMES_WIDTH, BAR, BAR_GAP = 130, 26, 16  # of bars: what stands before them, how thick they are and how far apart
-LABEL_HEIGHT = 17
+LABEL_HEIGHT, LETTER = 17, 7  # a letter at its widest, on average
 
 # After Okabe and Ito. A name has the same in every picture.
 COLOURS = {"credfd": "ours", "nginx": "c1", "haproxy": "c2", "Go": "c3", "Go, pool mended": "c4", "floor": "c5"}
@@ -89,8 +89,10 @@ class Bars:
         # the rightmost first: no line crosses what is said of another
         for n, (words, value) in enumerate(sorted(self.marks.items(), key=lambda mark: -mark[1])):
             at, below = across.place(value), bottom + 70 + n * 20
+            said = f"{words}: {short(value)}"
+            has_room = at + 7 + len(said) * LETTER < WIDTH
             parts += [line(at, TOP - 4, at, below - 4, "mark"),
-                      text(at + 7, below, f"{words}: {short(value)}", "start", "bare soft")]
+                      text(at + 7 if has_room else at - 7, below, said, "start" if has_room else "end", "bare soft")]
         for n, (name, samples) in enumerate(bars.items()):
             parts += self._bar(name, samples, TOP + BAR_GAP + n * (BAR + BAR_GAP), across)
         parts += [line(NAMES_WIDTH, TOP, NAMES_WIDTH, bottom, "axis"),

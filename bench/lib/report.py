@@ -44,6 +44,16 @@ def figure(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def count(n, one, many=None):
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def grouped(rows):
+    """Each group in one place, where its first row stands: several suites may have rows for it."""
+    order = {name: i for i, name in enumerate(dict.fromkeys(row.group for row in rows))}
+    return sorted(rows, key=lambda row: order[row.group])
+
+
 def cells(row):
     if row.samples:
         value, spread = figure(row.median), f"{figure(min(row.samples))} .. {figure(max(row.samples))}"
@@ -51,14 +61,14 @@ def cells(row):
         value = spread = "-"
     mark = f"{row.mark[0]} {row.mark[1]:g}{' *' if row.is_of_machine else ''}" if row.mark else ""
     verdict = {True: "met", False: "MISSED", None: ""}[row.is_met]
-    return [row.name, value, row.unit, spread, mark, verdict, row.note]
+    return [row.name, value, row.unit, spread, str(len(row.samples) or ""), mark, verdict, row.note]
 
 
 def print_table(rows, file=None):
-    head = ["", "median", "", "range", "mark", "", ""]
+    head = ["", "median", "", "range", "of", "mark", "", ""]
     table = [cells(row) for row in rows]
     widths = [max(len(line[i]) for line in [head, *table]) for i in range(len(head))]
-    right = (1, 3)
+    right = (1, 3, 4)
 
     def show(line):
         parts = [text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)]
@@ -73,6 +83,17 @@ def print_table(rows, file=None):
         show(line)
     if any(row.mark and row.is_of_machine for row in rows):
         print(f"\n{OF_MACHINE}", file=file)
+
+
+def verdict(rows):
+    """One line: how many marks were met, and which were not."""
+    marked = [row for row in rows if row.mark]
+    missed = [row for row in marked if row.is_met is False]
+    unmeasured = [row for row in marked if row.is_met is None]
+    line = f"Of {count(len(marked), 'mark')} {sum(bool(row.is_met) for row in marked)} met, {len(missed)} missed"
+    line += f", {len(unmeasured)} not measured" if unmeasured else ""
+    return line + (": " if missed else "") + "; ".join(
+        f"{row.group}: {row.name}{' *' if row.is_of_machine else ''}" for row in missed)
 
 
 def stem(name):

@@ -16,7 +16,7 @@ class Scale:
     def round(self, bench, ms):
         command = [bench.program("bench/scale"), str(min(ms // 4, 200))]
         said = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-        bench.raw.append({"row": "scale", "way": "machine", **json.loads(said.stdout)})
+        bench.record("scale", "machine", json.loads(said.stdout))
 
     def rows(self, bench):
         rounds = bench.of("scale", "machine")
