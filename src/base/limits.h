@@ -360,6 +360,7 @@
 #define RETRY_SOURCE 5000           /* after a failure; then after twice as long, up to */
 #define RETRY_SOURCE_MAX 300000
 #define CLOCK_LOOK 30000            /* how late the end of a sleep may be noticed */
+#define FILE_LOOK_FIRST 200         /* a watch that is as old as that asks inotify */
 #define FILE_LOOK_SOON 10           /* after inotify has spoken: a change is rarely a single event */
 #define FILE_LOOK_LOST 5000         /* at a path whose directory is not there */
 #define FILE_LOOK_ANYWAY 30000      /* for changes that inotify does not tell */

@@ -109,16 +109,21 @@ static bool is_same(const struct stat *a, const struct stat *b) {
            is_same_time(&a->st_mtim, &b->st_mtim) && is_same_time(&a->st_ctim, &b->st_ctim);
 }
 
+static bool has_changed_since(struct file_watch *watch) {
+    struct stat before = watch->last;
+
+    if (stat(watch->path, &watch->last) < 0)
+        watch->last = (struct stat){0};
+    return !is_same(&before, &watch->last);
+}
+
 /* Whether it has changed since the last look. Its directories first: what happens after that is told. */
 static bool look(struct file_watch *watch) {
-    struct stat now;
     bool has_changed;
 
+    open_inotify();
     watch_directories(watch);
-    if (stat(watch->path, &now) < 0)
-        now = (struct stat){0};
-    has_changed = !is_same(&watch->last, &now);
-    watch->last = now;
+    has_changed = has_changed_since(watch);
     timer_set(&watch->look, watch->directories[0] >= 0 ? FILE_LOOK_ANYWAY : FILE_LOOK_LOST);
     return has_changed;
 }
@@ -133,10 +138,10 @@ static void look_expired(struct timer *timer) {
 void file_watch_start(struct file_watch *watch, const char *path, void (*on_change)(struct file_watch *watch)) {
     *watch = (struct file_watch){.path = path, .on_change = on_change, .directories = {-1, -1}};
     watch->look.on_expiry = look_expired;
-    open_inotify();
     watch->next = inotify.first;
     inotify.first = watch;
-    (void)look(watch);
+    (void)has_changed_since(watch);
+    timer_set(&watch->look, FILE_LOOK_FIRST);
 }
 
 void file_watch_stop(struct file_watch *watch) {

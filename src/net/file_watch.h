@@ -3,7 +3,9 @@
  * a symbolic link that was switched (as Kubernetes does with its secrets), removed or made. Opens and reads nothing.
  *
  * inotify only says when to look; what counts is what stat(2) shows. So a look from time to time also finds what
- * inotify does not tell: changes made on another machine, further up the path, or behind a chain of links.
+ * inotify does not tell: changes made on another machine, further up the path, or behind a chain of links. And it is asked
+ * only of a watch that has lasted a moment: to let go of it makes the kernel wait for some 15 ms, which a short command
+ * would spend at its end.
  */
 #pragma once
 

@@ -45,6 +45,17 @@ static void require_change(void) {
     changes = 0;
 }
 
+static bool asks_inotify(const void *unused) {
+    (void)unused;
+    return watch.directories[0] >= 0;
+}
+
+static void start_watch(const char *at) {
+    file_watch_start(&watch, at, count);
+    loop_until(asks_inotify, NULL);
+    assert_int_equal(changes, 0);
+}
+
 static int make_folder(void **state) {
     (void)state;
     (void)snprintf(folder, sizeof(folder), "/tmp/test-file-watch-XXXXXX");
@@ -74,7 +85,7 @@ static int remove_folder(void **state) {
 static void tells_of_a_write_in_place(void **state) {
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     write_file(path, "two");
     require_change();
     write_file(path, "three");
@@ -84,7 +95,7 @@ static void tells_of_a_write_in_place(void **state) {
 static void tells_of_another_file_renamed_over_it(void **state) {
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     write_file(in_folder("new"), "two");
     assert_int_equal(rename(in_folder("new"), path), 0);
     require_change();
@@ -93,7 +104,7 @@ static void tells_of_another_file_renamed_over_it(void **state) {
 static void tells_of_removal_and_of_return(void **state) {
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     assert_int_equal(unlink(path), 0);
     require_change();
     write_file(path, "two");
@@ -103,7 +114,7 @@ static void tells_of_removal_and_of_return(void **state) {
 static void tells_of_a_change_of_mode(void **state) {
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     assert_int_equal(chmod(path, 0644), 0);
     require_change();
 }
@@ -117,7 +128,7 @@ static void tells_of_a_switched_link(void **state) {
     write_file(in_folder("..two/key"), "two");
     assert_int_equal(symlink("..one", in_folder("..data")), 0);
     assert_int_equal(symlink("..data/key", path), 0);
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     assert_int_equal(symlink("..two", in_folder("new")), 0);
     assert_int_equal(rename(in_folder("new"), in_folder("..data")), 0);
     require_change();
@@ -130,7 +141,7 @@ static void tells_when_its_directory_goes_and_comes_back(void **state) {
     assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
     (void)snprintf(path, sizeof(path), "%s", in_folder("sub/key"));
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     assert_int_equal(rename(in_folder("sub"), in_folder("away")), 0);
     require_change();
     write_file(in_folder("away/key"), "two");
@@ -142,7 +153,7 @@ static void tells_when_its_directory_goes_and_comes_back(void **state) {
 
 static void a_file_that_was_never_there_may_come(void **state) {
     (void)state;
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     write_file(path, "one");
     require_change();
 }
@@ -150,7 +161,7 @@ static void a_file_that_was_never_there_may_come(void **state) {
 static void what_happens_beside_it_is_no_change(void **state) {
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     write_file(in_folder("other"), "two");
     loop_settle();
     assert_int_equal(changes, 0);
@@ -164,18 +175,36 @@ static void two_may_watch_one_directory(void **state) {
 
     (void)state;
     write_file(path, "one");
-    file_watch_start(&watch, path, count);
+    start_watch(path);
     file_watch_start(&other, in_folder("other"), count);
     file_watch_stop(&other);
     write_file(path, "two");
     require_change();
 }
 
-static void leaves_no_descriptor_and_no_watch(void **state) {
+static void a_change_before_inotify_is_asked_is_told(void **state) {
+    (void)state;
+    write_file(path, "one");
+    file_watch_start(&watch, path, count);
+    write_file(path, "two");
+    assert_false(asks_inotify(NULL));
+    require_change();
+}
+
+static void a_short_one_opens_no_descriptor(void **state) {
     int before = next_number();
 
     (void)state;
     file_watch_start(&watch, path, count);
+    assert_int_equal(next_number(), before);
+    file_watch_stop(&watch);
+}
+
+static void leaves_no_descriptor_and_no_watch(void **state) {
+    int before = next_number();
+
+    (void)state;
+    start_watch(path);
     assert_true(next_number() > before);
     file_watch_stop(&watch);
     file_watch_stop(&watch);
@@ -201,6 +230,8 @@ int main(void) {
         TEST(a_file_that_was_never_there_may_come),
         TEST(what_happens_beside_it_is_no_change),
         TEST(two_may_watch_one_directory),
+        TEST(a_change_before_inotify_is_asked_is_told),
+        TEST(a_short_one_opens_no_descriptor),
         TEST(leaves_no_descriptor_and_no_watch),
     };
     return cmocka_run_group_tests(tests, start_loop, NULL);
