@@ -33,6 +33,14 @@ def shape(run):
     return children, sorted(what.partition(":[")[0].rpartition("/")[2] for what in held)
 
 
+def settled_shape(run):
+    """The same once it asks inotify of its secrets' files, a moment after its start."""
+    def find():
+        now = shape(run)
+        return now if not now[1] or "anon_inode:inotify" in now[1] else None
+    return wait_until(find, "its shape")
+
+
 def is_no_more_than(before, now):
     """The same processes, and no descriptor more. (Before there may have been one that was about to be closed.)"""
     return now[0] == before[0] and not collections.Counter(now[1]) - collections.Counter(before[1])
@@ -209,7 +217,7 @@ def test_a_keeper_that_is_killed_leaves_no_descriptor_behind(credfd, sees_into_p
 
     run = credfd.start_inside(hold_and_ask)
     a_round(False)
-    before = wait_until(lambda: shape(run), "its shape")
+    before = settled_shape(run)
     for _ in range(4):
         a_round(True)
     wait_until(lambda: is_no_more_than(before, shape(run)), lambda: f"{shape(run)} as before, {before}")
@@ -222,7 +230,7 @@ def test_a_keeper_that_is_killed_while_it_starts(credfd):
     run.expect("running")
     run.say("api")
     assert run.expect("status") == "[200, None]"
-    before = shape(run)
+    before = settled_shape(run)
     for _ in range(KILLS):
         for pid in wait_until(lambda: run.roles("keeper"), "a keeper, however young"):
             procs.kill(pid)
