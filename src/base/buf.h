@@ -22,7 +22,7 @@ void buf_init(struct buf *b, size_t cap);
 /* As buf_init, and every byte that ever stood in it is wiped before its memory is given back. */
 void buf_init_secret(struct buf *b, size_t cap);
 
-void buf_give_back(struct buf *b);
+void buf_give_back(struct buf *b); /* of buf_release alone */
 
 /* Gives all memory back; the buffer stays usable and empty. */
 static inline void buf_release(struct buf *b) {
@@ -50,7 +50,7 @@ static inline size_t buf_room(const struct buf *b) {
     return b->cap - buf_length(b);
 }
 
-char *buf_make_room(struct buf *b, size_t want, size_t *ret_room);
+char *buf_make_room(struct buf *b, size_t want, size_t *ret_room); /* of buf_reserve alone */
 
 /*
  * Room for `want` more bytes, or for what the cap leaves (at least one): returns where to write and, in `*ret_room`,

@@ -4,22 +4,8 @@
 #include "base/macros.h"
 #include "wire/glob.h"
 #include "wire/http_head.h"
+#include "wire/http_name.h"
 #include "wire/query.h"
-
-/* RFC 3875 §4.1.18 makes `-` a `_`; some servers make one of every byte but letters and digits. */
-static char fold(char c) {
-    c = ascii_lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
-}
-
-bool field_is_alias(struct slice name, struct slice of) {
-    if (name.n != of.n)
-        return false;
-    for (size_t i = 0; i < name.n; i++)
-        if (fold(name.p[i]) != fold(of.p[i]))
-            return false;
-    return true;
-}
 
 struct slice inject_field(const struct inject *inject) {
     switch (inject->kind) {
@@ -46,7 +32,7 @@ bool inject_competes(const struct inject *a, const struct inject *b) {
         return query_find(slice_of_string(a->name), slice_of_string(b->name), &found) != QUERY_ABSENT;
     if (a->kind == INJECT_PATH && b->kind == INJECT_PATH)
         return true;
-    return inject_field(a).n > 0 && field_is_alias(inject_field(a), inject_field(b));
+    return inject_field(a).n > 0 && http_name_is_alias(inject_field(a), inject_field(b));
 }
 
 static bool has_place(const char *format) {

@@ -6,12 +6,6 @@
 
 #include "egress/settings/settings.h"
 
-/*
- * Whether a server may take one field's name for the other: case does not count, and behind CGI `-` and whatever else is
- * no letter and no digit may be `_` (RFC 3875 §4.1.18).
- */
-bool field_is_alias(struct slice name, struct slice of);
-
 /* The field that it writes; empty for one that writes none. */
 struct slice inject_field(const struct inject *inject);
 

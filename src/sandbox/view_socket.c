@@ -28,10 +28,12 @@ static const char *const usual_at_home[] = {".ssh", ".gnupg", ".docker/run", ".l
                                             ".colima/default"};
 
 #define LOOK_DEPTH_AT_HOME 2
+#define LOOK_ENTRIES                                                                                                   \
+    ((size_t)LIMIT_HIDDEN * 16) /* in each of the places: a /tmp can be large, and anybody can fill it */
 
 struct search {
     struct view_paths *found;
-    size_t left; /* entries that may still be looked at: a /tmp can be large */
+    size_t left; /* entries that may still be looked at in this place */
     bool has_pipes;
 };
 
@@ -39,8 +41,8 @@ static int look(struct search *search, int parent, const char *name, const char 
 
 /*
  * Whether somebody listens there: of what has been left behind by those that are gone anybody may make as many as he
- * likes. Who listens in this network namespace is known from the kernel's list; of the others it is
- * seen by the error, EPROTOTYPE: a datagram's socket disturbs no listener.
+ * likes. Who listens in this network namespace is known from the kernel's list; of the others it is seen by the error,
+ * EPROTOTYPE: a datagram's socket disturbs no listener.
  */
 static bool leads_somewhere(const char *path, const struct stat *st) {
     _cleanup_close_ int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -129,29 +131,32 @@ static int read_kernels_list(struct view_paths *found) {
     return r;
 }
 
-static int look_at_home(struct search *search) {
+/* One place's entries are not counted against another's: who fills /tmp hides nothing that lies at home. */
+static int look_in(struct view_paths *found, const char *path, int depth, bool has_pipes) {
+    struct search search = {.found = found, .left = LOOK_ENTRIES, .has_pipes = has_pipes};
+
+    return look(&search, AT_FDCWD, path, path, depth);
+}
+
+static int look_at_home(struct view_paths *found) {
     const char *home = getenv("HOME");
     char path[PATH_MAX];
-    int r = home && home[0] == '/' ? look(search, AT_FDCWD, home, home, 1) : 0;
+    int r = home && home[0] == '/' ? look_in(found, home, 1, false) : 0;
 
     for (size_t i = 0; r == 0 && home && home[0] == '/' && i < ARRAY_LEN(usual_at_home); i++)
         if ((size_t)snprintf(path, sizeof(path), "%s/%s", home, usual_at_home[i]) < sizeof(path))
-            r = look(search, AT_FDCWD, path, path, LOOK_DEPTH_AT_HOME);
+            r = look_in(found, path, LOOK_DEPTH_AT_HOME, false);
     return r;
 }
 
 int view_find_sockets(struct view_paths *ret) {
     struct view_paths found = {NULL, 0};
-    struct search search = {.found = &found, .left = LIMIT_HIDDEN * 16};
     int r = read_kernels_list(&found);
 
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(usual); i++) {
-        search.has_pipes = usual[i].has_pipes;
-        r = look(&search, AT_FDCWD, usual[i].path, usual[i].path, usual[i].depth);
-    }
-    search.has_pipes = false;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(usual); i++)
+        r = look_in(&found, usual[i].path, usual[i].depth, usual[i].has_pipes);
     if (r == 0)
-        r = look_at_home(&search);
+        r = look_at_home(&found);
     if (r == 0)
         *ret = found;
     else

@@ -115,10 +115,10 @@ enum http_name http_name_of(struct slice name) {
     return found != HTTP_NAME_UNREAD ? found : judge_unknown(name);
 }
 
-static bool is_letter_or_digit(char c) {
-    char lower = ascii_lower(c);
-
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+/* RFC 3875 §4.1.18 makes `-` a `_`; some servers make one of every byte but letters and digits. */
+static char variable_byte(char c) {
+    c = ascii_lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
 }
 
 enum http_name http_name_of_alias(struct slice name) {
@@ -127,6 +127,15 @@ enum http_name http_name_of_alias(struct slice name) {
     if (name.n > sizeof(plain))
         return HTTP_NAME_ODD;
     for (size_t i = 0; i < name.n; i++)
-        plain[i] = is_letter_or_digit(name.p[i]) ? name.p[i] : '-';
+        plain[i] = variable_byte(name.p[i]);
     return http_name_of(slice_of(plain, name.n));
+}
+
+bool http_name_is_alias(struct slice name, struct slice of) {
+    if (name.n != of.n)
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        if (variable_byte(name.p[i]) != variable_byte(of.p[i]))
+            return false;
+    return true;
 }

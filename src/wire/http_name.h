@@ -81,8 +81,12 @@ enum http_name {
 /* Which one `name` is, in any case of letters. Never HTTP_NAME_UNREAD. */
 enum http_name http_name_of(struct slice name);
 
-/* Which one it is to a server that makes one byte of all that are no letters or digits, as CGI does. */
+/*
+ * Which one it is to a server for which case does not count, nor which byte stands there if it is no letter and no digit:
+ * behind CGI `-` and others may be `_` (RFC 3875 §4.1.18). And whether such a server takes one name for the other.
+ */
 enum http_name http_name_of_alias(struct slice name);
+bool http_name_is_alias(struct slice name, struct slice of);
 
 /* A set is the sum of these. */
 #define HTTP_NAME_SET(name) (UINT64_C(1) << HTTP_NAME_##name)

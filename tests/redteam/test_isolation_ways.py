@@ -874,3 +874,30 @@ def test_best_is_not_less_for_what_others_have_done(credfd, user, many_files):
         for listener in listeners:
             listener.close()
         shutil.rmtree(folder)
+
+
+@pytest.mark.defence("view")
+def test_who_fills_tmp_hides_no_agent_at_home(credfd, user):
+    """What is looked at is bounded in each place by itself."""
+    home, full = (Path(tempfile.mkdtemp(prefix=f"credfd-{name}-", dir=base))
+                  for name, base in (("home", "/var/lib" if is_root() else "/tmp"), ("full", "/tmp")))
+    (home / ".ssh").mkdir()
+    for folder in (home, home / ".ssh", full):
+        folder.chmod(0o755)
+    [listener] = sockets_out_of_sight(1)
+    try:
+        agent = home / ".ssh" / "agent"
+        listener.bind(str(agent))
+        agent.chmod(0o777)
+        listener.listen()
+        for number in range(66000):
+            os.mknod(full / str(number))
+        run = credfd.start(["/usr/bin/python3", "-c",
+                            "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", agent],
+                           options=["--isolate", "network"], user=user, env={"HOME": str(home)})
+        assert run.wait() == 1
+        assert "ConnectionRefusedError" in run.stderr or "PermissionError" in run.stderr
+    finally:
+        listener.close()
+        shutil.rmtree(home)
+        shutil.rmtree(full)

@@ -5,8 +5,8 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/weaken.h"
-#include "egress/credential.h"
 #include "egress/keeper/inject_place.h"
+#include "wire/http_name.h"
 #include "wire/http_write.h"
 #include "wire/query.h"
 
@@ -117,7 +117,7 @@ static bool is_stripped(const struct credential *credential, const struct http_f
         return true;
     for (size_t i = 0; i < credential->n_inject; i++)
         if (credential->inject[i].kind == INJECT_HEADER &&
-            field_is_alias(field->name, slice_of_string(credential->inject[i].name)))
+            http_name_is_alias(field->name, slice_of_string(credential->inject[i].name)))
             return true;
     return false;
 }

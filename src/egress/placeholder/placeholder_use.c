@@ -6,6 +6,7 @@
 #include "egress/credential.h"
 #include "wire/base64.h"
 #include "wire/http_head.h"
+#include "wire/http_name.h"
 
 /* One request being judged. */
 struct judge {
@@ -207,7 +208,7 @@ static const struct inject *find_field(const struct credential *credential, stru
     for (size_t i = 0; i < credential->n_inject; i++) {
         struct slice field = inject_field(&credential->inject[i]);
 
-        if (field.n > 0 && field_is_alias(name, field))
+        if (field.n > 0 && http_name_is_alias(name, field))
             return &credential->inject[i];
     }
     return NULL;

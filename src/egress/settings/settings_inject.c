@@ -12,6 +12,7 @@
 #include "egress/credential.h"
 #include "egress/settings/settings.h"
 #include "wire/http_head.h"
+#include "wire/http_name.h"
 
 static int read_short(const struct node *node, size_t max, char **ret) {
     int r = value_string(node, ret);
@@ -52,7 +53,7 @@ static bool is_ours(struct slice name) {
     };
 
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-        if (field_is_alias(name, ours[i]))
+        if (http_name_is_alias(name, ours[i]))
             return true;
     return false;
 }

@@ -18,9 +18,9 @@ struct table_keeper {
     struct file_watch file;
     struct timer timer;
     uint8_t digest[SHA256_DIGEST_SIZE]; /* of the file as it was looked at last */
-    struct table *table;                  /* the one in force */
-    int fd;                               /* of it, for the roles */
-    char *error;                          /* what was said of the file as it is; NULL: nothing */
+    struct table *table;                /* the one in force */
+    int fd;                             /* of it, for the roles */
+    char *error;                        /* what was said of the file as it is; NULL: nothing */
     /* Both are called from the loop, or from table_keeper_look. */
     void (*changed)(struct table_keeper *keeper);
     void (*failed)(struct table_keeper *keeper);
