@@ -413,6 +413,46 @@ static void all_ways_find_the_same(void **state) {
     assert_true(found > 200);
 }
 
+static bool goes_on(const struct form *form, size_t at, struct spelling spelling, char c) {
+    return form_advance(form, at, &spelling, c) != 0 || spelling.state != WAIT_NOTHING;
+}
+
+/* Each byte that would lead on; reads one of them. False when none does. */
+static bool read_one_that_is_told(const struct form *form, size_t at, struct spelling *spelling, unsigned random) {
+    char told[FORM_NEXT_MAX], *leading = NULL;
+    size_t n = form_next(form, at, spelling, told);
+
+    for (unsigned c = 0; c < 256; c++) {
+        char *one = memchr(told, (int)c, n);
+
+        assert_true(one || !goes_on(form, at, *spelling, (char)c));
+        if (one && goes_on(form, at, *spelling, *one) && (!leading || random-- % 3 == 0))
+            leading = one;
+    }
+    return leading && form_advance(form, at, spelling, *leading) == 0;
+}
+
+/* What is learnt of a form is what leads on from the bytes that it tells, and nothing else is tried. */
+static void all_bytes_that_lead_on_are_told(void **state) {
+    static const struct slice secrets[] = {SLICE("sk-/\"&x"),       SLICE(" a+"),
+                                           SLICE("\xFF\xFE"),       SLICE("%25%"),
+                                           SLICE("\xE4\xBD\xA0?>"), SLICE("\xF0\x9F\x98\x80;#")};
+    unsigned seed = 1;
+
+    (void)state;
+    for (size_t round = 0; round < 3000; round++) {
+        struct form forms[FORMS_OF_SECRET];
+        const struct form *form = &forms[round % FORMS_OF_SECRET];
+        struct spelling spelling = {.state = WAIT_NOTHING};
+        size_t at;
+
+        forms_init(secrets[round % ARRAY_LEN(secrets)], forms);
+        at = next_random(&seed) % form->n;
+        while (read_one_that_is_told(form, at, &spelling, next_random(&seed)))
+            ;
+    }
+}
+
 /*
  * A secret that repeats itself longer than is followed: what is masked then is too much, and never too little. The
  * other secrets might begin wherever a piece ends, and must not make a difference.
@@ -511,6 +551,7 @@ int main(void) {
         cmocka_unit_test(streams_do_not_mix),
         cmocka_unit_test(ambiguity_is_followed),
         cmocka_unit_test(all_ways_find_the_same),
+        cmocka_unit_test(all_bytes_that_lead_on_are_told),
         cmocka_unit_test(endless_repetition_is_masked_blindly),
         cmocka_unit_test(what_may_not_begin_does_not_count),
         cmocka_unit_test(even_blindly_all_cuts_are_equal),

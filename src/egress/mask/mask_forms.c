@@ -1,11 +1,16 @@
 #include "egress/mask/mask_forms.h"
 
+#include <assert.h>
+#include <string.h>
+
+#include "base/macros.h"
 #include "base/num.h"
 #include "base/utf8.h"
 
 /* Base64 tells the bits of three bytes by four characters of six bits each (RFC 4648 §4). */
 #define SEXTET_BITS 6
 #define SEXTET 0x3Fu
+#define STANDARD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 /* A character of a form: what it tells, and which bits of that are the secret's. */
 struct character {
@@ -79,10 +84,11 @@ void forms_init(struct slice secret, struct form ret[static FORMS_OF_SECRET]) {
 
 #define CODES_MAX 8 /* four sextets, when two bits are unknown, and two of them with two codes */
 
+static_assert(CODES_MAX + 1 <= FORM_NEXT_MAX - SPELLING_NEXT_MAX, "beside them there is the space");
+
 /* The codes of a character, taken as a single byte: what its spellings spell. */
 static size_t codes_of(struct character character, unsigned char ret[static CODES_MAX]) {
     static const char digits[] = "0123456789abcdef", capitals[] = "0123456789ABCDEF";
-    static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     unsigned unknown = SEXTET & ~character.known, guess = 0;
     size_t n = 0;
 
@@ -100,7 +106,7 @@ static size_t codes_of(struct character character, unsigned char ret[static CODE
     do {
         unsigned sextet = character.bits | guess;
 
-        ret[n++] = (unsigned char)standard[sextet];
+        ret[n++] = (unsigned char)STANDARD[sextet];
         if (sextet >= 62)
             ret[n++] = sextet == 62 ? '-' : '_';
         guess = (guess - unknown) & unknown; /* the next choice of the unknown bits */
@@ -152,6 +158,24 @@ unsigned form_advance(const struct form *form, size_t at, struct spelling *spell
     return widths;
 }
 
-bool form_may_hold(struct slice secret, char c) {
-    return sextet_of(c) >= 0 || slice_has(SLICE("%\\&#;"), c) || slice_has(secret, c);
+size_t form_next(const struct form *form, size_t at, const struct spelling *spelling, char ret[static FORM_NEXT_MAX]) {
+    struct slice spelt = spelling_next(spelling);
+    unsigned char codes[CODES_MAX];
+    size_t n = spelt.n;
+
+    memcpy(ret, spelt.p, spelt.n);
+    if (spelling->state != WAIT_NOTHING)
+        return n;
+    for (size_t i = 0, n_codes = codes_of(character_at(form, at), codes); i < n_codes; i++)
+        ret[n++] = (char)codes[i];
+    ret[n++] = '+'; /* a space, as HTML's forms send it */
+    return n;
+}
+
+void form_mark_bytes(struct slice secret, bool may_hold[static 256]) {
+    const struct slice all[] = {SLICE(STANDARD "-_%\\&#;"), secret};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        for (size_t k = 0; k < all[i].n; k++)
+            may_hold[(unsigned char)all[i].p[k]] = true;
 }

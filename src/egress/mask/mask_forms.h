@@ -47,5 +47,10 @@ unsigned form_advance(const struct form *form, size_t at, struct spelling *spell
 
 #define FORM_ADVANCE_MAX 4 /* characters by one byte */
 
-/* Whether a byte may stand in a form of this secret, in whatever spelling. Some for which it says so cannot. */
-bool form_may_hold(struct slice secret, char c);
+#define FORM_NEXT_MAX (SPELLING_NEXT_MAX + 9)
+
+/* The bytes with which such a text may go on, and some more; some of them twice. How many. */
+size_t form_next(const struct form *form, size_t at, const struct spelling *spelling, char ret[static FORM_NEXT_MAX]);
+
+/* Marks the bytes that may stand in a form of this secret, in whatever spelling, and some more. */
+void form_mark_bytes(struct slice secret, bool may_hold[static 256]);

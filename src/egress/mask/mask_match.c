@@ -45,11 +45,6 @@ static bool make_room(size_t n_forms) {
     return true;
 }
 
-static void add_bytes(struct matcher *m, struct slice secret) {
-    for (unsigned byte = 0; byte < ARRAY_LEN(m->may_hold); byte++)
-        m->may_hold[byte] = m->may_hold[byte] || form_may_hold(secret, (char)byte);
-}
-
 /* Whether there is nothing to look for, or nothing that was not there before. */
 static bool is_idle(const struct slice *secrets, size_t at) {
     for (size_t i = 0; i < at; i++)
@@ -64,7 +59,7 @@ static void add_forms(struct matcher *m, const struct slice *secrets, size_t n) 
             continue;
         forms_init(secrets[i], m->forms + m->n_forms);
         m->n_forms += FORMS_OF_SECRET;
-        add_bytes(m, secrets[i]);
+        form_mark_bytes(secrets[i], m->may_hold);
     }
     for (size_t i = 0; i < m->n_forms; i++) {
         mask_scan_add(&m->scan, &m->forms[i], i);

@@ -39,9 +39,7 @@ struct lesson {
     struct mask_scan *scan;
     const struct form *form;
     form_set set;
-    unsigned char alphabet[256]; /* what is tried: the bytes that may stand in the form */
-    size_t n_alphabet;
-    unsigned char text[SCAN_DEPTH]; /* what was tried */
+    unsigned char text[SCAN_DEPTH]; /* what is tried */
 };
 
 static void put(const struct lesson *lesson, size_t place, unsigned char byte, unsigned basket) {
@@ -91,18 +89,38 @@ static void read_on(const struct form *form, struct reading reading, char c, str
     }
 }
 
+static void explore(struct lesson *lesson, const struct readings *from, size_t n);
+
+/* With one byte more, behind the `n` that were read. */
+static void try_byte(struct lesson *lesson, const struct readings *from, size_t n, char c) {
+    struct readings next;
+
+    next.n = 0;
+    next.is_whole = false;
+    lesson->text[n] = (unsigned char)c;
+    for (size_t i = 0; i < from->n; i++)
+        read_on(lesson->form, from->all[i], c, &next);
+    if (next.is_whole || (next.n > 0 && n + 1 == SCAN_DEPTH))
+        put_front(lesson, n + 1);
+    else if (next.n > 0)
+        explore(lesson, &next, n + 1);
+}
+
 /* Those bytes with which the form goes on, behind the `n` that were read, are its second or its third. */
 static void explore(struct lesson *lesson, const struct readings *from, size_t n) {
-    for (size_t i = 0; i < lesson->n_alphabet; i++) {
-        struct readings next = {.n = 0};
+    bool is_tried[256] = {false};
+    char bytes[FORM_NEXT_MAX];
 
-        lesson->text[n] = lesson->alphabet[i];
-        for (size_t k = 0; k < from->n; k++)
-            read_on(lesson->form, from->all[k], (char)lesson->text[n], &next);
-        if (next.is_whole || (next.n > 0 && n + 1 == SCAN_DEPTH))
-            put_front(lesson, n + 1);
-        else if (next.n > 0)
-            explore(lesson, &next, n + 1);
+    for (size_t i = 0; i < from->n; i++) {
+        size_t n_bytes = form_next(lesson->form, from->all[i].at, &from->all[i].spelling, bytes);
+
+        for (size_t k = 0; k < n_bytes; k++) {
+            bool *is_known = &is_tried[(unsigned char)bytes[k]];
+
+            if (!*is_known)
+                try_byte(lesson, from, n, bytes[k]);
+            *is_known = true;
+        }
     }
 }
 
@@ -113,13 +131,12 @@ void mask_scan_init(struct mask_scan *scan, enum scan_way way) {
 void mask_scan_add(struct mask_scan *scan, const struct form *form, size_t number) {
     struct lesson lesson = {.scan = scan, .form = form, .set = form_set_of(number)};
     const struct readings beginning = {.n = 1};
+    char bytes[FORM_NEXT_MAX];
+    size_t n_bytes = form_next(form, 0, &beginning.all[0].spelling, bytes);
 
-    for (unsigned byte = 0; byte < 256; byte++) {
-        if (form_may_hold(form->secret, (char)byte))
-            lesson.alphabet[lesson.n_alphabet++] = (unsigned char)byte;
-        if (form_takes(form, 0, (char)byte))
-            scan->taking[byte] |= lesson.set;
-    }
+    for (size_t i = 0; i < n_bytes; i++)
+        if (form_takes(form, 0, bytes[i]))
+            scan->taking[(unsigned char)bytes[i]] |= lesson.set;
     if (form->kind == FORM_BYTES && (unsigned char)form->secret.p[0] >= 0x80)
         scan->beyond |= lesson.set;
     explore(&lesson, &beginning, 0);

@@ -1,11 +1,11 @@
 #include "egress/mask/mask_spelling.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/num.h"
-#include "base/slice.h"
 
 /* All names that HTML has for printable ASCII. PHP's htmlentities writes most of them, others the first five. */
 static const struct {
@@ -46,6 +46,39 @@ bool spelling_begin(char c, struct spelling *ret) {
         return false;
     *ret = (struct spelling){.state = (uint8_t)state};
     return true;
+}
+
+#define DIGITS "0123456789"
+#define HEX_DIGITS DIGITS "abcdefABCDEF"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static_assert(sizeof("#" LETTERS) - 1 <= SPELLING_NEXT_MAX, "whoever asks for the next has room for them");
+
+struct slice spelling_next(const struct spelling *s) {
+    switch ((enum spelling_state)s->state) {
+    case WAIT_NOTHING:
+        return SLICE("%\\&");
+    case WAIT_PERCENT_DIGIT:
+    case WAIT_UNICODE_DIGIT:
+        return SLICE(HEX_DIGITS);
+    case WAIT_ESCAPED:
+        return SLICE("u\"\\/");
+    case WAIT_PAIR_BACKSLASH:
+        return SLICE("\\");
+    case WAIT_PAIR_U:
+        return SLICE("u");
+    case WAIT_ENTITY:
+        return SLICE("#" LETTERS);
+    case WAIT_ENTITY_LETTER:
+        return SLICE(LETTERS ";");
+    case WAIT_ENTITY_NUMBER:
+        return SLICE("xX" DIGITS);
+    case WAIT_DECIMAL_DIGIT:
+        return SLICE(DIGITS ";");
+    case WAIT_HEX_DIGIT:
+        return SLICE(HEX_DIGITS ";");
+    }
+    return slice_of("", 0);
 }
 
 static bool add_digit(struct spelling *s, char c, uint32_t base) {

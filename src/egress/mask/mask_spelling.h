@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #define SPELLING_MAX 18 /* bytes of the longest, &DiacriticalGrave; */
 
 /* Named after what is waited for. */
@@ -41,6 +43,11 @@ enum spelling_outcome {
 
 /* Whether a spelling may begin with this byte; if so, `*ret` has read it. */
 bool spelling_begin(char c, struct spelling *ret);
+
+/* The bytes that may begin a spelling; of one that has begun, those with which it may go on, and some more. */
+struct slice spelling_next(const struct spelling *s);
+
+#define SPELLING_NEXT_MAX 53
 
 /* Takes one byte more. When done, `s->value` is the character: a code point, or with % a byte. */
 enum spelling_outcome spelling_read(struct spelling *s, char c);
