@@ -1,12 +1,12 @@
 /*
- * The floor: bytes from one socket to a TCP port on loopback and back, with epoll, without parsing, without TLS. What
- * two copies through one more process cost at the least, and so what a broker on a plain upstream and a dispatcher are
- * held against.
+ * The floor: bytes from one socket to another and back, with epoll, without parsing, without TLS. What two copies
+ * through one more process cost at the least, and so what a broker on a plain upstream and a dispatcher are held
+ * against.
  *
- *     floor-pump PLACE PORT
+ *     floor-pump PLACE UPSTREAM
  *
- * It listens at PLACE, a path or a port on loopback, and has no buffer while nothing waits. For the benchmark only: it
- * ends when it is killed.
+ * Each is a path or a port on loopback. It has no buffer while nothing waits. For the benchmark only: it ends when it is
+ * killed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,7 +32,18 @@ struct side {
 
 static int epoll;
 static char bytes[256 * 1024]; /* more than a loopback's socket holds of large messages at a time */
-static struct sockaddr_in upstream = {.sin_family = AF_INET};
+
+union place {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_un un;
+};
+
+static union place upstream;
+
+static socklen_t size_of(const union place *place) {
+    return place->any.sa_family == AF_UNIX ? sizeof(place->un) : sizeof(place->in);
+}
 
 static void need(int result, const char *what) {
     if (result >= 0)
@@ -59,10 +70,10 @@ static bool accept_pair(int listener) {
     if (client < 0 && errno == EAGAIN)
         return false;
     need(client, "accept");
-    server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    server = socket(upstream.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    need(connect(server, &upstream.any, size_of(&upstream)), "connect");
     (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* a unix socket has no such thing */
-    need(connect(server, (const struct sockaddr *)&upstream, sizeof(upstream)), "connect");
-    need(setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "setsockopt");
+    (void)setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     a = add_side(client);
     b = add_side(server);
     a->peer = b;
@@ -142,27 +153,28 @@ static void close_pair(struct side *side) {
     }
 }
 
-static int listen_at(const char *place) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_un un;
-    } address = {.un = {.sun_family = AF_UNIX}};
-    bool is_path = place[0] == '/';
-    uint64_t port = 0;
-    int one = 1, fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+static union place read_place(const char *text) {
+    union place place = {.un = {.sun_family = AF_UNIX}};
+    uint64_t port;
+
+    if (text[0] == '/' ? strlen(text) >= sizeof(place.un.sun_path)
+                       : num_parse(slice_of_string(text), UINT16_MAX, &port) < 0)
+        exit(2);
+    if (text[0] == '/')
+        memcpy(place.un.sun_path, text, strlen(text) + 1);
+    else
+        place.in = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return place;
+}
+
+static int listen_at(const char *text) {
+    union place place = read_place(text);
+    int one = 1, fd = socket(place.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     need(fd, "socket");
-    if (is_path ? strlen(place) >= sizeof(address.un.sun_path)
-                : num_parse(slice_of_string(place), UINT16_MAX, &port) < 0)
-        exit(2);
-    if (is_path)
-        memcpy(address.un.sun_path, place, strlen(place) + 1);
-    else
-        address.in = (struct sockaddr_in){
-            .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     need(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "setsockopt");
-    need(bind(fd, &address.any, is_path ? sizeof(address.un) : sizeof(address.in)), "bind");
+    need(bind(fd, &place.any, size_of(&place)), "bind");
     need(listen(fd, SOMAXCONN), "listen");
     return fd;
 }
@@ -194,13 +206,11 @@ static void turn(const struct epoll_event *events, int n, int listener) {
 
 int main(int argc, char **argv) {
     struct epoll_event events[64], incoming = {.events = EPOLLIN, .data.ptr = NULL};
-    uint64_t port;
     int listener;
 
-    if (argc != 3 || num_parse(slice_of_string(argv[2]), UINT16_MAX, &port) < 0)
+    if (argc != 3)
         return 2;
-    upstream.sin_port = htons((uint16_t)port);
-    upstream.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    upstream = read_place(argv[2]);
     listener = listen_at(argv[1]);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     need(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &incoming), "epoll_ctl");

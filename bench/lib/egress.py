@@ -17,6 +17,8 @@ ROLES = {"relay": "credfd-relay", "keeper": "credfd-keeper", "resolver": "credfd
 BROKER = ("relay", "keeper")
 FOREVER_MS = 2**32 - 1
 MIB = 1 << 20
+PUMPS = {"floor": 1, "two pumps": 2}  # on the way to the plain upstream
+KINDS = {"direct": "tls", "direct, plain": "tcp"} | {way: "unix" for way in PUMPS}  # as load names them; else a lease
 
 # The second is never used: its name is why there is a resolver, as there is in most people's runs.
 CREDENTIALS = """
@@ -60,8 +62,10 @@ class Load:
 
     def __init__(self, bench, way, streams=1, warm_up=None, requests=0, ms=FOREVER_MS, path="/128"):
         self.bench, self.way = bench, way
-        kind = {"direct": "tls", "floor": "unix"}.get(way, "lease")
-        place = {"lease": 3, "tls": bench.upstream.tls_port, "unix": bench.pump_path}[kind]
+        kind = KINDS.get(way, "lease")
+        self.pumps = bench.pumps[:PUMPS.get(way, 0)]
+        place = {"lease": 3, "tls": bench.upstream.tls_port, "tcp": bench.upstream.plain_port,
+                 "unix": self.pumps[-1].path if self.pumps else None}[kind]
         warm_up = 8 * streams if warm_up is None else warm_up
         command = [bench.program("bench/load"), kind, place, bench.upstream.ca_file, streams, warm_up, requests, ms,
                    path]
@@ -104,9 +108,7 @@ class Load:
             pids["broker" if self.way == "Go" else "supervisor"] = self.process.pid
         else:
             pids["client"] = self.process.pid
-        if self.way == "floor":
-            pids["floor"] = self.bench.pump.pid
-        return pids
+        return pids | {f"pump {i}": pump.process.pid for i, pump in enumerate(self.pumps)}
 
     def run(self):
         """Lets the requests go. What the client saw, and what each process spent on one request meanwhile."""
@@ -138,6 +140,20 @@ def listens(path):
     return True
 
 
+class Pump:
+    """The floor, on its way to another place."""
+
+    def __init__(self, program, path, to):
+        self.path = str(path)
+        self.process = subprocess.Popen([program, self.path, str(to)])
+        while not listens(self.path) and self.process.poll() is None:
+            time.sleep(0.005)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Bench:
     """What all rows share: where things are, and what was measured, round for round."""
 
@@ -149,14 +165,14 @@ class Bench:
             self.go_broker = peers.go_program("broker", build)
         except peers.Missing as why:
             self.go_broker, self.missing["Go"] = None, str(why)
-        self.pump_path = str(folder / "pump")
         (folder / "api.key").write_text("bench-key-0f5b0d9c2e11\n")
         (folder / "api.key").chmod(0o400)
         self._configure("tls", f"https://127.0.0.1:{upstream.tls_port}", f"ca_file: {upstream.ca_file}")
         self._configure("plain", f"http://127.0.0.1:{upstream.plain_port}", "")
-        self.pump = subprocess.Popen([self.program("bench/floor-pump"), self.pump_path, str(upstream.plain_port)])
-        while not listens(self.pump_path) and self.pump.poll() is None:
-            time.sleep(0.005)
+        self.pumps, to = [], upstream.plain_port
+        for i in range(max(PUMPS.values())):
+            self.pumps.append(Pump(self.program("bench/floor-pump"), folder / f"pump-{i}", to))
+            to = self.pumps[-1].path
 
     def record(self, row, way, seen):
         """One measurement, as it goes into the run's JSON."""
@@ -170,8 +186,8 @@ class Bench:
 
     def close(self):
         self.closing.close()
-        self.pump.kill()
-        self.pump.wait()
+        for pump in self.pumps:
+            pump.close()
 
     def _configure(self, name, url, trust):
         path = self.folder / f"{name}.yaml"
@@ -209,12 +225,16 @@ def per_request(seen, roles=BROKER):
     return sum(seen["cpu_us"][role] for role in roles)
 
 
+def whole(seen):
+    """CPU of the whole path, from the client to the upstream, for each request."""
+    return sum(seen["cpu_us"].values())
+
+
 def by_cpu(ours, others):
     """Ratios of requests for each second of CPU time that the whole path takes, from the client to the upstream. Where
     all share one CPU that is the ratio of their rates, and stays so when strangers take turns on it: then the clock's
     ratio flatters whoever has more processes, for the scheduler shares out by process."""
-    whole = [[sum(seen["cpu_us"].values()) for seen in rounds] for rounds in (ours, others)]
-    return [b / a for a, b in zip(*whole)]
+    return [whole(b) / whole(a) for a, b in zip(ours, others)]
 
 
 class Requests:
@@ -225,7 +245,7 @@ class Requests:
             for way in bench.in_turn("lease", "direct", *(["Go"] if bench.go_broker else [])):
                 bench.measure("tls " + shape.name, way, streams=shape.streams, ms=ms, path=shape.path)
         for shape in SMALL:
-            for way in bench.in_turn("lease-plain", "floor"):
+            for way in bench.in_turn("lease-plain", "direct, plain", *PUMPS):
                 bench.measure("plain " + shape.name, way, streams=shape.streams, ms=ms, path=shape.path)
 
     def rows(self, bench):
@@ -261,13 +281,18 @@ class Requests:
                   f"p99 {median(s['p99_us'] for s in ours):.0f}, direct {median(s['p99_us'] for s in direct):.0f}")
 
     def _plain_rows(self, bench, shape):
-        ours, floor = (bench.of("plain " + shape.name, way) for way in ("lease-plain", "floor"))
-        yield Row(f"Plain upstream, {shape.name}", "CPU a request, relay + keeper", "us",
-                  [per_request(seen) for seen in ours], None,
-                  f"the floor {median(seen['cpu_us']['floor'] for seen in floor):.1f}")
-        yield Row(f"Plain upstream, {shape.name}", "requests a CPU second, the floor against direct over TLS", "",
-                  by_cpu(floor, bench.of("tls " + shape.name, "direct")), None,
+        group = f"Plain upstream, {shape.name}"
+        ours, direct, floor, two = (bench.of("plain " + shape.name, way)
+                                    for way in ("lease-plain", "direct, plain", *PUMPS))
+        over_tls = bench.of("tls " + shape.name, "direct")
+        yield Row(group, "CPU a request, relay + keeper", "us", [per_request(seen) for seen in ours], None,
+                  f"the floor {median(per_request(seen, ('pump 0',)) for seen in floor):.1f}, two of it in a row "
+                  f"{median(per_request(seen, ('pump 0', 'pump 1')) for seen in two):.1f}")
+        yield Row(group, "requests a CPU second, the floor against direct over TLS", "", by_cpu(floor, over_tls), None,
                   "what one process more leaves at the most")
+        yield Row(group, "requests a CPU second, two in a row and TLS against direct", "",
+                  [whole(t) / (whole(p) + whole(t) - whole(d)) for p, t, d in zip(two, over_tls, direct)], None,
+                  "what two processes leave at the most; TLS is what direct over TLS costs more than direct")
 
 
 class Body:
