@@ -11,7 +11,7 @@
 
 int client_init(struct client *c, struct stream *stream, void (*on_ready)(struct watch *watch)) {
     *c = (struct client){.state = CLIENT_IDLE};
-    buf_init(&c->in, LIMIT_HEAD + LIMIT_READ);
+    buf_init(&c->in, LIMIT_HEAD + LIMIT_PIECE);
     buf_init_secret(&c->out, LIMIT_DATAGRAM + LIMIT_READ);
     return stream_move(stream, &c->stream, on_ready);
 }
@@ -108,12 +108,12 @@ static ssize_t fill(struct client *c) {
 
     if (c->has_ended)
         return c->end;
-    while (stream_is_ready(&c->stream, EPOLLIN | EPOLLRDHUP | EPOLLHUP) && buf_length(&c->in) < LIMIT_READ) {
+    while (stream_is_ready(&c->stream, EPOLLIN | EPOLLRDHUP | EPOLLHUP) && buf_length(&c->in) < LIMIT_PIECE) {
         size_t room;
         size_t want =
-            buf_is_empty(&c->in) && c->state == CLIENT_WAIT_HEAD ? READ_FIRST : LIMIT_READ - buf_length(&c->in);
+            buf_is_empty(&c->in) && c->state == CLIENT_WAIT_HEAD ? READ_FIRST : LIMIT_PIECE - buf_length(&c->in);
         char *to = buf_reserve(&c->in, want, &room);
-        ssize_t n = to ? stream_read(&c->stream, to, MIN_OF(room, (size_t)LIMIT_READ)) : -errno;
+        ssize_t n = to ? stream_read(&c->stream, to, MIN_OF(room, (size_t)LIMIT_PIECE)) : -errno;
 
         if (n > 0) {
             buf_commit(&c->in, (size_t)n);

@@ -520,7 +520,7 @@ static void prepare(struct connection *c, struct upstream *upstream, const struc
     c->read_timer.on_expiry = read_timed_out;
     c->write_timer.on_expiry = write_timed_out;
     buf_init(&c->in, LIMIT_HEAD + LIMIT_READ);
-    buf_init(&c->out, 2 * LIMIT_HEAD + 2 * LIMIT_READ);
+    buf_init(&c->out, 2 * LIMIT_HEAD + 2 * LIMIT_PIECE);
     upstream->wake = upstream_ready;
     upstream->owner = c;
 }

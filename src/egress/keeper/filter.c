@@ -87,7 +87,7 @@ bool filter_pull(struct filter *f, struct upstream_event *ret) {
         f->is_pending = false;
         return true;
     }
-    ret->data = mask_stream_pull(&f->stream, LIMIT_READ);
+    ret->data = mask_stream_pull(&f->stream, LIMIT_PIECE);
     f->is_pending = !mask_stream_is_drained(&f->stream);
     ret->is_end = f->event.is_end && !f->is_pending;
     f->event.type = UPSTREAM_DATA; /* the head goes once */

@@ -35,5 +35,5 @@ int filter_break_off(struct filter *f);
 /* How many places were overwritten so far. */
 uint64_t filter_masked(const struct filter *f);
 
-/* The next event for the relay, with at most LIMIT_READ bytes. False when there is none: then push, or it is over. */
+/* The next event for the relay, with at most LIMIT_PIECE bytes. False when there is none: then push, or it is over. */
 bool filter_pull(struct filter *f, struct upstream_event *ret);

@@ -8,7 +8,7 @@
 #include "ingress/pairing/target.h"
 
 /* As much as any of them may take; what is longer is refused. */
-#define RECIPE_REQUEST_MAX LIMIT_DATAGRAM
+#define RECIPE_REQUEST_MAX (LIMIT_HEAD + LIMIT_READ)
 
 /* GET `path`, with the cookies when there are any. 0, -EINVAL (a byte that must not be there), or -errno of buf. */
 int recipe_write_get(const struct target *target, const char *path, struct slice cookies, struct buf *to);
