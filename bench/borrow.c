@@ -7,7 +7,8 @@
  * answered with a line of JSON:
  *
  *     first N     N times: borrows a lease, starts the program GET-ONCE with it, waits for its end, and gives the lease
- *                 back; and starts `true`, to compare; each by itself, after a pause. Milliseconds of each
+ *                 back; and, to compare, starts `true`, and asks the upstream itself, over a new connection; each by
+ *                 itself, after a pause. Milliseconds of each
  *     hold N      borrows until N are held or no more can be had, or gives back
  *     ask N       N requests, each on a new stream of the next lease that is held
  *     together N  a request on a new stream of each of the first N leases, all under way at once
@@ -18,6 +19,7 @@
 #include <credfd.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@
 
 #include "base/macros.h"
 #include "client.h"
+#include "transport.h"
 
 #define LEASES_MAX 20000
 #define FIRST_MAX 1000
@@ -105,6 +108,26 @@ static void run_program(char *const *words, int channel) {
     (void)posix_spawn_file_actions_destroy(&actions);
 }
 
+static char text[64 * 1024]; /* a request, or the beginning of its answer */
+
+static int write_request(void) {
+    return snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
+}
+
+static bool is_good(ssize_t n) {
+    return n >= 12 && memcmp(text, "HTTP/1.1 200", 12) == 0;
+}
+
+static bool send_request(int stream) {
+    int n = write_request();
+
+    return stream >= 0 && send(stream, text, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static bool hear_answer(int stream) {
+    return is_good(recv(stream, text, sizeof(text), 0));
+}
+
 static double ms_since(uint64_t began) {
     return (double)(client_now_ns() - began) / 1e6;
 }
@@ -123,9 +146,35 @@ static void rest(void) {
     (void)nanosleep(&pause, NULL);
 }
 
+/* What is left of a first answer without a program and without a broker. */
+static void ask_upstream(const struct target *target) {
+    struct transport t;
+    struct pollfd answer = {.events = POLLIN};
+    int n = write_request(), r = transport_open(&t, target);
+
+    if (r == 0)
+        r = transport_write(&t, slice_of(text, (size_t)n));
+    answer.fd = t.fd;
+    while (r == 0 && (n = (int)transport_read(&t, text, sizeof(text))) == -EAGAIN)
+        (void)poll(&answer, 1, -1);
+    if (r < 0 || !is_good(n))
+        client_fail(all.upstream, r < 0 ? r : -EPROTO);
+    transport_close(&t);
+}
+
+static struct target *upstream_target(void) {
+    struct target *target;
+    int r = target_new("tls", strrchr(all.upstream, ':') + 1, all.ca_file, &target);
+
+    if (r < 0)
+        client_fail(all.upstream, r);
+    return target;
+}
+
 static void first(size_t n) {
     static char number[] = "3", path[256], program[] = "true";
-    static double leased[FIRST_MAX], alone[FIRST_MAX];
+    static double leased[FIRST_MAX], alone[FIRST_MAX], direct[FIRST_MAX];
+    struct target *target = upstream_target();
     char *const with[] = {all.get_once, number, path, NULL}, *const without[] = {program, NULL};
 
     (void)snprintf(path, sizeof(path), "%s", all.path);
@@ -146,10 +195,16 @@ static void first(size_t n) {
         began = client_now_ns();
         run_program(without, -EBADF);
         alone[i] = ms_since(began);
+        rest();
+        began = client_now_ns();
+        ask_upstream(target);
+        direct[i] = ms_since(began);
     }
+    target_free(target);
     (void)printf("{");
     print_list("leased_ms", leased, n, ", ");
-    print_list("alone_ms", alone, n, "}\n");
+    print_list("alone_ms", alone, n, ", ");
+    print_list("direct_ms", direct, n, "}\n");
 }
 
 static void hold(size_t n) {
@@ -164,18 +219,6 @@ static void hold(size_t n) {
     }
     (void)printf("{\"held\": %zu, \"ms\": %.3f, \"why\": \"%s\"}\n", all.n_held, ms_since(began),
                  all.n_held < n ? said : "");
-}
-
-static char answer[64 * 1024];
-
-static bool send_request(int stream) {
-    int n = snprintf(answer, sizeof(answer), "GET %s HTTP/1.1\r\nHost: api.example\r\n\r\n", all.path);
-
-    return stream >= 0 && send(stream, answer, (size_t)n, MSG_NOSIGNAL) == n;
-}
-
-static bool hear_answer(int stream) {
-    return recv(stream, answer, sizeof(answer), 0) >= 12 && memcmp(answer, "HTTP/1.1 200", 12) == 0;
 }
 
 static bool ask_once(int channel) {

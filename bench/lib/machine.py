@@ -1,4 +1,5 @@
 """What the kernel tells about processes and about this machine. Nothing here runs or judges anything."""
+import contextlib
 import os
 import platform
 import resource
@@ -119,6 +120,17 @@ def pin(cpu):
         raise RuntimeError(f"there is no CPU {cpu} for this process; there are: {' '.join(map(str, sorted(allowed)))}")
     os.sched_setaffinity(0, {cpu})
     return cpu
+
+
+@contextlib.contextmanager
+def everywhere():
+    """What is started meanwhile may run on all CPUs that there are."""
+    pinned = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count()))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, pinned)
 
 
 def other(cpu):
