@@ -159,15 +159,20 @@ unsigned form_advance(const struct form *form, size_t at, struct spelling *spell
 }
 
 size_t form_next(const struct form *form, size_t at, const struct spelling *spelling, char ret[static FORM_NEXT_MAX]) {
-    struct slice spelt = spelling_next(spelling);
     unsigned char codes[CODES_MAX];
-    size_t n = spelt.n;
+    size_t n, n_codes = codes_of(character_at(form, at), codes);
+    bool is_named = false;
+    struct slice spelt;
 
+    for (size_t i = 0; i < n_codes; i++)
+        is_named = is_named || spelling_has_name(codes[i]);
+    spelt = spelling_next(spelling, is_named);
     memcpy(ret, spelt.p, spelt.n);
+    n = spelt.n;
     if (spelling->state != WAIT_NOTHING)
         return n;
-    for (size_t i = 0, n_codes = codes_of(character_at(form, at), codes); i < n_codes; i++)
-        ret[n++] = (char)codes[i];
+    memcpy(ret + n, codes, n_codes);
+    n += n_codes;
     ret[n++] = '+'; /* a space, as HTML's forms send it */
     return n;
 }

@@ -54,7 +54,7 @@ bool spelling_begin(char c, struct spelling *ret) {
 
 static_assert(sizeof("#" LETTERS) - 1 <= SPELLING_NEXT_MAX, "whoever asks for the next has room for them");
 
-struct slice spelling_next(const struct spelling *s) {
+struct slice spelling_next(const struct spelling *s, bool is_named) {
     switch ((enum spelling_state)s->state) {
     case WAIT_NOTHING:
         return SLICE("%\\&");
@@ -68,7 +68,7 @@ struct slice spelling_next(const struct spelling *s) {
     case WAIT_PAIR_U:
         return SLICE("u");
     case WAIT_ENTITY:
-        return SLICE("#" LETTERS);
+        return is_named ? SLICE("#" LETTERS) : SLICE("#");
     case WAIT_ENTITY_LETTER:
         return SLICE(LETTERS ";");
     case WAIT_ENTITY_NUMBER:
@@ -79,6 +79,13 @@ struct slice spelling_next(const struct spelling *s) {
         return SLICE(HEX_DIGITS ";");
     }
     return slice_of("", 0);
+}
+
+bool spelling_has_name(uint32_t character) {
+    for (size_t i = 0; i < ARRAY_LEN(entities); i++)
+        if ((unsigned char)entities[i].character == character)
+            return true;
+    return false;
 }
 
 static bool add_digit(struct spelling *s, char c, uint32_t base) {

@@ -44,10 +44,16 @@ enum spelling_outcome {
 /* Whether a spelling may begin with this byte; if so, `*ret` has read it. */
 bool spelling_begin(char c, struct spelling *ret);
 
-/* The bytes that may begin a spelling; of one that has begun, those with which it may go on, and some more. */
-struct slice spelling_next(const struct spelling *s);
+/* Whether HTML has a name for it: letters and digits have none. */
+bool spelling_has_name(uint32_t character);
 
 #define SPELLING_NEXT_MAX 53
+
+/*
+ * The bytes that may begin a spelling; of one that has begun, those with which it may go on, and some more. Of names
+ * only where the character has one.
+ */
+struct slice spelling_next(const struct spelling *s, bool is_named);
 
 /* Takes one byte more. When done, `s->value` is the character: a code point, or with % a byte. */
 enum spelling_outcome spelling_read(struct spelling *s, char c);
