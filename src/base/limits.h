@@ -22,8 +22,10 @@
 #define LIMIT_READ (64 * 1024)
 #define LIMIT_PIECE (128 * 1024)
 
-/* A datagram between roles: a whole head in its encoded form and the first bytes of a body. Less than Linux lets a socket
- * have on its way, 212,992 bytes (net.core.wmem_default). */
+/*
+ * A datagram between roles: a whole head in its encoded form and the first bytes of a body. Less than Linux lets a
+ * socket have on its way, 212,992 bytes (net.core.wmem_default).
+ */
 #define LIMIT_DATAGRAM (LIMIT_HEAD + LIMIT_PIECE + 4096)
 
 /* Messages that wait until one of our own processes takes them; a keeper that was started again is told of every lease. */
