@@ -414,9 +414,12 @@ def test_stop_and_continue_in_the_background(credfd, terminal):
     terminal.expect("Stopped")
     terminal.expect("prompt> ")
     terminal.type("bg\n")
-    # It reads from the terminal, so the kernel stops it again: with SIGTTIN, as any job.
+    # It reads from the terminal, so the kernel stops it again: with SIGTTIN, as any job. The shell takes it for running
+    # until it hears of that, which is after credfd has stopped, too.
     terminal.expect("talker.py")
-    wait_until(lambda: procs.state(talker) == "T", "stopped for reading in the background")
+    terminal.type("until jobs | grep -q Stopped; do sleep 0.05; done; echo it has $((2 * 21))\n")
+    terminal.expect("it has 42")
+    assert procs.state(talker) == "T"
     terminal.type("fg\n")
     terminal.expect("talker.py")
     terminal.type("three\n")
