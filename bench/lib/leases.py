@@ -88,7 +88,7 @@ class First:
                   bench.missing.get(GO, ""))
         yield Row("Start", "`true`, and an answer over a new TLS connection by a process that lives, against `true`", "",
                   [(median(seen["alone_ms"]) + median(seen["direct_ms"])) / median(seen["alone_ms"]) for seen in ours],
-                  None, "what no broker is below that shakes hands for a lease; such an answer takes "
+                  None, "what is left without a broker, one after the other; such an answer takes "
                   f"{median(median(seen['direct_ms']) for seen in ours):.1f} ms" if ours else "")
 
 

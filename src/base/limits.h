@@ -18,14 +18,14 @@
 #define LIMIT_TRAILERS (16 * 1024)
 #define LIMIT_DRAIN (256 * 1024) /* read and thrown away so that a refused client sees its answer */
 
-/* One read from a socket; and of a response's body, where one read is what travels in one datagram between roles. */
-#define LIMIT_READ (64 * 1024)
-#define LIMIT_PIECE (128 * 1024)
-
 /*
- * A datagram between roles: a whole head in its encoded form and the first bytes of a body. Less than Linux lets a
- * socket have on its way, 212,992 bytes (net.core.wmem_default).
+ * One read from a socket; and of a response's body, where one read is what travels in one datagram between roles. For a
+ * larger one the kernel would want more than eight pages in a row, which it does not insist on finding.
  */
+#define LIMIT_READ (64 * 1024)
+#define LIMIT_PIECE (96 * 1024)
+
+/* A datagram between roles: a whole head in its encoded form and the first bytes of a body. */
 #define LIMIT_DATAGRAM (LIMIT_HEAD + LIMIT_PIECE + 4096)
 
 /* Messages that wait until one of our own processes takes them; a keeper that was started again is told of every lease. */

@@ -101,21 +101,6 @@ static void drop_region(struct secret_region *region) {
     free(region);
 }
 
-/* The first few that are empty stay. */
-static void drop_empty_but(size_t n_kept) {
-    struct secret_region *next;
-
-    for (struct secret_region *region = vault.regions; region; region = next) {
-        next = region->next;
-        if (region->n_used > 0)
-            continue;
-        if (n_kept > 0)
-            n_kept--;
-        else
-            drop_region(region);
-    }
-}
-
 /* Where `n` slots in a row are free; SLOTS when there are not so many. */
 static size_t find_slots(const struct secret_region *region, size_t n) {
     for (size_t slot = 0, run = 0; slot < SLOTS; slot++) {
@@ -222,11 +207,8 @@ void secret_vault_leave(struct secret *s) {
 
     (void)write_slots(region, slot, slots_of(s->n), SLICE_EMPTY);
     mark(region, slot, slots_of(s->n), false);
-    drop_empty_but(1);
-}
-
-void secret_vault_trim(void) {
-    drop_empty_but(0);
+    if (region->n_used == 0)
+        drop_region(region);
 }
 
 static struct secret_region *find_region(uint32_t number) {
@@ -261,9 +243,14 @@ int secret_claim(struct secret_place place, struct secret **ret) {
 }
 
 void secret_vault_settle(void) {
-    for (struct secret_region *region = vault.regions; region; region = region->next)
+    struct secret_region *next;
+
+    for (struct secret_region *region = vault.regions; region; region = next) {
+        next = region->next;
         for (size_t slot = 0; slot < SLOTS; slot++)
             if (!region->is_used[slot])
                 (void)write_slots(region, slot, 1, SLICE_EMPTY);
-    secret_vault_trim();
+        if (region->n_used == 0)
+            drop_region(region);
+    }
 }

@@ -4,9 +4,8 @@
  * more.
  *
  * A region has slots. It is only readable but for the moment in which something is put in or wiped; a page that cannot
- * be touched lies on both sides of it; it is in no core and no child. A slot is wiped when its secret is freed. Of
- * regions without secrets one stays for the next, until secret_vault_trim: the kernel takes a tenth of a millisecond to
- * make such memory. Nobody but the keeper has any, and nobody else maps one.
+ * be touched lies on both sides of it; it is in no core and no child. A slot is wiped when its secret is freed, and a
+ * region without secrets is gone. Nobody but the keeper has any, and nobody else maps one.
  *
  * A secret that lies there outlives its process if somebody keeps the region's descriptor: who started the process,
  * and hands it to the next one together with the places.
@@ -38,9 +37,6 @@ int secret_vault_adopt(uint32_t number, int fd);
 
 /* What that process had at a place. 0, -EINVAL (there is none, or somebody has it), -ENOMEM. */
 int secret_claim(struct secret_place place, struct secret **ret);
-
-/* No region without secrets is left. */
-void secret_vault_trim(void);
 
 /* Nobody claims any more: what is left over of that process is wiped. */
 void secret_vault_settle(void);

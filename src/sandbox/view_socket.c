@@ -28,13 +28,13 @@ static const char *const usual_at_home[] = {".ssh", ".gnupg", ".docker/run", ".l
                                             ".colima/default"};
 
 #define LOOK_DEPTH_AT_HOME 2
-#define LOOK_ENTRIES                                                                                                   \
-    ((size_t)LIMIT_HIDDEN * 16) /* in each of the places: a /tmp can be large, and anybody can fill it */
+#define LOOK_ENTRIES ((size_t)LIMIT_HIDDEN * 16) /* a /tmp can be large */
 
 struct search {
     struct view_paths *found;
-    size_t left; /* entries that may still be looked at in this place */
+    size_t left; /* entries that may still be looked at */
     bool has_pipes;
+    bool is_anybodys; /* it goes on where anybody may make as many as he likes */
 };
 
 static int look(struct search *search, int parent, const char *name, const char *path, int depth);
@@ -72,23 +72,33 @@ static int look_at(struct search *search, DIR *directory, const struct dirent *e
     return S_ISDIR(st.st_mode) && depth > 1 ? look(search, dirfd(directory), entry->d_name, full, depth - 1) : 0;
 }
 
-static int look(struct search *search, int parent, const char *name, const char *path, int depth) {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+static int look_at_all(struct search *search, DIR *directory, const char *path, int depth, bool has_pipes) {
     const struct dirent *entry;
+    int r = 0;
+
+    while (r == 0 && search->left > 0 && (entry = readdir(directory)) != NULL) {
+        search->left--;
+        r = look_at(search, directory, entry, path, depth, has_pipes);
+    }
+    return r;
+}
+
+/* What anybody may fill is counted by itself: who fills /tmp, or /run/lock, hides nothing that lies elsewhere. */
+static int look(struct search *search, int parent, const char *name, const char *path, int depth) {
+    struct search apart = {search->found, LOOK_ENTRIES, search->has_pipes, true};
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    bool is_anybodys;
     struct stat st;
-    bool has_pipes;
 
     if (!directory) {
         fd_close(&fd);
         return 0; /* where we may not look, the command may neither */
     }
-    /* where anybody may make one, none is a service's */
-    has_pipes = search->has_pipes && fstat(fd, &st) == 0 && !(st.st_mode & S_IWOTH);
-    while (r == 0 && search->left > 0 && (entry = readdir(directory)) != NULL) {
-        search->left--;
-        r = look_at(search, directory, entry, path, depth, has_pipes);
-    }
+    is_anybodys = fstat(fd, &st) < 0 || (st.st_mode & S_IWOTH);
+    /* where anybody may make a pipe, none is a service's */
+    r = look_at_all(is_anybodys && !search->is_anybodys ? &apart : search, directory, path, depth,
+                    search->has_pipes && !is_anybodys);
     (void)closedir(directory);
     return r;
 }
@@ -131,7 +141,7 @@ static int read_kernels_list(struct view_paths *found) {
     return r;
 }
 
-/* One place's entries are not counted against another's: who fills /tmp hides nothing that lies at home. */
+/* One place's entries are not counted against another's. */
 static int look_in(struct view_paths *found, const char *path, int depth, bool has_pipes) {
     struct search search = {.found = found, .left = LOOK_ENTRIES, .has_pipes = has_pipes};
 

@@ -28,6 +28,8 @@ def serve(dispatch, instances):
 def who(served, name, *sessions, target="/who", host=None):
     fields = [("Host", host)] if host else []
     answer = served.ask(target, name, cookie="; ".join(map(session_of, sessions)), fields=fields)
+    if not answer.is_whole:
+        return "broken off"  # its instance went out of the table meanwhile
     return answer.json()["instance"] if answer.status == 200 else answer.status
 
 

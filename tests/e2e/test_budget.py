@@ -9,7 +9,7 @@ import upstream as servers
 from procs import wait_until
 
 MIB = 1 << 20
-PIECE = 128 * 1024  # what flows at once: the one that crosses the limit may have gone
+PIECE = 96 * 1024  # what flows at once: the one that crosses the limit may have gone
 
 
 def ask(name, target="/it", body=None):

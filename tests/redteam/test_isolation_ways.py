@@ -876,28 +876,51 @@ def test_best_is_not_less_for_what_others_have_done(credfd, user, many_files):
         shutil.rmtree(folder)
 
 
-@pytest.mark.defence("view")
-def test_who_fills_tmp_hides_no_agent_at_home(credfd, user):
-    """What is looked at is bounded in each place by itself."""
-    home, full = (Path(tempfile.mkdtemp(prefix=f"credfd-{name}-", dir=base))
-                  for name, base in (("home", "/var/lib" if is_root() else "/tmp"), ("full", "/tmp")))
-    (home / ".ssh").mkdir()
-    for folder in (home, home / ".ssh", full):
-        folder.chmod(0o755)
+def folder_for_all(base, mode):
+    folder = Path(tempfile.mkdtemp(prefix="credfd-place-", dir=base))
+    folder.chmod(mode)
+    return folder
+
+
+def require_hidden(credfd, user, place, full, env):
+    """Somebody listens at the place, unseen by the kernel's list, and the folder is full."""
     [listener] = sockets_out_of_sight(1)
-    try:
-        agent = home / ".ssh" / "agent"
-        listener.bind(str(agent))
-        agent.chmod(0o777)
+    with contextlib.closing(listener):
+        listener.bind(str(place))
+        place.chmod(0o777)
         listener.listen()
         for number in range(66000):
             os.mknod(full / str(number))
         run = credfd.start(["/usr/bin/python3", "-c",
-                            "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", agent],
-                           options=["--isolate", "network"], user=user, env={"HOME": str(home)})
+                            "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", place],
+                           options=["--isolate", "network"], user=user, env=env)
         assert run.wait() == 1
         assert "ConnectionRefusedError" in run.stderr or "PermissionError" in run.stderr
+
+
+@pytest.mark.defence("view")
+def test_who_fills_tmp_hides_no_agent_at_home(credfd, user):
+    """What is looked at is bounded in each place by itself."""
+    home = folder_for_all("/var/lib" if is_root() else "/tmp", 0o755)
+    full = folder_for_all("/tmp", 0o755)
+    try:
+        (home / ".ssh").mkdir(0o755)
+        require_hidden(credfd, user, home / ".ssh" / "agent", full, {"HOME": str(home)})
     finally:
-        listener.close()
         shutil.rmtree(home)
         shutil.rmtree(full)
+
+
+@pytest.mark.defence("view")
+def test_who_fills_a_place_for_all_hides_no_service_beside_it(credfd, user):
+    """As /run/lock lies in /run. A service's is found even if it is listed last."""
+    if not is_root():
+        pytest.skip("only root makes something in /run")
+    folders = [folder_for_all("/run", 0o755) for _ in range(8)]
+    try:
+        first, *_, last = sorted(folders, key=lambda folder: os.listdir("/run").index(folder.name))
+        first.chmod(0o1777)
+        require_hidden(credfd, user, last / "socket", first, {})
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)

@@ -43,12 +43,10 @@ static void renew(const char *secret) {
 
 /* Pieces of memory that hold a secret, of this process. */
 static unsigned mapped_secrets(void) {
-    FILE *maps;
+    FILE *maps = fopen("/proc/self/maps", "re");
     char line[512];
     unsigned n = 0;
 
-    secret_vault_trim();
-    maps = fopen("/proc/self/maps", "re");
     assert_non_null(maps);
     while (fgets(line, sizeof(line), maps))
         n += strstr(line, "secretmem") || strstr(line, "credfd-secret");

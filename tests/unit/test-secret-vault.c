@@ -49,13 +49,6 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
-    (void)state;
-    secret_vault_trim();
-    assert_int_equal(n_regions, 0);
-    return 0;
-}
-
 static void many_lie_in_few_regions(void **state) {
     static struct secret *all[MANY];
     char text[32];
@@ -72,23 +65,6 @@ static void many_lie_in_few_regions(void **state) {
     }
     for (size_t i = 0; i < MANY; i++)
         secret_free(all[i]);
-    assert_int_equal(n_regions, 1);
-    secret_vault_trim();
-    assert_int_equal(n_regions, 0);
-}
-
-static void an_empty_region_is_for_the_next(void **state) {
-    struct secret *s = gathered(SLICE("first"));
-    uint32_t region = secret_place(s).region;
-
-    (void)state;
-    secret_free(s);
-    s = gathered(SLICE("second"));
-    assert_int_equal(secret_place(s).region, region);
-    secret_vault_trim();
-    assert_int_equal(n_regions, 1); /* it is in use */
-    secret_free(s);
-    secret_vault_trim();
     assert_int_equal(n_regions, 0);
 }
 
@@ -194,6 +170,7 @@ static void the_next_process_claims_them(void **state) {
     (void)state;
     secret_free(first);
     secret_free(second);
+    assert_int_equal(n_regions, 0);
     first = gathered(SLICE("FIRST"));
     second = gathered(SLICE("SECOND"));
     fd_close(&fd);
@@ -219,7 +196,6 @@ static void the_next_process_claims_them(void **state) {
     secret_free(again);
     secret_free(first);
     secret_free(second);
-    secret_vault_trim();
     assert_int_equal(n_regions, 0);
 }
 
@@ -239,18 +215,18 @@ static void lock_nothing(const struct secret *s) {
 static void no_more_than_may_be_locked(void **state) {
     (void)state;
     assert_true(kills(lock_nothing, NULL));
+    assert_int_equal(n_regions, 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(many_lie_in_few_regions, begin, end),
-        cmocka_unit_test_setup_teardown(an_empty_region_is_for_the_next, begin, end),
-        cmocka_unit_test_setup_teardown(a_long_one_lies_alone, begin, end),
-        cmocka_unit_test_setup_teardown(a_slot_is_wiped_when_its_secret_goes, begin, end),
-        cmocka_unit_test_setup_teardown(nobody_inherits_it, begin, end),
-        cmocka_unit_test_setup_teardown(it_is_read_only_and_in_no_core, begin, end),
-        cmocka_unit_test_setup_teardown(the_next_process_claims_them, begin, end),
-        cmocka_unit_test_setup_teardown(no_more_than_may_be_locked, begin, end),
+        cmocka_unit_test_setup(many_lie_in_few_regions, begin),
+        cmocka_unit_test_setup(a_long_one_lies_alone, begin),
+        cmocka_unit_test_setup(a_slot_is_wiped_when_its_secret_goes, begin),
+        cmocka_unit_test_setup(nobody_inherits_it, begin),
+        cmocka_unit_test_setup(it_is_read_only_and_in_no_core, begin),
+        cmocka_unit_test_setup(the_next_process_claims_them, begin),
+        cmocka_unit_test_setup(no_more_than_may_be_locked, begin),
     };
 
     if (is_in_valgrind()) {

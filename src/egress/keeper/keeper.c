@@ -160,7 +160,6 @@ static int on_ca_file(void *owner, struct ipc_message *m) {
 static void trim(struct timer *timer) {
     (void)timer;
     anchors_trim(&anchors_shelf);
-    secret_vault_trim();
     (void)malloc_trim(0);
 }
 

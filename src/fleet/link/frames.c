@@ -299,7 +299,7 @@ static struct frames *frames_new(struct slice early) {
 
     if (!f)
         return NULL;
-    buf_init_secret(&f->early, LIMIT_HEAD + LIMIT_READ);
+    buf_init_secret(&f->early, LIMIT_HEAD + LIMIT_PIECE);
     buf_init(&f->waiting, LIMIT_LINK_OUT);
     f->silence.on_expiry = silent;
     f->write.on_expiry = not_taken;
