@@ -46,11 +46,11 @@ lint: setup
 fuzz: setup
 	@tools/fuzz $(SECONDS)
 
-## every row of the benchmark: some twelve minutes, as root on a machine that is left alone (bench/README.md)
+## every row of the benchmark: some ten minutes, as root on a machine that is left alone (bench/README.md)
 bench: build-bench
 	@bench/run; status=$$?; [ $$status -ge 128 ] || bench/instructions; exit $$status
 
-## nearly the same rows, shorter, with up to 1,000 tunnels and 100 leases: some three minutes
+## nearly the same rows, shorter, with up to 1,000 tunnels and 100 leases: some two minutes
 bench-quick: build-bench
 	@bench/run --quick; status=$$?; [ $$status -ge 128 ] || bench/instructions; exit $$status
 
