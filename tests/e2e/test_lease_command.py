@@ -311,7 +311,7 @@ def test_one_that_does_not_answer_is_named_and_left_out(credfd, command, start, 
     with concurrent.futures.ThreadPoolExecutor() as side_by_side:  # each waits for its answer
         listed, revoked = side_by_side.map(lambda words: command(*words), [["list"], ["revoke", "1-1"]])
     assert listed.returncode == 0
-    assert listed.stderr.count(b"\n") == 1 and b"/credfd/1.sock" in listed.stderr
+    assert listed.stderr.count(b"/credfd/1.sock") == 1  # of other tests' supervisors, one may end while it is asked
     assert f"{run.pid}-1".encode() in listed.stdout
     assert revoked.returncode == 125 and b"does not answer" in revoked.stderr
     run.result()
@@ -334,7 +334,7 @@ def test_one_that_talks_nonsense_is_named_and_left_out(credfd, command, false_su
     talker.join(procs.PATIENCE)
     assert not talker.is_alive()
     assert done.returncode == 0
-    assert done.stderr.count(b"\n") == 1 and b"/credfd/1.sock" in done.stderr
+    assert done.stderr.count(b"/credfd/1.sock") == 1
     assert b"garbage" not in done.stderr + done.stdout
 
 
