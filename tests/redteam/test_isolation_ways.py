@@ -883,7 +883,7 @@ def folder_for_all(base, mode):
     return folder
 
 
-def require_hidden(credfd, user, place, full, env):
+def require_hidden(credfd, place, full, env):
     """Somebody listens at the place, unseen by the kernel's list, and the folder is full."""
     [listener] = sockets_out_of_sight(1)
     with contextlib.closing(listener):
@@ -894,26 +894,26 @@ def require_hidden(credfd, user, place, full, env):
             os.mknod(full / str(number))
         run = credfd.start(["/usr/bin/python3", "-c",
                             "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", place],
-                           options=["--isolate", "network"], user=user, env=env)
+                           options=["--isolate", "network"], env=env)
         assert run.wait() == 1
         assert "ConnectionRefusedError" in run.stderr or "PermissionError" in run.stderr
 
 
 @pytest.mark.defence("view")
-def test_who_fills_tmp_hides_no_agent_at_home(credfd, user):
+def test_who_fills_tmp_hides_no_agent_at_home(credfd):
     """What is looked at is bounded in each place by itself."""
     home = folder_for_all("/var/lib" if is_root() else "/tmp", 0o755)
     full = folder_for_all("/tmp", 0o755)
     try:
         (home / ".ssh").mkdir(0o755)
-        require_hidden(credfd, user, home / ".ssh" / "agent", full, {"HOME": str(home)})
+        require_hidden(credfd, home / ".ssh" / "agent", full, {"HOME": str(home)})
     finally:
         shutil.rmtree(home)
         shutil.rmtree(full)
 
 
 @pytest.mark.defence("view")
-def test_who_fills_a_place_for_all_hides_no_service_beside_it(credfd, user):
+def test_who_fills_a_place_for_all_hides_no_service_beside_it(credfd):
     """As /run/lock lies in /run. A service's is found even if it is listed last."""
     if not is_root() or os.stat("/run").st_mode & stat.S_IWOTH:
         pytest.skip("nobody but root may make something in /run, and this test does")
@@ -921,7 +921,7 @@ def test_who_fills_a_place_for_all_hides_no_service_beside_it(credfd, user):
     try:
         first, *_, last = sorted(folders, key=lambda folder: os.listdir("/run").index(folder.name))
         first.chmod(0o1777)
-        require_hidden(credfd, user, last / "socket", first, {})
+        require_hidden(credfd, last / "socket", first, {})
     finally:
         for folder in folders:
             shutil.rmtree(folder)
