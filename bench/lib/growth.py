@@ -21,7 +21,9 @@ def rows(group, names_and_points, unit_of):
     the rounds, each a list of points."""
     for name, rounds in names_and_points.items():
         first = FROM if unit_of[name] == "KiB" else 1
-        fits = [exponent([point for point in points if point[0] >= first]) for points in rounds]
+        most = max((n for points in rounds for n, _ in points), default=0)
+        whole = [points for points in rounds if any(n == most for n, _ in points)]  # not every round goes so far
+        fits = [exponent([point for point in points if point[0] >= first]) for points in whole]
         fits = [fit for fit in fits if fit is not None]
         steps = {}
         for points in rounds:

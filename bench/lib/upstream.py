@@ -28,6 +28,7 @@ http {{
     open_file_cache max=16;
     sendfile on;
     tcp_nodelay on;
+    tcp_nopush on; # head and file together, as over TLS
     ssl_certificate {folder}/server.crt;
     ssl_certificate_key {folder}/server.key;
     ssl_protocols TLSv1.3;
