@@ -85,7 +85,8 @@ static int look_at_all(struct search *search, DIR *directory, const char *path, 
 
 /* What anybody may fill is counted by itself: who fills /tmp, or /run/lock, hides nothing that lies elsewhere. */
 static int look(struct search *search, int parent, const char *name, const char *path, int depth) {
-    struct search apart = {search->found, LOOK_ENTRIES, search->has_pipes, true};
+    struct search apart = {
+        .found = search->found, .left = LOOK_ENTRIES, .has_pipes = search->has_pipes, .is_anybodys = true};
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     bool is_anybodys;
