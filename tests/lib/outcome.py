@@ -7,17 +7,18 @@ SHOWN = 200  # lines that are shown at most
 
 Outcome = collections.namedtuple("Outcome", "passed failed skipped")
 
-# As pytest and meson name them in what they print at the end, or as they go.
+# As pytest, meson and tests/redteam/show-teeth name them in what they print at the end, or as they go.
 FAILED = [r"^(?:FAILED|ERROR) (\S+\.py::[\w:]+(?:\[.*?\])?)(?= - |$)",
-          r"^ *\d+/\d+ \S+:\S+ / (\S+) +(?:FAIL|ERROR|TIMEOUT)\b"]
+          r"^ *\d+/\d+ \S+:\S+ / (\S+) +(?:FAIL|ERROR|TIMEOUT)\b",
+          r"^TOOTHLESS (\w+)"]
 
 # No chance, however seldom: what a test leaves behind, and what the sanitizers and valgrind find. (Of leaks valgrind
 # speaks wherever an assertion failed, too.)
-GRAVE = re.compile(r"ERROR at teardown of|ERROR: \w+Sanitizer|: runtime error: |^==\d+== (?:Inv|Cond|Use|Sys)", re.M)
+GRAVE = re.compile(r"ERROR at teardown|ERROR: \w+Sanitizer|: runtime error: |^==\d+== (?:Inv|Cond|Use|Sys)", re.M)
 
 
 def count_tests(log, status):
-    """From the summary that pytest or meson prints."""
+    """From the summary that pytest, meson or tests/redteam/show-teeth prints."""
     def number(*words):
         """The last such number: the summary stands at the end."""
         return sum(int(hits[-1]) for hits in (re.findall(word, log, re.M) for word in words) if hits)
@@ -38,7 +39,7 @@ def failed_tests(log, outcome):
 
 
 def story(log):
-    """The failures, as pytest tells them; else the end."""
+    """The failures, as pytest and tests/redteam/show-teeth tell them; else the end."""
     lines = log.splitlines()
     begins = [number for number, line in enumerate(lines) if re.match(r"=+ (ERRORS|FAILURES) =+$", line)]
     return lines[begins[0]:][-SHOWN:] if begins else lines[-TAIL:]

@@ -91,8 +91,10 @@ class Runner(Service):
         """What `credfd runner status --json` prints."""
         done = subprocess.run([self.session.path, "runner", "status", "--json"], capture_output=True, text=True,
                               timeout=procs.PATIENCE, env={**os.environ, **self.env})
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert done.stdout, done.stderr
+        status = json.loads(done.stdout)
+        assert done.returncode == (0 if status["connected"] else 1), done.stderr
+        return status
 
     def wait_said(self, text):
         """Until the log says that."""

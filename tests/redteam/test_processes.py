@@ -220,7 +220,7 @@ def spy_on_start(credfd, user):
 
 @pytest.mark.defence("copy")
 @as_plain_user  # root may look anyway, from outside
-def test_memory_that_was_open_for_a_moment_is_not_the_roles(credfd, user):
+def test_memory_that_was_open_for_a_moment_is_not_the_roles(credfd, user, ahead):
     """A process is dumpable from its exec until it says otherwise, and who opens its memory then may go on reading."""
     assert [spy_on_start(credfd, user) for _ in range(8)] == [[]] * 8
 
@@ -266,8 +266,8 @@ def at_each_restart(rounds, name):
 
 
 def restart_often(credfd, user, name):
-    """What was held at any of eight restarts, in four runs: a keeper that dies at once again is started later."""
-    for _ in range(4):
+    """What was held at any of sixteen restarts, in eight runs: a keeper that dies at once again is started later."""
+    for _ in range(8):
         if held := credfd.inside(at_each_restart, 2, name, using=[kill_keeper_and_ask], user=user):
             return held
     return []
@@ -275,13 +275,13 @@ def restart_often(credfd, user, name):
 
 @pytest.mark.defence("copy")
 @as_plain_user
-def test_nor_is_that_of_a_keeper_that_was_started_again(credfd, user):
+def test_nor_is_that_of_a_keeper_that_was_started_again(credfd, user, ahead):
     assert restart_often(credfd, user, "open_memory_at_birth") == []
 
 
 @pytest.mark.defence("traced")
 @as_plain_user
-def test_whoever_traces_a_new_keeper_from_its_birth_has_no_keeper(credfd, user, no_sanitizer):
+def test_whoever_traces_a_new_keeper_from_its_birth_has_no_keeper(credfd, user, no_sanitizer, ahead):
     """What it clones would be traced with it."""
     assert restart_often(credfd, user, "trace_at_birth") == []
 

@@ -118,10 +118,15 @@ static bool may_reach(void *owner, const struct address *address) {
     return attempt->origin->held->credential->allows_private || WEAKENED(ADDRESS) || address_is_public(address);
 }
 
+/* Takes the stream over, even on failure, which is NULL. */
 static struct warm *warm_new(struct origin *origin, struct stream *stream) {
     struct warm *warm = malloc(sizeof(*warm));
 
-    if (!warm || warm_init(warm, &shelf, stream) < 0) {
+    if (!warm) {
+        stream_done(stream);
+        return NULL;
+    }
+    if (warm_init(warm, &shelf, stream) < 0) {
         free(warm);
         return NULL;
     }
