@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "names/lookup.h"
 #include "net/dial.h"
+#include "net/own_machine.h"
 
 /* What is waited for is told by what is set: a lookup, then a dial, then the handshake on `stream`. */
 struct reach {
@@ -92,7 +93,7 @@ static const char *connect_failure(int error) {
 static bool leads_back(const struct reach *reach, int fd) {
     struct address loopback;
 
-    if (reach->is_written || !reach->plan->may_reach || !address_is_own(fd))
+    if (reach->is_written || !reach->plan->may_reach || !own_machine_is_peer(fd))
         return false;
     (void)address_parse(SLICE("127.0.0.1"), 0, &loopback);
     return !reach->plan->may_reach(reach->owner, &loopback);

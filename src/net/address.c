@@ -146,20 +146,3 @@ void address_format(const struct address *address, char text[static ADDRESS_TEXT
         (void)snprintf(text, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(address->in6.sin6_port));
     }
 }
-
-static bool is_same(const struct address *a, const struct address *b) {
-    if (a->any.sa_family != b->any.sa_family)
-        return false;
-    if (a->any.sa_family == AF_INET)
-        return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-    return a->any.sa_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
-}
-
-/* A connection to an address of this machine has that same address at this end. One that is over leads nowhere. */
-bool address_is_own(int fd) {
-    struct address ours = {.n = 0}, theirs = {.n = 0};
-    socklen_t n_ours = sizeof(ours.in6), n_theirs = sizeof(theirs.in6);
-
-    return getsockname(fd, &ours.any, &n_ours) == 0 && getpeername(fd, &theirs.any, &n_theirs) == 0 &&
-           is_same(&ours, &theirs);
-}

@@ -1,6 +1,5 @@
 /*
- * Socket addresses: from text, to text, which of them a name on the public network may stand for, and
- * which are ours. Does no I/O; asks the kernel about one socket at most.
+ * Socket addresses: from text, to text, and which of them a name on the public network may stand for. Does no I/O.
  */
 #pragma once
 
@@ -34,8 +33,5 @@ int address_from_bytes(struct slice bytes, uint16_t port, struct address *ret);
  * carries such an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo).
  */
 bool address_is_public(const struct address *address);
-
-/* Whether a connected socket leads back to this machine, by an address of its own. */
-bool address_is_own(int fd);
 
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX]);

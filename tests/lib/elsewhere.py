@@ -49,6 +49,21 @@ def own_address():
         _ip("address", "del", f"{address}/128", "dev", "lo")
 
 
+@contextlib.contextmanager
+def own_second_address():
+    """A public one of this machine's, of IPv4, with another before it in its network: what connects to it comes from
+    that other one."""
+    network = f"11.{random.randrange(256)}.{random.randrange(256)}"
+    both = [f"{network}.1/24", f"{network}.2/24"]
+    try:
+        for address in both:
+            _ip("address", "add", address, "dev", "lo")
+        yield f"{network}.2"
+    finally:
+        for address in reversed(both):
+            subprocess.run(["ip", "address", "del", address, "dev", "lo"], capture_output=True)
+
+
 class Machine:
     """It has one address. What opens its sockets `inside` is there."""
 

@@ -79,10 +79,11 @@ def test_a_private_address_among_public_ones_is_left_out(credfd, everywhere, nam
 
 
 @pytest.mark.defence("address")
-def test_a_public_address_of_this_machine_is_no_better(credfd, trap, name_service):
+@pytest.mark.parametrize("own_address", [elsewhere.own_address, elsewhere.own_second_address])
+def test_a_public_address_of_this_machine_is_no_better(credfd, trap, name_service, own_address):
     """What listens on every address of it listens there, too."""
     try:
-        with elsewhere.own_address() as address:
+        with own_address() as address:
             upstream = trap(address=(address, 0))
             answers = launch(credfd, upstream, ["api.test"], name_service({"api.test": [address]}))
             require_refused(answers)

@@ -146,10 +146,11 @@ def test_an_address_among_public_ones_is_left_out(gated, everywhere, name_servic
 
 
 @pytest.mark.defence("address")
-def test_nor_does_one_stand_for_a_public_address_of_this_machine(gated, trap, name_service):
+@pytest.mark.parametrize("own_address", [elsewhere.own_address, elsewhere.own_second_address])
+def test_nor_does_one_stand_for_a_public_address_of_this_machine(gated, trap, name_service, own_address):
     """What listens on every address of it listens there, too."""
     try:
-        with elsewhere.own_address() as address:
+        with own_address() as address:
             upstream = trap(address=(address, 0), tls=False)
             target = f"api.test:{upstream.port}"
             wrapper = name_service({"api.test": [address]})

@@ -2,8 +2,7 @@
 
 #include <errno.h>
 
-#include "net/listen.h"
-#include "unit_fd.h"
+#include "unit.h"
 
 static struct address parsed(const char *text) {
     struct address address = {.n = 0};
@@ -226,41 +225,11 @@ static void the_longest_text_fits(void **state) {
     assert_string_equal(text, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
 }
 
-static int connect_to(const char *text) {
-    _cleanup_close_ int listener = -EBADF, accepted = -EBADF;
-    struct address address = parsed(text);
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    address.in.sin_port = 0; /* it stands at the same place in both families */
-    if (fd < 0 || listen_tcp(&address, 1, &listener) < 0)
-        skip(); /* without IPv6 */
-    address.n = sizeof(address.in6);
-    assert_int_equal(getsockname(listener, &address.any, &address.n), 0);
-    assert_int_equal(connect(fd, &address.any, address.n), 0);
-    accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    return fd;
-}
-
-static void a_connection_to_this_machine_is_known(void **state) {
-    static const char *const own[] = {"127.0.0.1", "::1"};
-    _cleanup_close_ int unconnected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void)state;
-    assert_false(address_is_own(-EBADF));
-    assert_false(address_is_own(unconnected));
-    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        _cleanup_close_ int fd = connect_to(own[i]);
-
-        assert_true(address_is_own(fd));
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_that_are_addresses),   cmocka_unit_test(texts_that_are_none),
         cmocka_unit_test(addresses_that_are_special), cmocka_unit_test(addresses_that_are_public),
         cmocka_unit_test(bytes_of_a_record),          cmocka_unit_test(the_longest_text_fits),
-        cmocka_unit_test(a_connection_to_this_machine_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "egress/gate/gate_rule.h"
 #include "egress/gate/opening.h"
 #include "names/lookup.h"
+#include "net/own_machine.h"
 #include "proc/role.h"
 
 struct way {
@@ -162,6 +163,11 @@ static const struct ipc_permit permits[] = {
     {IPC_WAY, 1, on_way},           {IPC_WAY_CLOSED, 1, on_closed},
 };
 
+static int prepare(void) {
+    own_machine_init();
+    return 0;
+}
+
 int main(void) {
     const struct role gate = {
         .name = "credfd-gate",
@@ -170,6 +176,7 @@ int main(void) {
         .permits = permits,
         .n_permits = ARRAY_LEN(permits),
         .phase = 1,
+        .prepare = prepare,
     };
 
     return role_main(&gate);

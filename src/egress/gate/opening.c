@@ -10,6 +10,7 @@
 #include "egress/gate/gate_rule.h"
 #include "names/lookup.h"
 #include "net/dial.h"
+#include "net/own_machine.h"
 
 /* What is waited for is told by what is set: a lookup, then a dial; neither: the loop, to tell what is known. */
 struct opening {
@@ -83,7 +84,7 @@ static const char *connect_failure(int error) {
 
 /* What listens on every address of this machine listens on its public one, too: no name may stand for that either. */
 static bool leads_back(const struct opening *opening, int fd) {
-    return !opening->is_special && !WEAKENED(ADDRESS) && address_is_own(fd);
+    return !opening->is_special && !WEAKENED(ADDRESS) && own_machine_is_peer(fd);
 }
 
 static void dialled(void *owner, int fd) {

@@ -17,6 +17,7 @@
 #include "egress/keeper/lease_table.h"
 #include "names/lookup.h"
 #include "names/trust.h"
+#include "net/own_machine.h"
 #include "proc/role.h"
 
 static struct number_table credentials; /* struct held */
@@ -383,6 +384,11 @@ static const struct ipc_permit permits[] = {
     {IPC_PLACEHOLDER, 1, on_placeholder},
 };
 
+static int prepare(void) {
+    own_machine_init();
+    return tls_init();
+}
+
 /* argv[1], if it is there, is the directory of certificates to trust instead of the system's. */
 int main(int argc, char **argv) {
     /* with Debian's, its hashed links and where they lead */
@@ -394,7 +400,7 @@ int main(int argc, char **argv) {
         .permits = permits,
         .n_permits = ARRAY_LEN(permits),
         .phase = 1,
-        .prepare = tls_init,
+        .prepare = prepare,
     };
 
     system_anchors.directory = readable[0];
