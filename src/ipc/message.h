@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -245,6 +246,11 @@ struct slice ipc_writer_bytes(const struct ipc_writer *w);
  * -errno of sendmsg(2); -EPIPE and -ECONNRESET when the other end is gone.
  */
 int ipc_send(int socket, const struct ipc_writer *w, int fd);
+
+/* Whether that, or what sends by it, says that the other end is gone. */
+static inline bool ipc_is_gone(int r) {
+    return r == -EPIPE || r == -ECONNRESET;
+}
 
 /*
  * A message being taken apart. Slices look into this process's one receiving buffer: valid until the next ipc_receive.

@@ -141,7 +141,7 @@ static void channel_step(struct watch *watch) {
 
     if (r == -EAGAIN) {
         watch_not_ready(watch, EPOLLOUT);
-    } else if (r == -EPIPE || r == -ECONNRESET) {
+    } else if (ipc_is_gone(r)) {
         drop_queue(c); /* nobody hears it; what was said before that end is still to be heard */
     } else if (r < 0) {
         close_with(c, r);

@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -256,6 +257,51 @@ def test_a_role_that_dies_is_started_again(alice, role):
     wait_until(lambda: served.roles(role) and dead not in served.roles(role), "another is there")
     wait_until(lambda: served.ask("/", navigate=True).status == 302, "people are paired")
     assert served.ask("/x", cookie=cookie).status == 200
+
+
+def is_copied(served, role):
+    """And has not been heard: the process of which it is a copy is not reaped."""
+    return any(procs.comm(pid).startswith(f"credfd-{role}"[:15]) and procs.state(pid) == "Z"
+               for pid in procs.children(served.pid))
+
+
+def rests(pid):
+    """It has done what there was to do: for a tenth of a second it does nothing."""
+    for _ in range(20):
+        if procs.state(pid) != "S":
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def start_again_unheard(served, role):
+    """The role dies; the next of it has said hello to a supervisor that stands still."""
+    for _ in range(50):
+        dead = served.role(role)
+        os.kill(dead, signal.SIGKILL)
+        wait_until(lambda dead=dead: served.roles(role) not in ([], [dead]), "another is there", pause=0)
+        os.kill(served.pid, signal.SIGSTOP)
+        wait_until(lambda: rests(served.role(role)), f"the {role} to wait for its supervisor")
+        if is_copied(served, role):
+            return
+        os.kill(served.pid, signal.SIGCONT)  # it was quicker
+    pytest.fail("the supervisor is always quicker")
+
+
+@pytest.mark.parametrize("other", ["pairer", "steward"])
+def test_who_dies_while_another_starts_takes_nobody_with_it(dispatch, instances, other):
+    """The new one is introduced to a process that has ended, and of which nobody has said so yet."""
+    served = dispatch(workers=1)
+    t3 = instances(served)
+    served.write_table({"alice": {"os_user": "alice", "port": t3.port}})
+    served.start()
+    victim = served.role(other)
+    start_again_unheard(served, "dispatcher")
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: procs.state(victim) == "Z", f"the end of the {other}")
+    os.kill(served.pid, signal.SIGCONT)
+    wait_until(lambda: served.roles(other) not in ([], [victim]), f"another {other}")
+    assert served.ask("/x", cookie=session_of(t3)).status == 200
 
 
 def test_a_dispatcher_that_dies_takes_only_its_own_connections_with_it(alice):

@@ -195,7 +195,10 @@ int custody_introduce_resolver(struct broker *broker, struct channel *channel) {
     resolver_end = ends[1];
     w = ipc_begin(IPC_RESOLVER);
     r = channel_send(channel, &w, asker_end);
-    return r == 0 ? channel_send(&broker->resolver.child.channel, &w, resolver_end) : r;
+    if (r < 0)
+        return r;
+    r = channel_send(&broker->resolver.child.channel, &w, resolver_end);
+    return ipc_is_gone(r) ? 0 : r; /* it is introduced when it has been started again */
 }
 
 /* Anew whenever one of the two is new. */

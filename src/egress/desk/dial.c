@@ -102,7 +102,7 @@ void stream_forgo(struct holder *holder, struct stream_entry *entry) {
 int stream_connect(struct holder *holder, struct stream_entry *entry, uint32_t number, stream_teller *tell) {
     int r = holder->broker->is_keeper_serving ? introduce(holder, entry, number, tell) : -EPIPE;
 
-    if (r == -EPIPE || r == -ECONNRESET)
+    if (ipc_is_gone(r))
         r = do_without_keeper(holder, entry, number, tell);
     if (r == 0)
         return 0;

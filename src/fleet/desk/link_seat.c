@@ -60,7 +60,10 @@ static int tell_resolver(struct link_seat *seat) {
     resolver_end = ends[1];
     w = ipc_begin(IPC_RESOLVER);
     r = say(seat, &w, link_end);
-    return r == 0 ? channel_send(&seat->resolver.child.channel, &w, resolver_end) : r;
+    if (r < 0)
+        return r;
+    r = channel_send(&seat->resolver.child.channel, &w, resolver_end);
+    return ipc_is_gone(r) ? 0 : r; /* it is introduced when it has been started again */
 }
 
 static int tell_token(struct link_seat *seat) {
@@ -167,10 +170,10 @@ void link_went_down(struct runner *runner, uint64_t again_in_ms, struct slice re
 }
 
 static void tell_and_see(struct runner *runner) {
-    if (runner->is_ready && standing_is_ready(&runner->link.link))
-        (void)link_serve(runner); /* when it cannot it has died again, and that is told next */
-    else
+    if (!runner->is_ready || !standing_is_ready(&runner->link.link))
         runner_go_on(runner);
+    else if (link_serve(runner) < 0)
+        child_kill(&runner->link.link.child); /* it has died already, or what it is missing another one gets */
 }
 
 static void link_ready(struct standing *standing) {

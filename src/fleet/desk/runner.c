@@ -79,7 +79,7 @@ static void go_on_starting(struct runner *runner) {
     if (runner->is_told || !runner->is_broker_ready || !link_is_ready(runner))
         return;
     r = link_serve(runner);
-    if (r == -EPIPE || r == -ECONNRESET)
+    if (ipc_is_gone(r))
         return; /* it has just died, and how is told next */
     if (r < 0) {
         (void)snprintf(error, sizeof(error), "credfd-link cannot be told what it needs: %s", strerror(-r));

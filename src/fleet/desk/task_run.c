@@ -99,7 +99,7 @@ static void give_order(struct task *task) {
     if (task->operation != OPERATION_BASH)
         task->at_most_ms = MIN_OF(task->at_most_ms, (uint64_t)TIMEOUT_FILES);
     fd_close(&task->order);
-    if (r < 0 && r != -EPIPE && r != -ECONNRESET) { /* it has died otherwise, and that is told next */
+    if (r < 0 && !ipc_is_gone(r)) { /* it has died otherwise, and that is told next */
         fail(task, TASK_FAILED, "task failed: it cannot be told its order");
         return;
     }

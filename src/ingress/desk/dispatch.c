@@ -49,7 +49,7 @@ static void go_on_starting(struct dispatch *dispatch) {
     if (dispatch->is_ready || dispatch->is_told || !seats_are_ready(dispatch) || !proofs_are_there(dispatch))
         return;
     r = seats_serve(dispatch);
-    if (r == -EPIPE || r == -ECONNRESET)
+    if (ipc_is_gone(r))
         return; /* one has just died, and how is told next */
     if (r < 0) {
         (void)snprintf(error, sizeof(error), "the roles cannot be told what they need: %s", strerror(-r));

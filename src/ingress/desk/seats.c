@@ -67,16 +67,20 @@ static int give_end(struct seat *to, const struct seat *of, int end) {
     return channel_send(&to->standing.child.channel, &w, end);
 }
 
-static int introduce(struct seat *a, struct seat *b) {
-    _cleanup_close_ int end_of_a = -EBADF, end_of_b = -EBADF;
+/* An `other` that has died meanwhile is no fault of the seat's: it is introduced when it has been started again. */
+static int introduce(struct seat *seat, struct seat *other) {
+    _cleanup_close_ int end_of_seat = -EBADF, end_of_other = -EBADF;
     int ends[2], r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
 
     if (r < 0)
         return r;
-    end_of_a = ends[0];
-    end_of_b = ends[1];
-    r = give_end(a, b, end_of_a);
-    return r == 0 ? give_end(b, a, end_of_b) : r;
+    end_of_seat = ends[0];
+    end_of_other = ends[1];
+    r = give_end(seat, other, end_of_seat);
+    if (r < 0)
+        return r;
+    r = give_end(other, seat, end_of_other);
+    return ipc_is_gone(r) ? 0 : r;
 }
 
 static int introduce_to_all(struct seat *seat) {
@@ -123,10 +127,10 @@ static void seat_ready(struct standing *standing) {
 
     if (seat->dispatch->is_draining && listens(seat))
         standing_stop(standing); /* it died before the drain, and nobody comes any more */
-    else if (seat->dispatch->is_ready)
-        (void)serve(seat); /* should it fail, the process has died again, and that is told next */
-    else
+    else if (!seat->dispatch->is_ready)
         dispatch_go_on(seat->dispatch);
+    else if (serve(seat) < 0)
+        child_kill(&standing->child); /* it has died already, or what it is missing another one gets */
 }
 
 /* What was known of its process is known no more. */

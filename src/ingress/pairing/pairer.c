@@ -147,7 +147,7 @@ static void tell_answer(void *asker, const struct session_answer *answer) {
     int r = channel_send(&dispatcher->channel, &w, -EBADF);
 
     /* one that is gone is known by the end of its channel */
-    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+    if (r < 0 && !ipc_is_gone(r))
         timer_set(&dispatcher->end, 0);
 }
 
