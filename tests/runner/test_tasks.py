@@ -219,5 +219,5 @@ def test_a_fork_bomb_hurts_itself_alone(fleet):
 def test_status_counts(fleet):
     runner, hub = fleet.start()
     hub.result(hub.bash("true"))
-    status = wait_until(lambda: (now := runner.status())["results"] == 0 and now, "the result settled")
-    assert status["connected"] is True and status["running"] == 0 and status["queued"] == 0, json.dumps(status)
+    status = wait_until(lambda: (now := runner.status())["results"] == now["running"] == 0 and now, "all settled")
+    assert status["connected"] is True and status["queued"] == 0, json.dumps(status)
