@@ -26,22 +26,20 @@ struct answer {
 void own_machine_init(void) {
     routes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (routes < 0)
-        log_info(
-            "the table of routes cannot be asked: %s; an address of this machine that stands second in its network "
-            "is not known as its own",
-            strerror(errno));
+        log_info("no route can be asked for (%s): an address of this machine that stands second in its network is not "
+                 "known as its own",
+                 strerror(errno));
 }
 
-/* The same one; an IPv4 address has one spelling, though IPv6 can carry it. */
+/* An IPv4 address has one spelling, though IPv6 can carry it. */
 static struct address plain(struct address address) {
-    struct address plain = address;
+    struct address carried = {.n = sizeof(carried.in)};
 
-    if (address.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr)) {
-        plain = (struct address){.n = sizeof(plain.in)};
-        plain.in.sin_family = AF_INET;
-        memcpy(&plain.in.sin_addr, address.in6.sin6_addr.s6_addr + 12, 4);
-    }
-    return plain;
+    if (address.any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr))
+        return address;
+    carried.in.sin_family = AF_INET;
+    memcpy(&carried.in.sin_addr, address.in6.sin6_addr.s6_addr + 12, 4);
+    return carried;
 }
 
 static bool is_same(const struct address *a, const struct address *b) {
