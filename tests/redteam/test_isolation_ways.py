@@ -883,6 +883,16 @@ def folder_for_all(base, mode):
     return folder
 
 
+def fill(folder):
+    """With more names than are looked at. Most are further names of a file: a file of its own for each takes far longer."""
+    for number in range(66000):
+        if number % 30000 == 0:
+            file = folder / str(number)
+            os.mknod(file)
+        else:
+            os.link(file, folder / str(number))
+
+
 def require_hidden(credfd, place, full, env):
     """Somebody listens at the place, unseen by the kernel's list, and the folder is full."""
     [listener] = sockets_out_of_sight(1)
@@ -890,8 +900,7 @@ def require_hidden(credfd, place, full, env):
         listener.bind(str(place))
         place.chmod(0o777)
         listener.listen()
-        for number in range(66000):
-            os.mknod(full / str(number))
+        fill(full)
         run = credfd.start(["/usr/bin/python3", "-c",
                             "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", place],
                            options=["--isolate", "network"], env=env)
