@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "ipc/message.h"
 
 static void exited(struct child *child, int wait_status) {
     struct standing *standing = child->owner;
@@ -45,6 +46,12 @@ int standing_start(struct standing *standing, const struct standing_plan *plan, 
 
 void standing_again(struct standing *standing) {
     wait_longer(standing);
+}
+
+void standing_fail(struct standing *standing, int error) {
+    if (!ipc_is_gone(error))
+        log_error("%s cannot be told what it needs, and is ended: %s", standing->plan->name, strerror(-error));
+    child_kill(&standing->child);
 }
 
 void standing_stop(struct standing *standing) {

@@ -12,7 +12,7 @@ struct standing_plan {
     const char *name;                 /* of its program */
     const struct ipc_permit *permits; /* standing_on_hello in the place of child_on_hello; owner: struct child */
     size_t n_permits;
-    /* It has hardened itself and listens: tell it what it must know. */
+    /* It has hardened itself and listens: tell it what it must know, or standing_fail. */
     void (*on_ready)(struct standing *standing);
     /* Its process has ended. Call standing_again unless it is not wanted any more. */
     void (*on_exited)(struct standing *standing, int wait_status);
@@ -33,6 +33,9 @@ int standing_start(struct standing *standing, const struct standing_plan *plan, 
 
 /* Starts it again, now or a little later. */
 void standing_again(struct standing *standing);
+
+/* It cannot be told what it needs (-errno): it is ended, unless it has died already, and the next one is told. */
+void standing_fail(struct standing *standing, int error);
 
 /* Ends it for good. Harmless on one that was never started (all zero). */
 void standing_stop(struct standing *standing);

@@ -1,5 +1,6 @@
 """Starting, reloading, draining, being replaced, and roles that die: what is open stays open until its time."""
 import os
+import resource
 import signal
 import socket
 import threading
@@ -301,6 +302,26 @@ def test_who_dies_while_another_starts_takes_nobody_with_it(dispatch, instances,
     wait_until(lambda: procs.state(victim) == "Z", f"the end of the {other}")
     os.kill(served.pid, signal.SIGCONT)
     wait_until(lambda: served.roles(other) not in ([], [victim]), f"another {other}")
+    assert served.ask("/x", cookie=session_of(t3)).status == 200
+
+
+@pytest.mark.parametrize("spare", range(4))
+def test_a_role_that_cannot_be_told_what_it_needs_is_followed_by_one_that_can(dispatch, instances, as_root, spare):
+    """Its supervisor has descriptors for its start, and for no more."""
+    served = dispatch(workers=1)
+    t3 = instances(served)
+    served.write_table({"alice": {"os_user": "alice", "port": t3.port}})
+    served.start()
+    held = procs.descriptors(served.pid)
+    free = [number for number in range(4096) if number not in held]
+    before = resource.prlimit(served.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (free[spare], before[1]))
+    dead = served.role("dispatcher")
+    os.kill(dead, signal.SIGKILL)
+    words = "cannot be told what it needs" if spare < 2 else "it is started again"
+    wait_until(lambda: words in served.stderr, lambda: f"{words!r} in the log: {served.stderr}")
+    resource.prlimit(served.pid, resource.RLIMIT_NOFILE, before)
+    wait_until(lambda: served.roles("dispatcher") not in ([], [dead]), "another")
     assert served.ask("/x", cookie=session_of(t3)).status == 200
 
 

@@ -25,7 +25,7 @@ static struct doors doors;
 static const struct standing_plan *plan;
 static struct standing *gate;
 static int handed_fd, gate_result, relay_result, resolvers;
-static bool is_admitted, is_gate_killed, has_failed;
+static bool is_admitted, has_gate_failed, has_failed;
 
 static struct {
     unsigned times, told, betrayed;
@@ -139,9 +139,10 @@ int child_on_log(void *owner, struct ipc_message *m) {
     (void)owner;
     return ipc_end(m);
 }
-void child_kill(struct child *child) {
-    assert_ptr_equal(child, &gate->child);
-    is_gate_killed = true;
+void standing_fail(struct standing *standing, int error) {
+    assert_ptr_equal(standing, gate);
+    assert_true(error < 0);
+    has_gate_failed = true;
 }
 void broker_go_on(struct broker *b) {
     assert_ptr_equal(b, &broker);
@@ -175,7 +176,7 @@ static int begin(void **state) {
     memset(&broker, 0, sizeof(broker));
     gate_result = relay_result = resolvers = 0;
     is_admitted = true;
-    is_gate_killed = has_failed = false;
+    has_gate_failed = has_failed = false;
     handed_fd = -EBADF;
     settings = (struct settings){.egress = {.is_there = true, .allow = two, .n_allow = 2}};
     broker.settings = &settings;
@@ -531,7 +532,7 @@ static void one_that_cannot_be_told_its_rules_is_ended(void **state) {
     plan->on_exited(gate, 9);
     gate_result = -ENOBUFS;
     gate_says_hello();
-    assert_true(is_gate_killed);
+    assert_true(has_gate_failed);
     assert_false(ways_is_ready(&broker));
 }
 

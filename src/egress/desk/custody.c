@@ -250,6 +250,7 @@ int custody_serve(struct broker *broker) {
 /* The first time the broker decides when; afterwards there is nothing to wait for. */
 static void keeper_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
+    int r;
 
     standing->child.channel.max_queued = LIMIT_KEEPER_QUEUE;
     standing->child.channel.on_heard = all_heard;
@@ -257,8 +258,9 @@ static void keeper_ready(struct standing *standing) {
         broker_go_on(broker);
         return;
     }
-    if (custody_serve(broker) < 0) {
-        child_kill(&standing->child); /* it has died already, or what it is missing another one gets */
+    r = custody_serve(broker);
+    if (r < 0) {
+        standing_fail(standing, r);
         return;
     }
     for (size_t i = 0; i < broker->n_configured; i++)

@@ -222,9 +222,10 @@ void ways_introduce_resolver(struct broker *broker) {
 
 static void gate_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
+    int r = send_terms(broker);
 
-    if (send_terms(broker) < 0) {
-        child_kill(&standing->child); /* it has died already, or what it is missing another one gets */
+    if (r < 0) {
+        standing_fail(standing, r);
         return;
     }
     broker->ways->is_serving = true;

@@ -170,10 +170,15 @@ void link_went_down(struct runner *runner, uint64_t again_in_ms, struct slice re
 }
 
 static void tell_and_see(struct runner *runner) {
-    if (!runner->is_ready || !standing_is_ready(&runner->link.link))
+    struct standing *link = &runner->link.link;
+    int r = 0;
+
+    if (runner->is_ready && standing_is_ready(link))
+        r = link_serve(runner);
+    else
         runner_go_on(runner);
-    else if (link_serve(runner) < 0)
-        child_kill(&runner->link.link.child); /* it has died already, or what it is missing another one gets */
+    if (r < 0)
+        standing_fail(link, r);
 }
 
 static void link_ready(struct standing *standing) {

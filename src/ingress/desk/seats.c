@@ -124,13 +124,16 @@ static bool listens(const struct seat *seat) {
 
 static void seat_ready(struct standing *standing) {
     struct seat *seat = container_of(standing, struct seat, standing);
+    int r = 0;
 
     if (seat->dispatch->is_draining && listens(seat))
         standing_stop(standing); /* it died before the drain, and nobody comes any more */
-    else if (!seat->dispatch->is_ready)
+    else if (seat->dispatch->is_ready)
+        r = serve(seat);
+    else
         dispatch_go_on(seat->dispatch);
-    else if (serve(seat) < 0)
-        child_kill(&standing->child); /* it has died already, or what it is missing another one gets */
+    if (r < 0)
+        standing_fail(standing, r);
 }
 
 /* What was known of its process is known no more. */
