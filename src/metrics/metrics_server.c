@@ -78,16 +78,16 @@ static void close_place(struct metrics_server *server) {
 
 static void exporter_exited(struct standing *standing, int wait_status) {
     struct metrics_server *server = standing->owner;
+    char what[CHILD_END_TEXT];
 
     if (server->is_stopping) {
         server->owner.quiet(server->owner.owner);
     } else if (standing->was_ready) {
-        log_error("credfd-exporter ended unexpectedly (wait status %#x): it is started again", (unsigned)wait_status);
+        log_error("%s: it is started again", child_describe_end(&standing->child, wait_status, what));
         server->owner.restarted(server->owner.owner);
         standing_again(standing);
     } else {
-        log_warning("credfd-exporter could not be started (wait status %#x): there are no metrics",
-                    (unsigned)wait_status);
+        log_warning("%s: there are no metrics", child_describe_end(&standing->child, wait_status, what));
         close_place(server);
     }
 }

@@ -293,3 +293,11 @@ int child_on_log(void *owner, struct ipc_message *m) {
     log_forward((enum log_level)level, child->name, text);
     return 0;
 }
+
+const char *child_describe_end(const struct child *child, int wait_status, char text[static CHILD_END_TEXT]) {
+    bool is_signal = WIFSIGNALED(wait_status);
+
+    (void)snprintf(text, CHILD_END_TEXT, "%s ended unexpectedly (%s %d)", child->name,
+                   is_signal ? "signal" : "exit status", is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+    return text;
+}

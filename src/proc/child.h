@@ -66,6 +66,11 @@ void child_stop(struct child *child);
 /* Ends it now. It is reaped on the loop like any other. */
 void child_kill(struct child *child);
 
+#define CHILD_END_TEXT 96
+
+/* For a person, of an end that nobody asked for: "credfd-keeper ended unexpectedly (signal 11)". Returns `text`. */
+const char *child_describe_end(const struct child *child, int wait_status, char text[static CHILD_END_TEXT]);
+
 static inline bool child_is_running(const struct child *child) {
     return child->pid > 0 || child->is_between;
 }

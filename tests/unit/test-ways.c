@@ -139,6 +139,11 @@ int child_on_log(void *owner, struct ipc_message *m) {
     (void)owner;
     return ipc_end(m);
 }
+const char *child_describe_end(const struct child *child, int wait_status, char text[static CHILD_END_TEXT]) {
+    assert_ptr_equal(child, &gate->child);
+    (void)snprintf(text, CHILD_END_TEXT, "it ended (%d)", wait_status);
+    return text;
+}
 void standing_fail(struct standing *standing, int error) {
     assert_ptr_equal(standing, gate);
     assert_true(error < 0);

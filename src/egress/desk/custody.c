@@ -4,10 +4,7 @@
  * secrets (sealed, this process cannot read them), and the leases with what they have spent.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -278,17 +275,10 @@ static void resolver_ready(struct standing *standing) {
         broker_go_on(broker);
 }
 
-static void describe_end(const struct standing *standing, int wait_status, char *text, size_t size) {
-    const char *what = WIFSIGNALED(wait_status) ? "signal" : "exit status";
-
-    (void)snprintf(text, size, "%s ended unexpectedly (%s %d)", standing->plan->name, what,
-                   WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-}
-
 /* Either has died, or has been stopped. */
 static void role_exited(struct standing *standing, int wait_status) {
     struct broker *broker = standing->owner;
-    char what[128];
+    char what[CHILD_END_TEXT];
 
     if (standing == &broker->keeper) {
         broker->is_keeper_serving = false;
@@ -296,7 +286,7 @@ static void role_exited(struct standing *standing, int wait_status) {
         stream_table_side_gone(&broker->streams, NULL);
     }
     if (!broker->is_stopping) {
-        describe_end(standing, wait_status, what, sizeof(what));
+        (void)child_describe_end(&standing->child, wait_status, what);
         if (standing->was_ready && broker->is_ready) {
             log_error("%s: it is started again", what);
             metrics_restarted(&broker->metrics, standing == &broker->keeper ? METRICS_KEEPER : METRICS_RESOLVER);

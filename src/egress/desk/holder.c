@@ -142,10 +142,10 @@ static const struct relay_kind *kind_for(const struct doors *doors) {
 /* Its end of the lease channels went with it: nobody can be told to ask again, so these leases are over. */
 static void relay_lost(struct holder *holder, bool was_ready, int wait_status) {
     struct broker *broker = holder->broker;
+    char what[CHILD_END_TEXT];
 
     if (was_ready)
-        log_error("%s ended unexpectedly (wait status %#x): its leases are gone", holder->relay.name,
-                  (unsigned)wait_status);
+        log_error("%s: its leases are gone", child_describe_end(&holder->relay, wait_status, what));
     leave(holder, "the relay ended unexpectedly");
     if (holder->on_lost) {
         if (!was_ready)

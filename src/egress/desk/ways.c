@@ -1,7 +1,6 @@
 #include "egress/desk/ways.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -247,11 +246,12 @@ static void refuse_waiting(struct broker *broker) {
 
 static void gate_exited(struct standing *standing, int wait_status) {
     struct broker *broker = standing->owner;
+    char what[CHILD_END_TEXT];
 
     broker->ways->is_serving = false;
     refuse_waiting(broker);
     if (!broker->is_stopping && standing->was_ready) {
-        log_error("credfd-gate ended unexpectedly (wait status %#x): it is started again", (unsigned)wait_status);
+        log_error("%s: it is started again", child_describe_end(&standing->child, wait_status, what));
         metrics_restarted(&broker->metrics, METRICS_GATE);
         standing_again(standing);
     } else if (!broker->is_stopping) {

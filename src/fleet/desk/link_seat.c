@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -194,26 +193,19 @@ static void resolver_ready(struct standing *standing) {
         tell_and_see(seat->runner);
 }
 
-static void describe_end(const struct standing *standing, int wait_status, char *text, size_t size) {
-    bool is_signal = WIFSIGNALED(wait_status);
-
-    (void)snprintf(text, size, "%s ended unexpectedly (%s %d)", standing->plan->name,
-                   is_signal ? "signal" : "exit status", is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-}
-
 /* Either has died, or has been stopped. Of the link's tasks nothing is lost: they are the desk's. */
 static void role_exited(struct standing *standing, int wait_status) {
     struct link_seat *seat = standing->owner;
     struct runner *runner = seat->runner;
     bool is_link = standing == &seat->link;
-    char what[128];
+    char what[CHILD_END_TEXT];
 
     if (is_link) {
         seat->is_serving = false;
         link_went_down(runner, 0, SLICE("its process has ended"));
     }
     if (!seat->is_stopping) {
-        describe_end(standing, wait_status, what, sizeof(what));
+        (void)child_describe_end(&standing->child, wait_status, what);
         if (runner->is_ready) {
             log_error("%s: it is started again", what);
             runner->metrics.restarts[is_link ? RUNNER_LINK : RUNNER_RESOLVER]++;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -160,13 +159,6 @@ static void forget_process(struct seat *seat) {
     }
 }
 
-static void describe_end(const struct standing *standing, int wait_status, char *text, size_t size) {
-    bool is_signal = WIFSIGNALED(wait_status);
-
-    (void)snprintf(text, size, "%s ended unexpectedly (%s %d)", standing->plan->name,
-                   is_signal ? "signal" : "exit status", is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-}
-
 /* Who listens is not started again in a drain: nobody new would come to it. */
 static bool is_wanted(const struct seat *seat) {
     const struct dispatch *dispatch = seat->dispatch;
@@ -177,11 +169,11 @@ static bool is_wanted(const struct seat *seat) {
 static void seat_exited(struct standing *standing, int wait_status) {
     struct seat *seat = container_of(standing, struct seat, standing);
     struct dispatch *dispatch = seat->dispatch;
-    char what[128];
+    char what[CHILD_END_TEXT];
 
     forget_process(seat);
     seat->is_drained = true;
-    describe_end(standing, wait_status, what, sizeof(what));
+    (void)child_describe_end(&standing->child, wait_status, what);
     if (is_wanted(seat) && dispatch->is_ready) {
         log_error("%s: it is started again", what);
         dispatch_metrics_restarted(&dispatch->metrics, seat->role);
