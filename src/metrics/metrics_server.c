@@ -64,8 +64,10 @@ static const struct ipc_permit permits[] = {
 static void exporter_ready(struct standing *standing) {
     struct metrics_server *server = standing->owner;
     struct ipc_writer w = ipc_begin(IPC_LISTENER);
+    int r = channel_send(&standing->child.channel, &w, server->listener);
 
-    (void)channel_send(&standing->child.channel, &w, server->listener); /* should it fail, the role is dead already */
+    if (r < 0)
+        standing_fail(standing, r);
 }
 
 /* Nobody waits in vain where nobody will answer. */

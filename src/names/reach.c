@@ -89,14 +89,26 @@ static const char *connect_failure(int error) {
     }
 }
 
-/* An address of this machine, a public one too, is judged as its loopback is: the same services listen there. */
-static bool leads_back(const struct reach *reach, int fd) {
+/* An address of this machine, a public one too, is judged as its loopback is: the same services listen there. 0: no. */
+static int leads_back(const struct reach *reach, int fd) {
     struct address loopback;
+    int r;
 
-    if (reach->is_written || !reach->plan->may_reach || !own_machine_is_peer(fd))
-        return false;
+    if (reach->is_written || !reach->plan->may_reach)
+        return 0;
+    r = own_machine_is_peer(fd);
+    if (r <= 0)
+        return r;
     (void)address_parse(SLICE("127.0.0.1"), 0, &loopback);
     return !reach->plan->may_reach(reach->owner, &loopback);
+}
+
+/* -errno of connect(2), or 1: it leads back. */
+static void not_reached(struct reach *reach, int why) {
+    if (why > 0)
+        reach_over(reach, NULL, 502, "the upstream's name stands for an address of this machine (allow_private)");
+    else
+        reach_over(reach, NULL, why == -EMFILE ? 503 : 502, connect_failure(why));
 }
 
 static void dialled(void *owner, int fd) {
@@ -105,13 +117,10 @@ static void dialled(void *owner, int fd) {
     int r;
 
     reach->dial = NULL;
-    if (fd >= 0 && leads_back(reach, fd)) {
+    r = fd < 0 ? fd : leads_back(reach, fd);
+    if (r != 0) {
         fd_close(&fd);
-        reach_over(reach, NULL, 502, "the upstream's name stands for an address of this machine (allow_private)");
-        return;
-    }
-    if (fd < 0) {
-        reach_over(reach, NULL, fd == -EMFILE ? 503 : 502, connect_failure(fd));
+        not_reached(reach, r);
         return;
     }
     reach->reason = "the TLS handshake took too long";

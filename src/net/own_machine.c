@@ -26,9 +26,10 @@ struct answer {
 void own_machine_init(void) {
     routes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (routes < 0)
-        log_info("no route can be asked for (%s): an address of this machine that stands second in its network is not "
-                 "known as its own",
-                 strerror(errno));
+        log_warning(
+            "no route can be asked for (%s): an address of this machine that stands second in its network is not "
+            "known as its own",
+            strerror(errno));
 }
 
 /* An IPv4 address has one spelling, though IPv6 can carry it. */
@@ -66,24 +67,31 @@ static struct question question_about(const struct address *address) {
     return question;
 }
 
-/* The kernel has answered by the time that the question is sent; a process of another user cannot answer in its place. */
-static bool has_local_route(const struct address *address) {
+/*
+ * 1, 0 or -errno. The kernel has answered by the time that the question is sent. Only who administers this network could
+ * answer in its place.
+ */
+static int has_local_route(const struct address *address) {
     struct question question = question_about(address);
     struct answer answer = {.route = {.rtm_type = RTN_UNSPEC}};
     ssize_t n = send(routes, &question, question.header.nlmsg_len, 0);
 
     while (n >= 0 && answer.header.nlmsg_seq != question.header.nlmsg_seq)
         n = recv(routes, &answer, sizeof(answer), MSG_DONTWAIT); /* the attributes behind it are cut off */
+    if (n < 0)
+        return -errno;
     return n == sizeof(answer) && answer.header.nlmsg_type == RTM_NEWROUTE && answer.route.rtm_type == RTN_LOCAL;
 }
 
-bool own_machine_is_peer(int fd) {
+int own_machine_is_peer(int fd) {
     struct address ours = {.n = 0}, theirs = {.n = 0};
     socklen_t n_ours = sizeof(ours.in6), n_theirs = sizeof(theirs.in6);
 
     if (getsockname(fd, &ours.any, &n_ours) < 0 || getpeername(fd, &theirs.any, &n_theirs) < 0)
-        return false;
+        return -errno;
     ours = plain(ours);
     theirs = plain(theirs);
-    return is_same(&ours, &theirs) || has_local_route(&theirs);
+    if (is_same(&ours, &theirs))
+        return 1;
+    return routes < 0 ? 0 : has_local_route(&theirs);
 }

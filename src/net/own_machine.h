@@ -5,10 +5,11 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 /* Once, before a sandbox closes that takes no further socket. What it cannot do is in the log. */
 void own_machine_init(void);
 
-/* Whether the address that an internet socket is connected to is this machine's own. One that is over leads nowhere. */
-bool own_machine_is_peer(int fd);
+/*
+ * Whether the address that an internet socket is connected to is this machine's own: 1 or 0. -errno when nobody can
+ * tell, because the connection is over already, say: then it is not to be used.
+ */
+int own_machine_is_peer(int fd);

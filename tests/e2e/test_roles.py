@@ -4,6 +4,7 @@ import collections
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -439,28 +440,53 @@ def by_name(credfd, as_root):
     return start
 
 
+def ask_until_served():
+    statuses = []
+    while not statuses or statuses[-1] != 200:
+        with lease.connect() as stream:
+            statuses.append(stream.get("/once").status)
+    return statuses
+
+
+def ask_each_time():
+    """That the test says so."""
+    say("running")
+    while hear():
+        statuses = ask_until_served()
+        say(f"statuses {sorted(set(statuses))}")
+
+
 def test_a_resolver_that_is_killed_is_there_again(by_name):
-    def ask_until_served():
-        statuses = []
-        while not statuses or statuses[-1] != 200:
-            with lease.connect() as stream:
-                statuses.append(stream.get("/once").status)
-        return statuses
-
-    def ask_as_told():
-        say("running")
-        while hear():
-            statuses = ask_until_served()
-            say(f"statuses {sorted(set(statuses))}")
-
     server = names.NameServer({"api.test": ["127.0.0.1"]})
     try:
-        run = by_name(ask_as_told, using=[ask_until_served])
+        run = by_name(ask_each_time, using=[ask_until_served])
         run.expect("running")
         for _ in range(4):
             run.say("go")
             assert set(json.loads(run.expect("statuses"))) <= {200, 502, 503}
             kill(run, "resolver")
+        run.say("go")
+        assert 200 in json.loads(run.expect("statuses"))
+        run.result()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("spare", range(5))
+@pytest.mark.parametrize("role", ["keeper", "resolver"])
+def test_who_cannot_be_told_what_it_needs_is_followed_by_one_that_can(by_name, role, spare):
+    """Its supervisor has descriptors for its start, and for no more, or not even for that."""
+    server = names.NameServer({"api.test": ["127.0.0.1"]})
+    try:
+        run = by_name(ask_each_time, using=[ask_until_served])
+        run.expect("running")
+        held, before = procs.descriptors(run.pid), resource.prlimit(run.pid, resource.RLIMIT_NOFILE)
+        free = [number for number in range(4096) if number not in held]
+        resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (free[spare], before[1]))
+        kill(run, role)
+        wait_until(lambda: "cannot be" in run.stderr or run.roles(role), f"another {role}, or a word about it")
+        time.sleep(0.2)
+        resource.prlimit(run.pid, resource.RLIMIT_NOFILE, before)
         run.say("go")
         assert 200 in json.loads(run.expect("statuses"))
         run.result()

@@ -17,8 +17,8 @@ FAILED = [r"^(?:FAILED|ERROR) (\S+\.py::[\w:]+(?:\[.*?\])?)(?= - |$)",
 GRAVE = re.compile(r"ERROR at teardown|ERROR: \w+Sanitizer|: runtime error: |^==\d+== (?:Inv|Cond|Use|Sys)", re.M)
 
 
-def count_tests(log, status):
-    """From the summary that pytest, meson or tests/redteam/show-teeth prints."""
+def _summary(log):
+    """What pytest, meson or tests/redteam/show-teeth has counted."""
     def number(*words):
         """The last such number: the summary stands at the end."""
         return sum(int(hits[-1]) for hits in (re.findall(word, log, re.M) for word in words) if hits)
@@ -26,16 +26,22 @@ def count_tests(log, status):
     passed = number(r"(\d+) passed.* in [\d.]+s", r"^Ok: +(\d+)")
     failed = number(r"(\d+) failed.* in [\d.]+s", r"(\d+) errors?.* in [\d.]+s", r"^Fail: +(\d+)", r"^Timeout: +(\d+)")
     skipped = number(r"(\d+) skipped.* in [\d.]+s", r"^Skipped: +(\d+)")
-    # A step that counted nothing tested nothing, whatever its exit status says.
-    if (status != 0 or passed == 0) and failed == 0:
-        failed = 1
     return Outcome(passed, failed, skipped)
 
 
-def failed_tests(log, outcome):
-    """The names of those that failed, if that is all that went wrong and may have been chance."""
-    names = list(dict.fromkeys(name for pattern in FAILED for name in re.findall(pattern, log, re.M)))  # each once
-    return names if len(names) == outcome.failed and not GRAVE.search(log) else []
+def count_tests(log, status):
+    """A step that counted nothing tested nothing, whatever its exit status says."""
+    counted = _summary(log)
+    is_failure_uncounted = (status != 0 or counted.passed == 0) and counted.failed == 0
+    return counted._replace(failed=1) if is_failure_uncounted else counted
+
+
+def failed_tests(log):
+    """The names of those that failed, if that is all that went wrong and may have been chance: without a summary nobody
+    knows what else there was."""
+    told = log.rpartition("short test summary info")[2]  # all of it where there is no such line
+    names = list(dict.fromkeys(name for pattern in FAILED for name in re.findall(pattern, told, re.M)))  # each once
+    return names if len(names) == _summary(log).failed and not GRAVE.search(log) else []
 
 
 def story(log):

@@ -1,6 +1,7 @@
 #include "net/own_machine.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "net/address.h"
 #include "net/listen.h"
@@ -38,12 +39,12 @@ static void the_ends_of_a_connection_tell(void **state) {
     _cleanup_close_ int unconnected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)state;
-    assert_false(own_machine_is_peer(-EBADF));
-    assert_false(own_machine_is_peer(unconnected));
+    assert_int_equal(own_machine_is_peer(-EBADF), -EBADF);
+    assert_int_equal(own_machine_is_peer(unconnected), -ENOTCONN);
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
         _cleanup_close_ int fd = connect_to(own[i], NULL);
 
-        assert_true(own_machine_is_peer(fd));
+        assert_int_equal(own_machine_is_peer(fd), 1);
     }
 }
 
@@ -51,10 +52,10 @@ static void the_kernel_tells_where_they_do_not(void **state) {
     _cleanup_close_ int fd = connect_to("127.0.0.1", "127.0.0.2");
 
     (void)state;
-    assert_false(own_machine_is_peer(fd));
+    assert_int_equal(own_machine_is_peer(fd), 0);
     own_machine_init();
     for (int i = 0; i < 100; i++)
-        assert_true(own_machine_is_peer(fd));
+        assert_int_equal(own_machine_is_peer(fd), 1);
 }
 
 static void an_address_that_is_carried_is_the_same(void **state) {
@@ -68,7 +69,27 @@ static void an_address_that_is_carried_is_the_same(void **state) {
     if (fd < 0 || bind(fd, &here.any, here.n) < 0)
         skip(); /* without IPv6 */
     assert_int_equal(connect(fd, &carried.any, carried.n), 0);
-    assert_true(own_machine_is_peer(fd));
+    assert_int_equal(own_machine_is_peer(fd), 1);
+}
+
+/* Its last words can still be read: whose they are nobody can tell. */
+static void one_that_was_broken_off_is_nobodys(void **state) {
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), listener = -EBADF;
+    struct linger at_once = {.l_onoff = 1};
+    struct address there = parsed("127.0.0.1", 0);
+    struct pollfd reset = {.fd = fd, .events = POLLRDHUP};
+    int accepted;
+
+    (void)state;
+    assert_int_equal(listen_tcp(&there, 1, &listener), 0);
+    assert_int_equal(getsockname(listener, &there.any, &there.n), 0);
+    assert_int_equal(connect(fd, &there.any, there.n), 0);
+    accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(write(accepted, "words", 5), 5);
+    assert_int_equal(setsockopt(accepted, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    (void)close(accepted);
+    assert_int_equal(poll(&reset, 1, 10000), 1);
+    assert_int_equal(own_machine_is_peer(fd), -ENOTCONN);
 }
 
 /* No datagram is sent. */
@@ -79,14 +100,13 @@ static void an_address_elsewhere_is_not_its_own(void **state) {
     (void)state;
     if (connect(fd, &elsewhere.any, elsewhere.n) < 0)
         skip(); /* without a network */
-    assert_false(own_machine_is_peer(fd));
+    assert_int_equal(own_machine_is_peer(fd), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_ends_of_a_connection_tell),
-        cmocka_unit_test(the_kernel_tells_where_they_do_not),
-        cmocka_unit_test(an_address_that_is_carried_is_the_same),
+        cmocka_unit_test(the_ends_of_a_connection_tell),          cmocka_unit_test(the_kernel_tells_where_they_do_not),
+        cmocka_unit_test(an_address_that_is_carried_is_the_same), cmocka_unit_test(one_that_was_broken_off_is_nobodys),
         cmocka_unit_test(an_address_elsewhere_is_not_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,7 +124,10 @@ int custody_resolve_for(struct broker *broker, const struct credential *credenti
 /* There is a resolver from now on. 0 or -errno. */
 int custody_start_resolver(struct broker *broker);
 
-/* The resolver, if it listens, and the role at the other end of `channel` get a channel to each other. 0 or -errno. */
+/*
+ * The resolver, if it listens, and the role at the other end of `channel` get a channel to each other; where one of them
+ * has died, when it has been started again. 0 or -errno.
+ */
 int custody_introduce_resolver(struct broker *broker, struct channel *channel);
 
 /* One thing of it, as it is now. Nothing happens while there is no keeper: it will be told with the rest. */

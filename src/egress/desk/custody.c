@@ -193,9 +193,11 @@ int custody_introduce_resolver(struct broker *broker, struct channel *channel) {
     w = ipc_begin(IPC_RESOLVER);
     r = channel_send(channel, &w, asker_end);
     if (r < 0)
-        return r;
+        return ipc_is_gone(r) ? 0 : r;
     r = channel_send(&broker->resolver.child.channel, &w, resolver_end);
-    return ipc_is_gone(r) ? 0 : r; /* it is introduced when it has been started again */
+    if (r < 0)
+        standing_fail(&broker->resolver, r);
+    return 0;
 }
 
 /* Anew whenever one of the two is new. */
@@ -267,11 +269,13 @@ static void keeper_ready(struct standing *standing) {
 
 static void resolver_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
+    int r = ways_introduce_resolver(broker);
 
-    ways_introduce_resolver(broker);
-    if (broker->is_keeper_serving)
-        (void)send_resolver(broker);
-    else
+    if (r == 0 && broker->is_keeper_serving)
+        r = send_resolver(broker);
+    if (r < 0)
+        standing_fail(standing, r);
+    else if (!broker->is_keeper_serving)
         broker_go_on(broker);
 }
 

@@ -214,22 +214,23 @@ static int send_terms(struct broker *broker) {
     return r == 0 ? send_rules(broker) : r;
 }
 
-void ways_introduce_resolver(struct broker *broker) {
-    if (broker->ways && broker->ways->is_serving)
-        (void)custody_introduce_resolver(broker, &broker->ways->gate.child.channel);
+int ways_introduce_resolver(struct broker *broker) {
+    bool is_wanted = broker->ways && broker->ways->is_serving;
+
+    return is_wanted ? custody_introduce_resolver(broker, &broker->ways->gate.child.channel) : 0;
 }
 
 static void gate_ready(struct standing *standing) {
     struct broker *broker = standing->owner;
     int r = send_terms(broker);
 
-    if (r < 0) {
+    broker->ways->is_serving = r == 0;
+    if (r == 0)
+        r = ways_introduce_resolver(broker);
+    if (r < 0)
         standing_fail(standing, r);
-        return;
-    }
-    broker->ways->is_serving = true;
-    ways_introduce_resolver(broker);
-    broker_go_on(broker);
+    else
+        broker_go_on(broker);
 }
 
 /* Ways that are open stay so: they are the relays'. Those that were being opened will not be. */
@@ -308,10 +309,14 @@ bool ways_is_quiet(const struct broker *broker) {
 }
 
 void ways_reload(struct broker *broker) {
+    int r = 0;
+
     if (!broker->ways && broker->settings->egress.is_there)
         log_error("egress: a proxy is opened when a command starts; start it again to use this");
     else if (broker->ways && broker->ways->is_serving)
-        (void)send_terms(broker); /* one that cannot be told is about to be started again */
+        r = send_terms(broker);
+    if (r < 0)
+        standing_fail(&broker->ways->gate, r);
 }
 
 static int ask_gate(struct way *way) {

@@ -18,8 +18,8 @@ bool ways_is_quiet(const struct broker *broker);
 /* The rules were read again. */
 void ways_reload(struct broker *broker);
 
-/* There is a resolver, or a new one. */
-void ways_introduce_resolver(struct broker *broker);
+/* There is a resolver, or a new one. 0 or -errno. */
+int ways_introduce_resolver(struct broker *broker);
 
 /* What a relay may say, for its permits; `owner` is the holder's struct child. 0, -EPROTO or -errno. */
 int ways_take(void *owner, struct ipc_message *m);       /* IPC_WAY */

@@ -82,29 +82,32 @@ static const char *connect_failure(int error) {
     }
 }
 
-/* What listens on every address of this machine listens on its public one, too: no name may stand for that either. */
-static bool leads_back(const struct opening *opening, int fd) {
-    return !opening->is_special && !WEAKENED(ADDRESS) && own_machine_is_peer(fd);
+/* What listens on every address of this machine listens on its public one, too: no name may stand for that. 0: no. */
+static int leads_back(const struct opening *opening, int fd) {
+    return opening->is_special || WEAKENED(ADDRESS) ? 0 : own_machine_is_peer(fd);
 }
 
 static void dialled(void *owner, int fd) {
     struct opening *opening = owner;
+    int r = fd < 0 ? fd : leads_back(opening, fd);
 
     opening->dial = NULL;
-    if (fd >= 0 && leads_back(opening, fd)) {
-        fd_close(&fd);
-        say(opening, "this name stands for an address of this machine");
-        opening_over(opening, -EBADF, REFUSAL_ADDRESS);
-    } else if (fd >= 0) {
+    if (r == 0) {
         opening->reason[0] = '\0';
         opening_over(opening, fd, REFUSAL_NONE);
-    } else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) {
+        return;
+    }
+    fd_close(&fd);
+    if (r > 0) {
+        say(opening, "this name stands for an address of this machine");
+        opening_over(opening, -EBADF, REFUSAL_ADDRESS);
+    } else if (r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
         say(opening, "no descriptor or memory is left for a connection");
         opening_over(opening, -EBADF, REFUSAL_NO_MEMORY);
-    } else if (fd == -ETIMEDOUT) {
+    } else if (r == -ETIMEDOUT) {
         opening_over(opening, -EBADF, REFUSAL_UPSTREAM_TIMEOUT);
     } else {
-        say(opening, connect_failure(fd));
+        say(opening, connect_failure(r));
         opening_over(opening, -EBADF, REFUSAL_UPSTREAM);
     }
 }

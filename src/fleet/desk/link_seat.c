@@ -44,7 +44,7 @@ static int tell_trust(struct link_seat *seat) {
     return r;
 }
 
-/* Introduces the two to each other: anew whenever one of them is new. */
+/* Introduces the two to each other: anew whenever one of them is new. Who has died meanwhile is new next. */
 static int tell_resolver(struct link_seat *seat) {
     _cleanup_close_ int link_end = -EBADF, resolver_end = -EBADF;
     struct ipc_writer w;
@@ -60,9 +60,11 @@ static int tell_resolver(struct link_seat *seat) {
     w = ipc_begin(IPC_RESOLVER);
     r = say(seat, &w, link_end);
     if (r < 0)
-        return r;
+        return ipc_is_gone(r) ? 0 : r;
     r = channel_send(&seat->resolver.child.channel, &w, resolver_end);
-    return ipc_is_gone(r) ? 0 : r; /* it is introduced when it has been started again */
+    if (r < 0)
+        standing_fail(&seat->resolver, r);
+    return 0;
 }
 
 static int tell_token(struct link_seat *seat) {
@@ -186,10 +188,11 @@ static void link_ready(struct standing *standing) {
 
 static void resolver_ready(struct standing *standing) {
     struct link_seat *seat = standing->owner;
+    int r = seat->is_serving ? tell_resolver(seat) : 0;
 
-    if (seat->is_serving)
-        (void)tell_resolver(seat);
-    else
+    if (r < 0)
+        standing_fail(standing, r);
+    else if (!seat->is_serving)
         tell_and_see(seat->runner);
 }
 
@@ -231,13 +234,16 @@ static const struct standing_plan resolver_plan = {
 static void token_came(struct secret_feed *feed, int sealed, uint64_t expires_in_ms) {
     struct runner *runner = feed->owner;
     struct link_seat *seat = &runner->link;
+    int r = 0;
 
     (void)expires_in_ms; /* the hub says when it is no good any more */
     secret_source_forget(feed->source);
     fd_close(&seat->sealed);
     seat->sealed = sealed;
     if (seat->is_serving)
-        (void)tell_token(seat);
+        r = tell_token(seat);
+    if (r < 0)
+        standing_fail(&seat->link, r);
     runner_go_on(runner);
 }
 

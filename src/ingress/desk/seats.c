@@ -66,7 +66,7 @@ static int give_end(struct seat *to, const struct seat *of, int end) {
     return channel_send(&to->standing.child.channel, &w, end);
 }
 
-/* An `other` that has died meanwhile is no fault of the seat's: it is introduced when it has been started again. */
+/* An `other` that cannot be told is no fault of the seat's: they are introduced when it has been started again. */
 static int introduce(struct seat *seat, struct seat *other) {
     _cleanup_close_ int end_of_seat = -EBADF, end_of_other = -EBADF;
     int ends[2], r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
@@ -79,7 +79,9 @@ static int introduce(struct seat *seat, struct seat *other) {
     if (r < 0)
         return r;
     r = give_end(other, seat, end_of_other);
-    return ipc_is_gone(r) ? 0 : r;
+    if (r < 0)
+        standing_fail(&other->standing, r);
+    return 0;
 }
 
 static int introduce_to_all(struct seat *seat) {
