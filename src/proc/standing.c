@@ -1,7 +1,10 @@
 #include "proc/standing.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/macros.h"
@@ -52,6 +55,23 @@ void standing_fail(struct standing *standing, int error) {
     if (!ipc_is_gone(error))
         log_error("%s cannot be told what it needs, and is ended: %s", standing->plan->name, strerror(-error));
     child_kill(&standing->child);
+}
+
+int standing_introduce(struct standing *standing, struct channel *asker, const struct ipc_writer *w) {
+    _cleanup_close_ int end_of_asker = -EBADF, end_of_standing = -EBADF;
+    int ends[2], r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
+
+    if (r < 0)
+        return r;
+    end_of_asker = ends[0];
+    end_of_standing = ends[1];
+    r = channel_send(asker, w, end_of_asker);
+    if (r < 0)
+        return ipc_is_gone(r) ? 0 : r;
+    r = channel_send(&standing->child.channel, w, end_of_standing);
+    if (r < 0)
+        standing_fail(standing, r);
+    return 0;
 }
 
 void standing_stop(struct standing *standing) {

@@ -37,6 +37,13 @@ void standing_again(struct standing *standing);
 /* It cannot be told what it needs (-errno): it is ended, unless it has died already, and the next one is told. */
 void standing_fail(struct standing *standing, int error);
 
+/*
+ * A channel between this role and the one at the other end of `asker`: each gets its end, with the same message. Where
+ * one of them has died it is to be done again when that one has been started again. 0, or -errno that keeps the asker
+ * from its end.
+ */
+int standing_introduce(struct standing *standing, struct channel *asker, const struct ipc_writer *w);
+
 /* Ends it for good. Harmless on one that was never started (all zero). */
 void standing_stop(struct standing *standing);
 

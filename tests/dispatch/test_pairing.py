@@ -336,9 +336,11 @@ def test_an_instance_that_forgets_its_sessions_is_told_from_a_browser_that_does(
         assert page.status == 403 and "the instance denies the session that it has just made" in page.text
     assert len(served.minted) == 2, "no credential is spent on who goes round"
     assert served.access(3)[-1]["reason"] == "the instance denies the session that it has just made"
+    wait_until(lambda: "the instance denies it" in served.stderr, "a line of it")
     assert served.stderr.count("the instance denies it") == 1, served.stderr
     lost = served.ask("/", cookie="theme=dark", navigate=True)
     assert lost.status == 403 and "is not kept by the browser" in lost.text
+    wait_until(lambda: "the browser does not keep the cookie" in served.stderr, "a line of that")
     assert served.stderr.count("the browser does not keep the cookie") == 1, served.stderr
 
 

@@ -4,10 +4,8 @@
  * secrets (sealed, this process cannot read them), and the leases with what they have spent.
  */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "egress/credential_codec.h"
@@ -179,25 +177,9 @@ static int send_trust(struct broker *broker) {
 }
 
 int custody_introduce_resolver(struct broker *broker, struct channel *channel) {
-    _cleanup_close_ int asker_end = -EBADF, resolver_end = -EBADF;
-    struct ipc_writer w;
-    int ends[2], r;
+    struct ipc_writer w = ipc_begin(IPC_RESOLVER);
 
-    if (!standing_is_ready(&broker->resolver))
-        return 0;
-    r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
-    if (r < 0)
-        return r;
-    asker_end = ends[0];
-    resolver_end = ends[1];
-    w = ipc_begin(IPC_RESOLVER);
-    r = channel_send(channel, &w, asker_end);
-    if (r < 0)
-        return ipc_is_gone(r) ? 0 : r;
-    r = channel_send(&broker->resolver.child.channel, &w, resolver_end);
-    if (r < 0)
-        standing_fail(&broker->resolver, r);
-    return 0;
+    return standing_is_ready(&broker->resolver) ? standing_introduce(&broker->resolver, channel, &w) : 0;
 }
 
 /* Anew whenever one of the two is new. */

@@ -8,7 +8,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -44,27 +43,11 @@ static int tell_trust(struct link_seat *seat) {
     return r;
 }
 
-/* Introduces the two to each other: anew whenever one of them is new. Who has died meanwhile is new next. */
+/* Anew whenever one of the two is new. */
 static int tell_resolver(struct link_seat *seat) {
-    _cleanup_close_ int link_end = -EBADF, resolver_end = -EBADF;
-    struct ipc_writer w;
-    int ends[2], r;
+    struct ipc_writer w = ipc_begin(IPC_RESOLVER);
 
-    if (!standing_is_ready(&seat->resolver))
-        return 0;
-    r = fd_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, ends);
-    if (r < 0)
-        return r;
-    link_end = ends[0];
-    resolver_end = ends[1];
-    w = ipc_begin(IPC_RESOLVER);
-    r = say(seat, &w, link_end);
-    if (r < 0)
-        return ipc_is_gone(r) ? 0 : r;
-    r = channel_send(&seat->resolver.child.channel, &w, resolver_end);
-    if (r < 0)
-        standing_fail(&seat->resolver, r);
-    return 0;
+    return standing_is_ready(&seat->resolver) ? standing_introduce(&seat->resolver, &seat->link.child.channel, &w) : 0;
 }
 
 static int tell_token(struct link_seat *seat) {
